@@ -1,0 +1,141 @@
+//! Flags and their environment variables: texts, numbers and paths only. What they mean is built in `run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
+///
+/// Exit codes: 0 stopped, or --once and all is stored; 1 failed; 2 wrong usage or grant; 3 --once and some events could not be
+/// stored; 4 --once and --timeout passed.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "kubedl-events", version, max_term_width = 120)]
+pub struct Args {
+    /// Where events go: the NAME of a sink in a sink folder, the path of a .wasm file, or INSTANCE= and one of these; may be repeated
+    #[arg(long, env = "KUBEDL_EVENTS_EVENT_STORAGE", value_name = "SINK", value_delimiter = ',', required = true)]
+    pub event_storage: Vec<String>,
+
+    /// Region written into every event; the environment variable REGION wins over this
+    #[arg(long, env = "KUBEDL_EVENTS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+
+    /// Name of the cluster, written into every event
+    #[arg(long, env = "KUBEDL_EVENTS_CLUSTER", value_name = "NAME")]
+    pub cluster: Option<String>,
+
+    /// Which events: those of KubeDL's jobs and what they control, or all
+    #[arg(long, env = "KUBEDL_EVENTS_OBJECTS", value_enum, default_value_t = Objects::Kubedl)]
+    pub objects: Objects,
+
+    /// Watch this namespace only; may be repeated [default: all namespaces]
+    #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    pub namespace: Vec<String>,
+
+    /// The kubeconfig file [default: as kubectl, else the Pod's service account]
+    #[arg(long, env = "KUBEDL_EVENTS_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig
+    #[arg(long, env = "KUBEDL_EVENTS_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Read recorded events from a file instead of a cluster: one JSON object a line, or `kubectl get events,pods -o json`
+    #[arg(long, env = "KUBEDL_EVENTS_FROM", value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "namespace"])]
+    pub from: Option<PathBuf>,
+
+    /// End when all that was there (the list, or the recording) has been stored
+    #[arg(long, env = "KUBEDL_EVENTS_ONCE")]
+    pub once: bool,
+
+    /// With --once: give up after this time, such as 90s or 5m
+    #[arg(long, env = "KUBEDL_EVENTS_TIMEOUT", value_name = "TIME", value_parser = time, requires = "once")]
+    pub timeout: Option<Duration>,
+
+    /// Folder of the journal and the compiled sinks
+    #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
+    pub data_dir: PathBuf,
+
+    /// How long delivered events stay in the journal
+    #[arg(long, env = "KUBEDL_EVENTS_RETAIN", value_name = "TIME", value_parser = time, default_value = "24h")]
+    pub retain: Duration,
+
+    /// Where a sink begins that the journal doesn't know yet
+    #[arg(long, env = "KUBEDL_EVENTS_START", value_enum, default_value_t = Start::Oldest)]
+    pub start: Start,
+
+    /// How long a batch in flight is waited for when stopping
+    #[arg(long, env = "KUBEDL_EVENTS_GRACE", value_name = "TIME", value_parser = time, default_value = "20s")]
+    pub grace: Duration,
+
+    /// A folder of sinks; a grant beside them is only a wish; may be repeated
+    #[arg(long, env = "KUBEDL_EVENTS_SINK_DIR", value_name = "DIR", value_delimiter = ',')]
+    pub sink_dir: Vec<PathBuf>,
+
+    /// A folder of your grants, SINK.yaml each: what counts; may be repeated
+    #[arg(long, env = "KUBEDL_EVENTS_GRANT_DIR", value_name = "DIR", value_delimiter = ',')]
+    pub grant_dir: Vec<PathBuf>,
+
+    /// The folder of the sinks that came with this program, each with its grant [default: sinks beside the program]
+    #[arg(long, env = "KUBEDL_EVENTS_SHIPPED_SINKS", value_name = "DIR")]
+    pub shipped_sinks: Option<PathBuf>,
+
+    /// What the log says: a level, or target=level pairs as in RUST_LOG
+    #[arg(long, env = "KUBEDL_EVENTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// What the log looks like [default: text on a terminal, json elsewhere]
+    #[arg(long, env = "KUBEDL_EVENTS_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// `--objects`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Objects {
+    /// KubeDL's jobs, and what they control.
+    Kubedl,
+    /// Everything.
+    All,
+}
+
+/// `--start`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Start {
+    /// With the oldest event in the journal.
+    Oldest,
+    /// With what comes from now on.
+    Now,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl From<LogFormat> for crate::telemetry::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// A time with its unit: ms, s, m or h.
+fn time(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let seconds = match unit {
+        "ms" => return digits.parse().map(Duration::from_millis).map_err(|_| format!("{text:?} is not a time")),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("{text:?} is not a time: write a number and one of ms, s, m and h, such as 90s")),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number.and_then(|n| n.checked_mul(seconds)).map(Duration::from_secs).ok_or_else(|| format!("{text:?} is not a time"))
+}

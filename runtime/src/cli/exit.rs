@@ -1,0 +1,24 @@
+//! How the process ends.
+
+use std::process::ExitCode;
+
+/// Exit codes; they are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: stopped by a signal, or with `--once`: everything is stored.
+    Stopped = 0,
+    /// 1: something failed at the start that is not the command line's fault.
+    Failed = 1,
+    /// 2: the command line or a grant is wrong (the same code that a wrong flag gives).
+    Usage = 2,
+    /// 3: with `--once`: some events were not stored and lie among the dead letters.
+    NotAllStored = 3,
+    /// 4: with `--once`: `--timeout` passed.
+    TimedOut = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,38 @@
+//! The edge: arguments, wiring, exit codes. Sees all stages; the only place for `anyhow`.
+
+mod args;
+mod exit;
+mod pipeline;
+mod relays;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::Args;
+pub use exit::Exit;
+pub use run::run;
+
+use crate::telemetry;
+
+/// The program: reads the command line, runs, and says in one sentence what went wrong.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let ended = start(&args);
+    if let Err((error, _)) = &ended {
+        eprintln!("error: {error:#}");
+    }
+    ended.map_or_else(|(_, exit)| exit, |exit| exit).into()
+}
+
+fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
+    telemetry::init(&args.log_level, args.log_format.map(Into::into)).map_err(|why| (why.into(), Exit::Usage))?;
+    let failed = |why: std::io::Error| (anyhow::Error::new(why).context("cannot start the asynchronous runtime"), Exit::Failed);
+    // One thread is enough for the watch; each sink and the journal have their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let stop = run::stop_signal().map_err(failed)?;
+        run(args, &|name| std::env::var(name).ok(), stop).await
+    })
+}

@@ -1,0 +1,277 @@
+//! The main job: wires the stages together, and ends in order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::cluster::{self, Mode, Observation, Owners, Recording, Scope};
+use crate::journal::{self, Journal};
+use crate::relay::{self, Policy};
+use crate::sink::Directories;
+use crate::{event, filter};
+
+use super::args::{self, Args};
+use super::exit::Exit;
+use super::pipeline::{Pipeline, Seen};
+use super::relays::{self, Running};
+
+/// Least time between the starts of two batches of a sink.
+const LINGER: Duration = Duration::from_millis(10);
+/// How long the first list of Pods is waited for.
+const PODS_PATIENCE: Duration = Duration::from_secs(30);
+
+type Ended = Result<Exit, (anyhow::Error, Exit)>;
+
+/// Becomes true at SIGTERM or SIGINT; a second one ends the process at once.
+pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if stop.send_replace(true) {
+                // Nothing is lost: what is not acknowledged is sent again.
+                std::process::exit(130);
+            }
+            info!("Stopping. A second signal ends at once.");
+        }
+    });
+    Ok(stopped)
+}
+
+/// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks variables up.
+pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, stop: watch::Receiver<bool>) -> Ended {
+    let usage = |why: anyhow::Error| (why, Exit::Usage);
+    let failed = |why: anyhow::Error| (why, Exit::Failed);
+    let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
+    let directories = directories(args);
+    let home = Home::make(args).map_err(failed)?;
+    let cache = args.data_dir.join("compiled");
+    let sinks = relays::load(&args.event_storage, &directories, &cache, environment).await.map_err(|why| usage(why.into()))?;
+    let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
+    let options = journal::Options { directory: home.directory.clone(), retain: args.retain, durable: args.from.is_none() };
+    let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
+    let (closing, closed) = close_with(stop.clone());
+    let mut running = Vec::new();
+    for sink in sinks {
+        let options = relay::Options {
+            sink: sink.name().to_owned(),
+            policy: Policy::default(),
+            linger: LINGER,
+            grace: args.grace,
+            event: event.clone(),
+        };
+        let start = match args.start {
+            args::Start::Oldest => journal::Start::Oldest,
+            args::Start::Now => journal::Start::Now,
+        };
+        running.push(relays::start(sink, &journal, start, options, &closed).await.map_err(|why| usage(why.into()))?);
+    }
+    let objects = match args.objects {
+        args::Objects::Kubedl => filter::Objects::Kubedl,
+        args::Objects::All => filter::Objects::All,
+    };
+    let service = Service { args, journal, source, objects, event, running, closing };
+    let ended = service.run(stop).await;
+    drop(home);
+    ended
+}
+
+/// What ends the relays: the stop, or the end of the work.
+fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, watch::Receiver<bool>) {
+    let (closing, closed) = watch::channel(false);
+    let closing = Arc::new(closing);
+    let forward = closing.clone();
+    tokio::spawn(async move {
+        if stop.wait_for(|stop| *stop).await.is_ok() {
+            forward.send_replace(true);
+        }
+    });
+    (closing, closed)
+}
+
+fn region(args: &Args, environment: crate::sink::grant::Environment<'_>) -> Option<String> {
+    environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
+}
+
+fn directories(args: &Args) -> Directories {
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("sinks"));
+    let shipped = args.shipped_sinks.clone().or_else(beside).filter(|folder| folder.is_dir());
+    Directories { shipped, sinks: args.sink_dir.clone(), grants: args.grant_dir.clone() }
+}
+
+/// Where the journal lies: in the data folder, or for a recording in a folder that ends with it.
+struct Home {
+    directory: PathBuf,
+    temporary: bool,
+}
+
+impl Home {
+    fn make(args: &Args) -> anyhow::Result<Self> {
+        if args.from.is_none() {
+            return Ok(Self { directory: args.data_dir.clone(), temporary: false });
+        }
+        let directory = std::env::temp_dir().join(format!("kubedl-events-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()));
+        std::fs::create_dir(&directory).with_context(|| format!("cannot make {} for the journal of the recording", directory.display()))?;
+        Ok(Self { directory, temporary: true })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+/// Where events come from.
+enum Source {
+    Cluster { client: cluster::Client, options: cluster::Options, owners: Owners },
+    Recording { recording: Recording, owners: Owners },
+}
+
+impl Source {
+    async fn open(args: &Args) -> Result<Self, cluster::Error> {
+        if let Some(path) = &args.from {
+            let (recording, owners) = Recording::open(path)?;
+            return Ok(Self::Recording { recording, owners });
+        }
+        let mut options = cluster::Options { kubeconfig: args.kubeconfig.clone(), context: args.context.clone(), ..Default::default() };
+        if !args.namespace.is_empty() {
+            options.scopes = args.namespace.iter().cloned().map(Scope::Namespace).collect();
+            options.scopes.sort();
+            options.scopes.dedup();
+        }
+        let client = cluster::connect(&options).await?;
+        let owners = Owners::new(client.clone());
+        Ok(Self::Cluster { client, options, owners })
+    }
+
+    fn owners(&self) -> Owners {
+        match self {
+            Self::Cluster { owners, .. } | Self::Recording { owners, .. } => owners.clone(),
+        }
+    }
+
+    /// Ends when there is nothing more to see, or with an error that waiting can't heal.
+    async fn run(self, journal: &Journal, once: bool, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
+        let (client, options, owners) = match self {
+            Self::Recording { recording, .. } => return Ok(recording.play(&out).await?),
+            Self::Cluster { client, options, owners } => (client, options, owners),
+        };
+        bind(&client, journal).await?;
+        let mut pods = tokio::task::JoinSet::new();
+        for scope in options.scopes.clone() {
+            let owners = owners.clone();
+            pods.spawn(async move { owners.follow_pods(&scope).await });
+        }
+        tokio::select! {
+            () = owners.listed(PODS_PATIENCE) => {}
+            Some(Ok(Err(why))) = pods.join_next() => return Err(why.into()),
+        }
+        let mode = if once { Mode::Once } else { Mode::Follow };
+        let mut watches = tokio::task::JoinSet::new();
+        for scope in options.scopes.clone() {
+            // A list is what --once asks for: where a watch stood doesn't matter to it.
+            let from = if once { None } else { journal.checkpoint(scope.key()).await? };
+            info!(%scope, from = from.as_deref().unwrap_or("the list"), "Watching events.");
+            let (client, options, out) = (client.clone(), options.clone(), out.clone());
+            watches.spawn(async move { cluster::watch(client, scope, from, mode, &options, out).await });
+        }
+        drop(out);
+        while let Some(ended) = watches.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
+async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match client.cluster_uid().await {
+            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
+            Ok(None) => {
+                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed. The right to get that namespace gives it.");
+                return Ok(());
+            }
+            Err(why) if why.is_fatal() => return Err(why.into()),
+            Err(why) => warn!(retry_in_ms = pause.as_millis() as u64, "Cannot begin yet: {why}."),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+struct Service<'a> {
+    args: &'a Args,
+    journal: Journal,
+    source: Source,
+    objects: filter::Objects,
+    event: event::Options,
+    running: Vec<Running>,
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Service<'_> {
+    async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
+        let Self { args, journal, source, objects, event, running, closing } = self;
+        let pipeline = Pipeline { owners: source.owners(), objects, journal: journal.clone(), options: event };
+        let (out, observations) = mpsc::channel(4);
+        // Ends by itself for a recording, and with --once.
+        let work = async {
+            let (source, seen) = tokio::join!(source.run(&journal, args.once, out), pipeline.run(observations));
+            source?;
+            let seen = seen?;
+            delivered(&running, &journal).await;
+            anyhow::Ok(verdict(seen, &running))
+        };
+        let limit = args.timeout.unwrap_or(Duration::MAX);
+        let ended = tokio::select! {
+            ended = timeout(limit, work) => ended.unwrap_or(Ok(Exit::TimedOut)),
+            _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
+        };
+        closing.send_replace(true);
+        finish(running, &journal, ended).await
+    }
+}
+
+/// Waits until every sink is done with everything in the journal.
+async fn delivered(running: &[Running], journal: &Journal) {
+    let head = *journal.head().borrow();
+    for relay in running {
+        let _ = relay.progress.position().wait_for(|position| *position >= head).await;
+    }
+}
+
+fn verdict(seen: Seen, running: &[Running]) -> Exit {
+    let dead: u64 = running.iter().map(|relay| relay.progress.dead()).sum();
+    if seen.unreadable + dead > 0 { Exit::NotAllStored } else { Exit::Stopped }
+}
+
+/// Waits for the sinks, gives an account of what was done, and closes the journal.
+async fn finish(running: Vec<Running>, journal: &Journal, ended: anyhow::Result<Exit>) -> Ended {
+    for relay in running {
+        let (sink, progress) = (relay.sink.clone(), relay.progress.clone());
+        relay.join().await;
+        let (delivered, dead, retried, batches) = (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
+        info!(sink, delivered, dead, retried, batches, "Sink is closed.");
+    }
+    let stats = journal.stats();
+    info!(stored = stats.stored(), known = stats.known(), dropped = stats.dropped(), commits = stats.commits(), "Journal is closed.");
+    let closed = journal.close().await;
+    let exit = ended.map_err(|why| (why, Exit::Failed))?;
+    closed.map_err(|why| (why.into(), Exit::Failed))?;
+    Ok(exit)
+}

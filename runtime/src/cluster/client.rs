@@ -1,0 +1,107 @@
+//! The way to the API server: where it is, and plain requests whose failures are ours to sort.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use super::line::Status;
+use super::{Error, Options, Scope};
+
+/// A connection pool to one API server.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) kube: kube::Client,
+}
+
+/// Finds the cluster as kubectl does: `--kubeconfig`, then KUBECONFIG and `~/.kube/config`, then the Pod's service account.
+pub async fn connect(options: &Options) -> Result<Client, Error> {
+    let refuse = |why: &dyn std::fmt::Display| Error::Kubeconfig(why.to_string());
+    let choice = KubeConfigOptions { context: options.context.clone(), ..Default::default() };
+    let mut config = match &options.kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|e| refuse(&e))?;
+            kube::Config::from_custom_kubeconfig(file, &choice).await.map_err(|e| refuse(&e))?
+        }
+        None if options.context.is_some() => kube::Config::from_kubeconfig(&choice).await.map_err(|e| refuse(&e))?,
+        None => kube::Config::infer().await.map_err(|e| refuse(&e))?,
+    };
+    // A watch may be silent until the server ends it.
+    config.read_timeout = Some(options.watch_timeout + Duration::from_secs(30));
+    let kube = kube::Client::try_from(config).map_err(|e| refuse(&e))?;
+    Ok(Client { kube })
+}
+
+/// What a request is about, for the sentence when it is refused.
+pub(super) struct About {
+    pub verb: &'static str,
+    pub resource: &'static str,
+    pub group: &'static str,
+    pub scope: Scope,
+}
+
+impl Client {
+    /// The uid of the namespace `kube-system`, which names a cluster; none where it may not be read.
+    pub async fn cluster_uid(&self) -> Result<Option<String>, Error> {
+        let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.kube.clone());
+        match api.get_metadata("kube-system").await {
+            Ok(namespace) => Ok(namespace.metadata.uid),
+            Err(kube::Error::Api(status)) if status.code == 403 || status.code == 404 => Ok(None),
+            Err(error) => Err(sort(error, About { verb: "get", resource: "namespaces", group: "", scope: Scope::All })),
+        }
+    }
+
+    /// Sends a GET and gives the body of a 2xx; everything else is an [`Error`].
+    pub(super) async fn get(&self, path: &str, about: About) -> Result<Body, Error> {
+        let request = http::Request::get(path).body(Body::empty()).map_err(|why| Error::Protocol(why.to_string()))?;
+        let response = self.kube.send(request).await.map_err(|error| sort_transport(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let words: Status = serde_json::from_slice(&body).unwrap_or_default();
+        let message = if words.message.is_empty() { String::from_utf8_lossy(&body).chars().take(200).collect() } else { words.message };
+        Err(sort_status(status.as_u16(), message, after, about))
+    }
+
+    /// Like [`Client::get`], with the whole body as text.
+    pub(super) async fn get_text(&self, path: &str, about: About) -> Result<String, Error> {
+        let body = self.get(path, about).await?.collect().await.map_err(|why| Error::Unreachable(why.to_string()))?;
+        String::from_utf8(body.to_bytes().into()).map_err(|why| Error::Protocol(why.to_string()))
+    }
+}
+
+fn sort_status(status: u16, message: String, after: Option<Duration>, about: About) -> Error {
+    match status {
+        401 => Error::Unauthorized { message },
+        403 => Error::Forbidden { verb: about.verb, resource: about.resource, group: about.group, scope: about.scope, message },
+        410 => Error::Expired,
+        status => Error::Busy { status, message, after },
+    }
+}
+
+fn sort_transport(error: &kube::Error) -> Error {
+    // The outermost error says little ("client error (Connect)"); the causes say why.
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = inner.source();
+    }
+    Error::Unreachable(words)
+}
+
+/// Sorts an error of a typed request.
+pub(super) fn sort(error: kube::Error, about: About) -> Error {
+    match error {
+        kube::Error::Api(status) => sort_status(status.code, status.message.clone(), None, about),
+        error => sort_transport(&error),
+    }
+}

@@ -1,0 +1,180 @@
+//! 1. Kubernetes (or a recording) -> [`Raw`] events, the resource version that a watch has reached, and the owners of objects.
+//!
+//! A *scope* is what one watch covers: all namespaces, or one. Each has a resume point of its own. The loop is ours, over plain
+//! list and watch requests, since a resume point must be an argument and every bookmark must be seen. What the loop promises:
+//! an [`Observation`] with a `resource_version` comes only after every event up to it has been handed over, in the order of the
+//! watch; pages of a list carry none until the last.
+
+mod client;
+mod line;
+mod owner;
+mod raw;
+mod recording;
+mod watch;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use client::{Client, connect};
+pub use line::{Assembler, Line, parse_line};
+pub use owner::{Chain, Owner, Owners};
+pub use raw::Raw;
+pub use recording::Recording;
+pub use watch::{Mode, watch};
+
+/// What one watch covers. Displays as `all namespaces` or `namespace NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Every namespace.
+    All,
+    /// One namespace.
+    Namespace(String),
+}
+
+impl Scope {
+    /// The key under which the journal keeps the scope's checkpoint: `*` or the namespace.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::All => "*",
+            Self::Namespace(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => write!(f, "all namespaces"),
+            Self::Namespace(name) => write!(f, "namespace {name}"),
+        }
+    }
+}
+
+/// How to reach the cluster and what to watch.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--kubeconfig`; without it the usual places, then the Pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context` of the kubeconfig.
+    pub context: Option<String>,
+    /// What to watch; never empty.
+    pub scopes: Vec<Scope>,
+    /// Events a page of a list.
+    pub page: u32,
+    /// After how long the server is asked to end a watch, so that a dead connection is noticed.
+    pub watch_timeout: Duration,
+    /// How long arriving events are collected before they are handed over together.
+    pub collect: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            scopes: vec![Scope::All],
+            page: 500,
+            watch_timeout: Duration::from_secs(240),
+            collect: Duration::from_millis(8),
+        }
+    }
+}
+
+/// Something that a source has seen.
+#[derive(Debug)]
+pub struct Observation {
+    /// Where.
+    pub scope: Scope,
+    /// Events, in the order in which they came.
+    pub events: Vec<Raw>,
+    /// When set: everything up to this resource version has been handed over.
+    pub resource_version: Option<String>,
+}
+
+/// Why the cluster can't be watched. `Forbidden`, `Unauthorized` and `Kubeconfig` end a start; the others are retried.
+#[derive(Debug)]
+pub enum Error {
+    /// No usable way to a cluster was configured. Not retryable.
+    Kubeconfig(String),
+    /// A recording can't be read. Not retryable.
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the place.
+        why: String,
+    },
+    /// The API server refused the identity (401). Not retryable at a start.
+    Unauthorized {
+        /// The server's words.
+        message: String,
+    },
+    /// RBAC refused (403). Not retryable at a start.
+    Forbidden {
+        /// `list` or `watch` or `get`.
+        verb: &'static str,
+        /// `events`, `pods`, ...
+        resource: &'static str,
+        /// The API group; empty for core.
+        group: &'static str,
+        /// Where.
+        scope: Scope,
+        /// The server's words.
+        message: String,
+    },
+    /// The resource version is no longer (or not yet) known: list again.
+    Expired,
+    /// An answer that says to come again. Retryable after the time, if there is one.
+    Busy {
+        /// HTTP status.
+        status: u16,
+        /// The server's words.
+        message: String,
+        /// `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// No connection, or a broken one. Retryable.
+    Unreachable(String),
+    /// An answer that isn't what the API promises. Retryable.
+    Protocol(String),
+}
+
+impl Error {
+    /// Whether waiting can't heal it, so that a start should end.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Kubeconfig(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kubeconfig(why) => write!(
+                f,
+                "cannot find a cluster: {why}. Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account"
+            ),
+            Self::Recording { path, why } => write!(f, "cannot read the recording {}: {why}", path.display()),
+            Self::Unauthorized { message } => write!(
+                f,
+                "the API server does not accept these credentials (401: {message}). Renew the token or certificate of the kubeconfig or service account"
+            ),
+            Self::Forbidden { verb, resource, group, scope, message } => {
+                let (kind, place) = match scope {
+                    Scope::All => ("ClusterRole", String::new()),
+                    Scope::Namespace(name) => ("Role", format!(" in namespace {name}")),
+                };
+                write!(
+                    f,
+                    "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it:\n  \
+                     - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [\"get\", \"list\", \"watch\"]"
+                )
+            }
+            Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),
+            Self::Busy { status, message, .. } => write!(f, "the API server answered {status}: {message}"),
+            Self::Unreachable(why) => write!(f, "the API server can't be reached: {why}"),
+            Self::Protocol(why) => write!(f, "the API server's answer can't be read: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,92 @@
+//! A recording in place of a cluster: one JSON object a line, or Lists as `kubectl get events,pods -o json` prints them.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc::Sender;
+
+use super::{Error, Observation, Owners, Raw, Scope};
+
+/// Events handed over together.
+const PAGE: usize = 500;
+
+/// A file of recorded events. Pods, Services, ReplicaSets and Deployments in it serve as owners; other objects are passed over.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    path: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(borrow, default)]
+    kind: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Owned {
+    metadata: ObjectMeta,
+}
+
+impl Recording {
+    /// Reads the owners in the file, which shows that all of it can be read.
+    pub fn open(path: &Path) -> Result<(Self, Owners), Error> {
+        let recording = Self { path: path.to_owned() };
+        let owners = Owners::recorded();
+        recording.each(&mut |kind, json| {
+            if matches!(kind, "Pod" | "Service" | "ReplicaSet" | "Deployment") {
+                let owned: Owned = serde_json::from_str(json)?;
+                owners.learn(&owned.metadata);
+            }
+            Ok(())
+        })?;
+        Ok((recording, owners))
+    }
+
+    /// Hands over every event of the file, in its order.
+    pub async fn play(&self, out: &Sender<Observation>) -> Result<(), Error> {
+        let mut events = Vec::new();
+        self.each(&mut |kind, json| {
+            if kind == "Event" {
+                events.push(Raw::from_object(json)?.0);
+            }
+            Ok(())
+        })?;
+        let mut rest = events.into_iter().peekable();
+        while rest.peek().is_some() {
+            let events = rest.by_ref().take(PAGE).collect();
+            if out.send(Observation { scope: Scope::All, events, resource_version: None }).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with kind and JSON of every object.
+    fn each(&self, visit: &mut dyn FnMut(&str, &str) -> Result<(), serde_json::Error>) -> Result<(), Error> {
+        let refuse = |why: &dyn std::fmt::Display| Error::Recording { path: self.path.clone(), why: why.to_string() };
+        let file = File::open(&self.path).map_err(|why| refuse(&why))?;
+        let objects = serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<Box<RawValue>>();
+        for (number, object) in (1..).zip(objects) {
+            let object = object.map_err(|why| refuse(&why))?;
+            let refuse = |why: serde_json::Error| refuse(&format!("object {number}: {why}"));
+            let outline: Outline<'_> = serde_json::from_str(object.get()).map_err(refuse)?;
+            let Some(items) = outline.items else {
+                visit(outline.kind.as_deref().unwrap_or_default(), object.get()).map_err(refuse)?;
+                continue;
+            };
+            for item in items {
+                let inner: Outline<'_> = serde_json::from_str(item.get()).map_err(refuse)?;
+                // Items of a typed list carry no kind: `EventList` says it for them.
+                let listed = outline.kind.as_deref().and_then(|kind| kind.strip_suffix("List")).unwrap_or_default();
+                visit(inner.kind.as_deref().unwrap_or(listed), item.get()).map_err(refuse)?;
+            }
+        }
+        Ok(())
+    }
+}

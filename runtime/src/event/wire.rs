@@ -1,0 +1,127 @@
+//! An Event as JSON, in the shapes of core/v1 and of events.k8s.io/v1 (`k8s.io/api/core/v1/types.go`,
+//! `k8s.io/api/events/v1/types.go`). Text is borrowed where it has no escapes; null means absent.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::ObjectReference;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event<'a> {
+    #[serde(borrow)]
+    pub metadata: Metadata<'a>,
+    #[serde(borrow, default, rename = "type", deserialize_with = "text")]
+    pub kind: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub reason: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub action: Cow<'a, str>,
+    #[serde(borrow, default, alias = "note", deserialize_with = "text")]
+    pub message: Cow<'a, str>,
+    #[serde(default, alias = "deprecatedCount")]
+    pub count: Option<i64>,
+    #[serde(default, alias = "deprecatedFirstTimestamp")]
+    pub first_timestamp: Time,
+    #[serde(default, alias = "deprecatedLastTimestamp")]
+    pub last_timestamp: Time,
+    #[serde(default)]
+    pub event_time: Time,
+    #[serde(default)]
+    pub series: Option<Series>,
+    #[serde(borrow, default, alias = "deprecatedSource")]
+    pub source: Option<Source<'a>>,
+    #[serde(borrow, default, alias = "reportingController", deserialize_with = "text")]
+    pub reporting_component: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub reporting_instance: Cow<'a, str>,
+    #[serde(borrow, default, rename = "involvedObject", alias = "regarding")]
+    pub regarding: Option<Reference<'a>>,
+    #[serde(borrow, default)]
+    pub related: Option<Reference<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub uid: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub resource_version: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub namespace: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub name: Cow<'a, str>,
+    #[serde(default)]
+    pub creation_timestamp: Time,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Series {
+    #[serde(default)]
+    pub count: Option<i64>,
+    #[serde(default)]
+    pub last_observed_time: Time,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Source<'a> {
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub component: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub host: Cow<'a, str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reference<'a> {
+    #[serde(borrow, default, deserialize_with = "text")]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    namespace: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    name: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    uid: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    field_path: Cow<'a, str>,
+}
+
+impl Reference<'_> {
+    pub(super) fn into_reference(self) -> ObjectReference {
+        ObjectReference {
+            api_version: self.api_version.into_owned(),
+            kind: self.kind.into_owned(),
+            namespace: self.namespace.into_owned(),
+            name: self.name.into_owned(),
+            uid: self.uid.into_owned(),
+            field_path: self.field_path.into_owned(),
+        }
+    }
+}
+
+/// A time, or none: null, empty, and Go's zero time (year 1) mean that nobody set it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Time(pub Option<Timestamp>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Some(Text(text)) = Option::<Text<'de>>::deserialize(deserializer)? else { return Ok(Self(None)) };
+        if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
+            return Ok(Self(None));
+        }
+        text.parse().map(|time| Self(Some(time))).map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    Ok(Option::<Text<'de>>::deserialize(deserializer)?.map_or(Cow::Borrowed(""), |text| text.0))
+}

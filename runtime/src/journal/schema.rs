@@ -1,0 +1,105 @@
+//! The file's format, version 1. A newer file is refused; an older one is brought up by the steps between.
+
+use rusqlite::Connection;
+
+use super::Error;
+
+/// The newest format that this program reads and writes (`PRAGMA user_version`).
+pub const VERSION: i64 = 1;
+
+/// Marks the file as ours (`PRAGMA application_id`): "kdle".
+pub const APPLICATION: i64 = 0x6b64_6c65;
+
+/// Version 1, as it stands in the file.
+pub const TABLES: &str = "
+-- One row: facts about the whole journal.
+CREATE TABLE journal (
+  cluster       TEXT,               -- uid of kube-system; NULL until known
+  epoch         INTEGER NOT NULL,   -- grows when the API server's storage was set back
+  last_position INTEGER NOT NULL    -- of all rows ever
+) STRICT;
+
+-- Events that the filter kept, in the order in which they were seen.
+CREATE TABLE events (
+  position    INTEGER PRIMARY KEY,
+  scope       TEXT NOT NULL,        -- '*' or a namespace
+  observed_at INTEGER NOT NULL,     -- nanoseconds since 1970
+  rule        TEXT NOT NULL,        -- why it was kept
+  job         TEXT,                 -- object reference as JSON
+  labels      TEXT,                 -- object of strings as JSON
+  raw         TEXT NOT NULL,        -- Kubernetes' JSON without managedFields
+  crc         INTEGER NOT NULL      -- CRC-32 (IEEE) of job, labels, raw, each after its length
+) STRICT;
+
+-- Every version of every event seen, kept or not, for as long as a list may show it again.
+CREATE TABLE identities (
+  epoch            INTEGER NOT NULL,
+  resource_version NOT NULL,        -- an integer where it is one, so that new ones come last; else text
+  uid              NOT NULL,        -- 16 bytes where it is a UUID; else text
+  position         INTEGER,         -- NULL: the filter dropped it
+  rule             TEXT NOT NULL,
+  seen_at          INTEGER NOT NULL, -- seconds since 1970
+  PRIMARY KEY (epoch, resource_version, uid)
+) WITHOUT ROWID;
+
+-- How far the watch of a scope has come; all up to there is in this file.
+CREATE TABLE checkpoints (
+  scope            TEXT PRIMARY KEY,
+  epoch            INTEGER NOT NULL,
+  resource_version TEXT NOT NULL,
+  reached_at       INTEGER NOT NULL -- seconds since 1970
+) STRICT;
+
+-- How far each sink has come.
+CREATE TABLE cursors (
+  sink       TEXT PRIMARY KEY,      -- name of the instance
+  position   INTEGER NOT NULL,      -- all up to here is stored there, or a dead letter
+  settled    INTEGER NOT NULL,      -- 1: nothing after position was ever sent
+  active     INTEGER NOT NULL,      -- 0: no longer configured; holds nothing up
+  moved_at   INTEGER NOT NULL       -- seconds since 1970
+) STRICT;
+
+-- Events that a sink will never store; sink '' for objects that could not be read as events.
+CREATE TABLE dead_letters (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  sink     TEXT NOT NULL,
+  position INTEGER,
+  reason   TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  died_at  INTEGER NOT NULL,        -- seconds since 1970
+  raw      TEXT NOT NULL
+) STRICT;
+
+-- Where events may have come and gone unseen.
+CREATE TABLE gaps (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope       TEXT,
+  sink        TEXT,
+  since       INTEGER,              -- seconds since 1970
+  until       INTEGER,
+  since_version TEXT,
+  until_version TEXT,
+  certain     INTEGER NOT NULL,
+  reason      TEXT NOT NULL
+) STRICT;
+
+INSERT INTO journal (cluster, epoch, last_position) VALUES (NULL, 1, 0);
+";
+
+/// Sets a connection up for writing, and brings the file to [`VERSION`].
+pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Error> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
+    connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > VERSION {
+        return Err(Error::Newer { found, known: VERSION });
+    }
+    if found == 0 {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! `kubedl-events`: keeps Kubernetes events by passing every one of them to a WebAssembly-sandboxed sink.
+//!
+//! # Layout
+//!
+//! The stages, in the order in which an event visits them. A stage imports only stages above it;
+//! `tests/layers.rs` holds the code to that. See `ARCHITECTURE.md`.
+
+pub mod cluster;
+pub mod event;
+pub mod filter;
+pub mod journal;
+pub mod relay;
+pub mod sink;
+
+pub mod telemetry;
+
+pub mod cli;
+
+
+
+
+
+
+

@@ -1,0 +1,174 @@
+//! Where a sink may send requests.
+//!
+//! | written | admits |
+//! |---|---|
+//! | `https://sls.example.com` | that scheme and name, port 443 |
+//! | `http://sls.example.com:8080` | that scheme, name and port |
+//! | `sls.example.com` | https, port 443 |
+//! | `https://*.example.com` | any one label in place of the `*` |
+//! | `https://${PROJECT}.${ENDPOINT}` | with the values of granted variables in place; a value that is a URL gives its host, and its scheme and port win |
+//!
+//! Paths, users, a wildcard elsewhere or out of a variable are refused. Names are compared without regard to case, and a
+//! trailing dot is refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Scheme of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// Scheme.
+    pub scheme: Scheme,
+    /// Name or address, lower case; an IPv6 address in brackets.
+    pub host: String,
+    /// Port, the scheme's own where none is given.
+    pub port: u16,
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
+        if self.port != self.scheme.default_port() { write!(f, ":{}", self.port) } else { Ok(()) }
+    }
+}
+
+/// A destination that is granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern {
+    scheme: Scheme,
+    /// Without the `*.`.
+    host: String,
+    wildcard: bool,
+    port: u16,
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = format!("{}{}", if self.wildcard { "*." } else { "" }, self.host);
+        write!(f, "{}", Authority { scheme: self.scheme, host, port: self.port })
+    }
+}
+
+impl HostPattern {
+    /// Whether requests may go there.
+    pub fn admits(&self, authority: &Authority) -> bool {
+        let named = if self.wildcard {
+            let label = authority.host.strip_suffix(&self.host).and_then(|rest| rest.strip_suffix('.'));
+            label.is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        } else {
+            authority.host == self.host
+        };
+        named && self.scheme == authority.scheme && self.port == authority.port
+    }
+
+    /// Whether this very name was written down, not a wildcard that fits it.
+    pub fn names(&self, host: &str) -> bool {
+        !self.wildcard && self.host == host
+    }
+
+    /// Fills variables into a template and reads the result.
+    pub fn from_template(template: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let (scheme, mut rest) = match template.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme.to_owned()), rest),
+            None => (None, template),
+        };
+        let (mut scheme, mut port, mut host) = (scheme, None, String::new());
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after.split_once('}').ok_or("a ${ without its }")?;
+            let value = variable(name).ok_or_else(|| format!("the variable {name} is not granted, or not set"))?;
+            let (its_scheme, its_host, its_port) = url_parts(value.trim()).map_err(|why| format!("the value of {name} {why}"))?;
+            host.push_str(before);
+            host.push_str(its_host);
+            scheme = its_scheme.map(str::to_owned).or(scheme);
+            port = its_port.map(str::to_owned).or(port);
+            rest = after;
+        }
+        host.push_str(rest);
+        let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
+        let host = match (&port, host.rsplit_once(':')) {
+            (Some(_), Some((host, _))) if !host.ends_with(']') => host.to_owned(),
+            _ => host,
+        };
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{scheme}{host}{port}").parse()
+    }
+}
+
+/// Scheme, host and port of a value that is a URL, or a host with or without a port. Its path is left out.
+fn url_parts(value: &str) -> Result<(Option<&str>, &str, Option<&str>), &'static str> {
+    let (scheme, rest) = value.split_once("://").map_or((None, value), |(scheme, rest)| (Some(scheme), rest));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err("has a user in it");
+    }
+    if authority.contains('*') || authority.contains("${") {
+        return Err("has a wildcard or template in it");
+    }
+    if authority.is_empty() {
+        return Err("names no host");
+    }
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => Ok((scheme, host, Some(port))),
+        _ => Ok((scheme, authority, None)),
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+            Some((scheme, _)) => return Err(format!("the scheme is {scheme:?}, but must be http or https")),
+            None => (Scheme::Https, text),
+        };
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{port:?} is not a port"))?)
+            }
+            _ => (rest, scheme.default_port()),
+        };
+        let (wildcard, host) = host.strip_prefix("*.").map_or((false, host), |host| (true, host));
+        let host = host.to_ascii_lowercase();
+        check_host(&host)?;
+        Ok(Self { scheme, host, wildcard, port })
+    }
+}
+
+/// Refuses what isn't a plain name or address.
+fn check_host(host: &str) -> Result<(), String> {
+    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inner.parse::<std::net::Ipv6Addr>().map(drop).map_err(|_| format!("{host:?} is not an IPv6 address"));
+    }
+    let label = |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if host.is_empty() || host.len() > 253 || !host.split('.').all(label) {
+        return Err(format!("{host:?} is not the name of a host: letters, digits, - and _ in labels, and a * only as the first label"));
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! 6. The cage around a component: bindings, grant, limits, HTTP gate, directory.
+//!
+//! A [`Blueprint`] is a component that was compiled, described itself, and fits the contract. A [`Sink`] is a blueprint with a grant:
+//! it makes instances, gives each a fresh store, and discards one that traps or runs out of time. It is a
+//! [`Destination`](crate::relay::Destination) for the relay, which knows nothing of wasm.
+//!
+//! What a guest reaches: the events it is given, its granted environment, clocks, randomness, its log (stdout and stderr), and HTTP
+//! through the gate. WASI 0.2 is linked whole, since guests import much that they never use, but it is empty: no folders, no
+//! sockets, no names.
+
+mod bindings;
+mod blueprint;
+mod clock;
+mod directory;
+mod engine;
+pub mod grant;
+mod host;
+pub mod http;
+mod output;
+mod runner;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use blueprint::{Blueprint, Description, EnvVar};
+pub use directory::{Directories, Found, find};
+pub use engine::Engine;
+pub use runner::Sink;
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT: &str = "0.1.0";
+
+/// Why a sink can't be used. None is retryable: the operator has to change something.
+#[derive(Debug)]
+pub enum Error {
+    /// No component of the name was found.
+    Unknown {
+        /// As given to `--event-storage`.
+        name: String,
+        /// Where it was looked for.
+        looked_in: Vec<PathBuf>,
+        /// Names that are there.
+        found: Vec<String>,
+    },
+    /// Two folders have a component of the name.
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// The files.
+        files: Vec<PathBuf>,
+    },
+    /// A file can't be read.
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// Not a component.
+    NotAComponent {
+        /// Which file.
+        path: PathBuf,
+        /// What it is instead.
+        is: String,
+    },
+    /// A component of another world, or of another version of the contract.
+    OtherWorld {
+        /// Which file.
+        path: PathBuf,
+        /// What is missing or different.
+        why: String,
+    },
+    /// It imports something that this host does not give.
+    Import {
+        /// Which file.
+        path: PathBuf,
+        /// The import.
+        name: String,
+    },
+    /// It can't be compiled, or did not describe itself.
+    Faulty {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The grant can't be used.
+    Grant(grant::Error),
+    /// The engine can't be set up.
+    Engine(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name, looked_in, found } => {
+                let places: Vec<String> = looked_in.iter().map(|path| path.display().to_string()).collect();
+                let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+                write!(
+                    f,
+                    "unknown event storage {name:?}: there is no {name}.wasm in {}. Found there: {found}. \
+                     Name one of these, add a folder with --sink-dir, or give the path of a .wasm file",
+                    if places.is_empty() { "any sink folder".to_owned() } else { places.join(", ") }
+                )
+            }
+            Self::Ambiguous { name, files } => {
+                let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+                write!(f, "two sinks are named {name:?}: {}. Remove one, or give the path of the one that is meant", files.join(" and "))
+            }
+            Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
+            Self::NotAComponent { path, is } => write!(
+                f,
+                "{} is not a WebAssembly component but {is}: build it for the component model (for Rust: --target wasm32-wasip2)",
+                path.display()
+            ),
+            Self::OtherWorld { path, why } => write!(f, "{} is not a sink for this host: {why}", path.display()),
+            Self::Import { path, name } => write!(
+                f,
+                "{} imports {name}, which this host does not give: a sink may import kubedl:events@{CONTRACT} and WASI 0.2",
+                path.display()
+            ),
+            Self::Faulty { path, why } => write!(f, "{} can't be used: {why}", path.display()),
+            Self::Grant(why) => write!(f, "{why}"),
+            Self::Engine(why) => write!(f, "cannot set up the WebAssembly engine: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<grant::Error> for Error {
+    fn from(why: grant::Error) -> Self {
+        Self::Grant(why)
+    }
+}

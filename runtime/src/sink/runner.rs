@@ -1,0 +1,192 @@
+//! A sink at work: a blueprint with a grant, and the instance that serves at the moment.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+use wasmtime::Store;
+
+use crate::relay::{Attempt, Destination, Item, Limits, Outcome};
+
+use super::bindings::v0_1::{self, World};
+use super::blueprint::cause;
+use super::grant::Grant;
+use super::host::{Conduct, Host};
+use super::http::Gate;
+use super::output::Target;
+use super::{Blueprint, grant};
+
+/// Batches where neither the grant nor the sink says otherwise.
+const BATCH: Limits = Limits { events: 1_000, bytes: 1 << 20 };
+
+/// A sink, by its name. Its instance is replaced when it breaks.
+pub struct Sink {
+    name: Arc<str>,
+    blueprint: Blueprint,
+    grant: Arc<Grant>,
+    gate: Gate,
+    instance: Option<Instance>,
+}
+
+struct Instance {
+    store: Store<Host>,
+    world: World,
+}
+
+/// The epoch makes a busy guest give way at each tick, so that a time-out around it is seen.
+pub(super) fn prepare(store: &mut Store<Host>) {
+    store.limiter(|host| &mut host.memory);
+    store.epoch_deadline_async_yield_and_update(1);
+}
+
+impl Sink {
+    /// Fails when the sink requires variables that its grant does not give: all of them at once.
+    pub fn new(name: &str, blueprint: Blueprint, grant: Grant) -> Result<Self, grant::Error> {
+        let granted = |wanted: &str| grant.env.iter().any(|variable| variable.name == wanted);
+        let required = blueprint.description().env.iter().filter(|var| var.required && !granted(&var.name));
+        let names: Vec<String> = required.map(|var| var.name.clone()).collect();
+        if !names.is_empty() {
+            return Err(grant::Error::NotGranted { sink: name.to_owned(), names, source: grant.source.clone() });
+        }
+        let grant = Arc::new(grant);
+        let gate = Gate::new(name, grant.clone());
+        Ok(Self { name: Arc::from(name), blueprint, grant, gate, instance: None })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of memory of the instance that serves.
+    pub fn memory(&self) -> usize {
+        self.instance.as_ref().map_or(0, |instance| instance.store.data().memory.used)
+    }
+
+    fn target(&self) -> Target {
+        if self.grant.stdout { Target::Stdout } else { Target::Log("stdout") }
+    }
+
+    async fn instantiate(&self) -> Result<Instance, Broke> {
+        let host = Host::new(&self.name, &self.grant, Some(self.gate.clone()), self.target());
+        let conduct = host.conduct.clone();
+        let mut store = Store::new(&self.blueprint.engine, host);
+        prepare(&mut store);
+        let limit = self.grant.limits.call;
+        let world = within(limit, &conduct, "its start", self.blueprint.world.instantiate_async(&mut store)).await?;
+        Ok(Instance { store, world })
+    }
+
+    /// Makes an instance and opens it.
+    async fn fresh(&self) -> Result<Instance, Outcome> {
+        let mut instance = self.instantiate().await.map_err(Broke::into_outcome)?;
+        let (limit, conduct) = instance.begin(self.grant.limits.call, Vec::new());
+        let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
+        match within(limit, &conduct, "open", opened).await {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(error)) => Err(v0_1::refusal(error)),
+            Err(broke) => Err(broke.into_outcome()),
+        }
+    }
+}
+
+impl Instance {
+    /// Sets the clock and the batch for a call.
+    fn begin(&mut self, limit: Duration, items: Vec<Arc<Item>>) -> (Duration, Arc<Conduct>) {
+        let conduct = Arc::new(Conduct::default());
+        let host = self.store.data_mut();
+        host.deadline = Instant::now() + limit;
+        host.items = items;
+        host.conduct = conduct.clone();
+        (limit, conduct)
+    }
+
+    async fn save(&mut self, limit: Duration, attempt: Attempt, items: &[Arc<Item>]) -> Result<Outcome, Broke> {
+        let (limit, conduct) = self.begin(limit, items.to_vec());
+        let labels: Vec<_> = items.iter().map(|item| v0_1::labels(&item.event)).collect();
+        let events: Vec<_> = items.iter().zip(&labels).map(|(item, labels)| v0_1::event(&item.event, labels)).collect();
+        let call = self.world.kubedl_events_event_sink().call_save_events(&mut self.store, v0_1::batch(attempt), &events);
+        let answer = within(limit, &conduct, "save-events", call).await;
+        self.store.data_mut().items = Vec::new();
+        Ok(v0_1::saved(answer?, items))
+    }
+}
+
+impl Destination for Sink {
+    fn limits(&self) -> Limits {
+        let (limits, wishes) = (&self.grant.limits, self.blueprint.description());
+        let wish = |wish: u64| usize::try_from(wish).ok().filter(|wish| *wish > 0);
+        Limits {
+            events: limits.batch_events.or(wish(wishes.batch_events.into())).unwrap_or(BATCH.events).clamp(1, 10_000),
+            bytes: limits.batch_bytes.or(wish(wishes.batch_bytes)).unwrap_or(BATCH.bytes).min(self.grant.limits.memory / 8),
+        }
+    }
+
+    async fn open(&mut self) -> Outcome {
+        match self.fresh().await {
+            Ok(instance) => {
+                self.instance = Some(instance);
+                Outcome::Stored(Vec::new())
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => match self.fresh().await {
+                Ok(instance) => instance,
+                Err(outcome) => return outcome,
+            },
+        };
+        match instance.save(self.grant.limits.call, attempt, items).await {
+            Ok(outcome) => {
+                if !matches!(outcome, Outcome::Broken { .. }) {
+                    self.instance = Some(instance);
+                }
+                outcome
+            }
+            Err(broke) => broke.into_outcome(),
+        }
+    }
+
+    async fn close(&mut self) {
+        let Some(mut instance) = self.instance.take() else { return };
+        let (limit, conduct) = instance.begin(self.grant.limits.call.min(Duration::from_secs(5)), Vec::new());
+        let call = instance.world.kubedl_events_event_sink().call_close(&mut instance.store);
+        match within(limit, &conduct, "close", call).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(sink = &*self.name, "The sink could not be closed: {:?}.", v0_1::refusal(error)),
+            Err(broke) => debug!(sink = &*self.name, "The sink could not be closed: {}.", broke.reason),
+        }
+    }
+}
+
+/// How a call broke off.
+struct Broke {
+    reason: String,
+    maybe_sent: bool,
+}
+
+impl Broke {
+    fn into_outcome(self) -> Outcome {
+        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent }
+    }
+}
+
+/// A call with its time-out, which ends a guest that computes (by epochs) as well as one that waits.
+async fn within<T>(limit: Duration, conduct: &Conduct, what: &str, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Broke> {
+    let result = timeout(limit, call).await;
+    let maybe_sent = conduct.asked.load(Ordering::Relaxed);
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent }),
+        Err(_) => {
+            let place = if conduct.in_http.load(Ordering::Relaxed) { ", waiting for the destination" } else { "" };
+            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent })
+        }
+    }
+}

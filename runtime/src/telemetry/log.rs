@@ -1,0 +1,44 @@
+//! The log, on stderr: text on a terminal, JSON elsewhere.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt as layer;
+
+/// What the lines look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A level that can't be read.
+#[derive(Debug)]
+pub struct Error {
+    level: String,
+    why: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--log-level {:?} can't be used: {}. Give a level (error, warn, info, debug, trace) or target=level pairs with commas", self.level, self.why)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Starts the log. `level` has the syntax of `RUST_LOG`; without a `format`, a terminal gets text and everything else JSON.
+pub fn init(level: &str, format: Option<Format>) -> Result<(), Error> {
+    let filter = EnvFilter::try_new(level).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = layer().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    // A second start in the same process keeps the first log.
+    let _ = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
+        Format::Text => builder.with_target(false).try_init(),
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
