@@ -1,0 +1,136 @@
+//! Does `step` lose nothing, and repeat no more than it must?
+
+use std::time::Duration;
+
+use kubedl_events::relay::{Attempt, Failure, Next, Outcome, Policy, Work, step};
+
+fn policy() -> Policy {
+    Policy::default()
+}
+
+fn work(n: i64) -> Work {
+    Work::new((1..=n).collect(), n, 0)
+}
+
+fn front(work: &Work) -> (Vec<i64>, Attempt) {
+    let part = work.parts.front().unwrap();
+    (part.positions.clone(), part.attempt)
+}
+
+fn failure(index: usize, retryable: bool) -> Failure {
+    Failure { index, retryable, after: None, reason: "r".to_owned() }
+}
+
+#[test]
+fn a_stored_batch_is_acknowledged() {
+    let (work, next) = step(work(3), Outcome::Stored(vec![]), &policy(), 0.0);
+    assert_eq!((next, work.stored, work.through), (Next::Acknowledge, 3, 3));
+}
+
+#[test]
+fn waits_double_up_to_the_longest_and_honour_what_is_asked() {
+    let retry = |after| Outcome::Retry { reason: "busy".to_owned(), after };
+    let mut current = work(1);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let (after, next) = step(current, retry(None), &policy(), 0.0);
+        let Next::Send { after: wait } = next else { panic!("{next:?}") };
+        waits.push(wait.as_millis());
+        current = after;
+    }
+    assert_eq!(waits[..5], [100, 200, 400, 800, 1600]);
+    assert_eq!(waits[11], 30_000);
+    assert_eq!(front(&current).1, Attempt { number: 12, maybe_sent: true });
+    let asked = |ms| step(work(1), retry(Some(Duration::from_millis(ms))), &policy(), 0.0).1;
+    assert_eq!(asked(5_000), Next::Send { after: Duration::from_secs(5) });
+    assert_eq!(asked(u64::MAX), Next::Send { after: policy().longest_asked });
+    let spread = step(work(1), retry(None), &policy(), 1.0).1;
+    assert_eq!(spread, Next::Send { after: Duration::from_millis(125) });
+}
+
+#[test]
+fn misconfiguration_waits_long_and_drops_nothing() {
+    let (work, next) = step(work(4), Outcome::Misconfigured { reason: "no key".to_owned() }, &policy(), 0.0);
+    assert_eq!(next, Next::Send { after: policy().misconfigured_wait });
+    assert_eq!(front(&work), (vec![1, 2, 3, 4], Attempt { number: 1, maybe_sent: false }));
+}
+
+#[test]
+fn named_failures_are_tried_again_alone_or_become_dead_letters() {
+    let (work, next) = step(work(4), Outcome::Stored(vec![failure(3, true), failure(1, false), failure(0, true)]), &policy(), 0.0);
+    assert!(matches!(next, Next::Send { .. }));
+    assert_eq!(front(&work).0, [1, 4]);
+    assert_eq!(work.dead.iter().map(|letter| letter.position).collect::<Vec<_>>(), [2]);
+    assert_eq!(work.stored, 1);
+    let (work, next) = step(work, Outcome::Stored(vec![]), &policy(), 0.0);
+    assert_eq!((next, work.stored), (Next::Acknowledge, 3));
+}
+
+#[test]
+fn an_event_that_fails_beside_stored_ones_is_given_up_in_the_end() {
+    let mut current = work(2);
+    for tries in 1.. {
+        // The second is stored at first; then the first is alone, and all have failed.
+        let (after, next) = step(current, Outcome::Stored(vec![failure(0, true)]), &policy(), 0.0);
+        if next == Next::Acknowledge {
+            panic!("given up after {tries} tries, though nothing else was stored beside it");
+        }
+        current = after;
+        if tries == 50 {
+            break;
+        }
+    }
+    // Beside neighbours that are stored each time it counts.
+    let mut current = Work::new((1..=100).collect(), 100, 0);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let left = front(&current).0.len();
+        let failures = (0..left.saturating_sub(1).max(1)).map(|index| failure(index, true)).collect();
+        let (after, next) = step(current, Outcome::Stored(failures), &policy(), 0.0);
+        current = after;
+        if next == Next::Acknowledge {
+            break;
+        }
+        assert!(tries < 1000);
+    }
+    assert_eq!(current.stored + current.dead.len(), 100);
+    assert!(current.dead.iter().all(|letter| letter.reason.starts_with("retries exhausted: ")));
+}
+
+#[test]
+fn bisecting_blames_exactly_the_bad_events_whatever_their_places() {
+    for n in 1..=9_i64 {
+        for bad in 0..(1_u32 << n) {
+            let is_bad = |position: i64| bad & (1 << (position - 1)) != 0;
+            let mut current = work(n);
+            let mut stored = Vec::new();
+            for _ in 0..100 {
+                let positions = front(&current).0;
+                let outcome = if positions.iter().any(|position| is_bad(*position)) {
+                    Outcome::Refused { reason: "bad".to_owned() }
+                } else {
+                    stored.extend(positions);
+                    Outcome::Stored(vec![])
+                };
+                let (after, next) = step(current, outcome, &policy(), 0.0);
+                current = after;
+                if next == Next::Acknowledge {
+                    break;
+                }
+            }
+            assert!(current.parts.is_empty());
+            assert_eq!(stored, (1..=n).filter(|position| !is_bad(*position)).collect::<Vec<_>>(), "order is kept");
+            assert_eq!(current.dead.iter().map(|letter| letter.position).collect::<Vec<_>>(), (1..=n).filter(|position| is_bad(*position)).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn what_a_crash_left_behind_may_have_been_sent() {
+    assert!(front(&Work::new(vec![5, 6], 6, 5)).1.maybe_sent);
+    assert!(!front(&Work::new(vec![6, 7], 7, 5)).1.maybe_sent);
+    let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent };
+    assert!(front(&step(work(1), broken(true), &policy(), 0.0).0).1.maybe_sent);
+    assert!(!front(&step(work(1), broken(false), &policy(), 0.0).0).1.maybe_sent);
+}

@@ -1,0 +1,36 @@
+//! Are the lines of a watch read rightly, however the network cuts them?
+
+use kubedl_events::cluster::{Assembler, Error, Line, parse_line};
+
+#[test]
+fn lines_come_out_whole_however_they_are_cut() {
+    let text = "{\"a\":1}\n\n{\"b\":\"\u{e9}\u{1f600}\"}\n{\"c\":3}\r\nrest";
+    for size in 1..=text.len() {
+        let mut assembler = Assembler::default();
+        let mut lines = Vec::new();
+        for piece in text.as_bytes().chunks(size) {
+            assembler.push(piece);
+            lines.extend(assembler.lines().unwrap());
+        }
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+        assert_eq!(lines, ["{\"a\":1}", "{\"b\":\"\u{e9}\u{1f600}\"}", "{\"c\":3}"], "pieces of {size}");
+    }
+}
+
+#[test]
+fn news_progress_and_errors_are_told_apart() {
+    let object = r#"{"kind":"Event","metadata":{"name":"e","uid":"u","resourceVersion":"42"}}"#;
+    let line = |kind: &str, object: &str| parse_line(&format!(r#"{{"type":"{kind}","object":{object}}}"#));
+    for kind in ["ADDED", "MODIFIED"] {
+        assert!(matches!(line(kind, object), Ok(Line::Event { resource_version, .. }) if resource_version == "42"));
+    }
+    assert!(matches!(line("DELETED", object), Ok(Line::Progress { resource_version }) if resource_version == "42"));
+    // As a real API server sends it: required fields are null or empty.
+    let bookmark = r#"{"kind":"Event","apiVersion":"v1","metadata":{"resourceVersion":"180","annotations":{"k8s.io/initial-events-end":"true"}},"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":""}"#;
+    assert!(matches!(line("BOOKMARK", bookmark), Ok(Line::Progress { resource_version }) if resource_version == "180"));
+    let expired = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"The resourceVersion for the provided watch is too old.","reason":"Expired","code":410}"#;
+    assert!(matches!(line("ERROR", expired), Err(Error::Expired)));
+    assert!(matches!(line("ERROR", r#"{"code":504,"message":"Timeout"}"#), Err(Error::Busy { status: 504, .. })));
+    assert!(matches!(line("NEWS", object), Err(Error::Protocol(_))));
+    assert!(matches!(parse_line("{"), Err(Error::Protocol(_))));
+}
