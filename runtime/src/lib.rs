@@ -15,10 +15,3 @@ pub mod sink;
 pub mod telemetry;
 
 pub mod cli;
-
-
-
-
-
-
-

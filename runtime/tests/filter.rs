@@ -14,7 +14,12 @@ fn about(api_version: &str, kind: &str) -> Event {
 }
 
 fn chain(owners: &[(&str, &str)]) -> Chain {
-    let owner = |(api_version, kind): &(&str, &str)| Owner { api_version: (*api_version).to_owned(), kind: (*kind).to_owned(), name: "job".to_owned(), uid: "ju".to_owned() };
+    let owner = |(api_version, kind): &(&str, &str)| Owner {
+        api_version: (*api_version).to_owned(),
+        kind: (*kind).to_owned(),
+        name: "job".to_owned(),
+        uid: "ju".to_owned(),
+    };
     Chain::Owners(owners.iter().map(owner).collect())
 }
 

@@ -93,7 +93,8 @@ fn an_unknown_key_or_a_bad_source_is_an_error_that_says_where() {
 
 #[test]
 fn all_missing_variables_are_named_at_once_with_the_keys_that_feed_them() {
-    let document = Document::parse("env:\n  SLS_PROJECT: {from: SLS_PROJECT}\n  SLS_KEY_ID: {from: SLS_KEY_ID}\n  X: {from: X, optional: true}\n").unwrap();
+    let document =
+        Document::parse("env:\n  SLS_PROJECT: {from: SLS_PROJECT}\n  SLS_KEY_ID: {from: SLS_KEY_ID}\n  X: {from: X, optional: true}\n").unwrap();
     let why = document.resolve("aliyun-sls", None, &|name| (name == "SLS_KEY_ID").then(String::new)).unwrap_err().to_string();
     for words in ["SLS_PROJECT from key project", "SLS_KEY_ID from key accessKey", "kubedl-sls-config"] {
         assert!(why.contains(words), "{why}");

@@ -16,7 +16,12 @@ fn entry(version: u64, kept: bool) -> Entry {
 }
 
 fn batch(versions: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Batch {
-    Batch { scope: "*".to_owned(), entries: versions.into_iter().map(|version| entry(version, true)).collect(), unreadable: vec![], checkpoint: checkpoint.map(|c| c.to_string()) }
+    Batch {
+        scope: "*".to_owned(),
+        entries: versions.into_iter().map(|version| entry(version, true)).collect(),
+        unreadable: vec![],
+        checkpoint: checkpoint.map(|c| c.to_string()),
+    }
 }
 
 #[tokio::test]

@@ -69,7 +69,8 @@ fn each_concern_stays_in_its_place() {
     let mut wrong = Vec::new();
     for file in &files {
         let place = file.strip_prefix(&root).unwrap();
-        let code: String = fs::read_to_string(file).unwrap().lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String =
+            fs::read_to_string(file).unwrap().lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         for (word, places) in kept {
             if code.contains(word) && !places.iter().any(|allowed| place.starts_with(allowed)) {
                 wrong.push(format!("{} uses {word}", place.display()));

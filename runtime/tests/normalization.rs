@@ -21,7 +21,11 @@ fn times_are_taken_in_the_order_of_the_table() {
     let cases = [
         (all, "2026-01-01T00:00:01Z", "2026-01-01T00:00:04.5Z"),
         (r#","firstTimestamp":"2026-01-01T00:00:01Z","lastTimestamp":"2026-01-01T00:00:03Z""#, "2026-01-01T00:00:01Z", "2026-01-01T00:00:03Z"),
-        (r#","firstTimestamp":null,"lastTimestamp":null,"eventTime":"2026-01-01T00:00:02.123456Z""#, "2026-01-01T00:00:02.123456Z", "2026-01-01T00:00:02.123456Z"),
+        (
+            r#","firstTimestamp":null,"lastTimestamp":null,"eventTime":"2026-01-01T00:00:02.123456Z""#,
+            "2026-01-01T00:00:02.123456Z",
+            "2026-01-01T00:00:02.123456Z",
+        ),
         (r#","lastTimestamp":"2026-01-01T00:00:03Z""#, "2026-01-01T00:00:03Z", "2026-01-01T00:00:03Z"),
         (r#","firstTimestamp":"2026-01-01T00:00:01Z""#, "2026-01-01T00:00:01Z", "2026-01-01T00:00:01Z"),
         (r#","series":{"count":2,"lastObservedTime":"2026-01-01T00:00:04Z"}"#, "2026-01-01T00:00:04Z", "2026-01-01T00:00:04Z"),
@@ -59,8 +63,13 @@ fn reporter_comes_from_source_or_the_reporting_fields() {
 
 #[test]
 fn both_apis_names_of_a_field_are_read() {
-    let new = event(r#","note":"hello","regarding":{"kind":"Pod","name":"p"},"deprecatedCount":4,"deprecatedSource":{"component":"kubelet"},"deprecatedLastTimestamp":"2026-01-01T00:00:03Z","type":"Weird""#);
-    assert_eq!((new.message.as_str(), new.regarding.name.as_str(), new.count, new.component.as_str(), new.kind.as_str()), ("hello", "p", 4, "kubelet", "Weird"));
+    let new = event(
+        r#","note":"hello","regarding":{"kind":"Pod","name":"p"},"deprecatedCount":4,"deprecatedSource":{"component":"kubelet"},"deprecatedLastTimestamp":"2026-01-01T00:00:03Z","type":"Weird""#,
+    );
+    assert_eq!(
+        (new.message.as_str(), new.regarding.name.as_str(), new.count, new.component.as_str(), new.kind.as_str()),
+        ("hello", "p", 4, "kubelet", "Weird")
+    );
     assert_eq!(new.last_timestamp, at("2026-01-01T00:00:03Z"));
     let old = event(r#","message":"a \"b\" \u00e9\n","involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec.containers{main}"}"#);
     assert_eq!((old.message.as_str(), old.regarding.field_path.as_str()), ("a \"b\" \u{e9}\n", "spec.containers{main}"));

@@ -121,7 +121,10 @@ fn bisecting_blames_exactly_the_bad_events_whatever_their_places() {
             }
             assert!(current.parts.is_empty());
             assert_eq!(stored, (1..=n).filter(|position| !is_bad(*position)).collect::<Vec<_>>(), "order is kept");
-            assert_eq!(current.dead.iter().map(|letter| letter.position).collect::<Vec<_>>(), (1..=n).filter(|position| is_bad(*position)).collect::<Vec<_>>());
+            assert_eq!(
+                current.dead.iter().map(|letter| letter.position).collect::<Vec<_>>(),
+                (1..=n).filter(|position| is_bad(*position)).collect::<Vec<_>>()
+            );
         }
     }
 }

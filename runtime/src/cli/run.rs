@@ -63,13 +63,8 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let (closing, closed) = close_with(stop.clone());
     let mut running = Vec::new();
     for sink in sinks {
-        let options = relay::Options {
-            sink: sink.name().to_owned(),
-            policy: Policy::default(),
-            linger: LINGER,
-            grace: args.grace,
-            event: event.clone(),
-        };
+        let options =
+            relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), linger: LINGER, grace: args.grace, event: event.clone() };
         let start = match args.start {
             args::Start::Oldest => journal::Start::Oldest,
             args::Start::Now => journal::Start::Now,
@@ -203,7 +198,9 @@ async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()>
         match client.cluster_uid().await {
             Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
             Ok(None) => {
-                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed. The right to get that namespace gives it.");
+                warn!(
+                    "The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed. The right to get that namespace gives it."
+                );
                 return Ok(());
             }
             Err(why) if why.is_fatal() => return Err(why.into()),

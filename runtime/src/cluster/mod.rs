@@ -149,10 +149,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kubeconfig(why) => write!(
-                f,
-                "cannot find a cluster: {why}. Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account"
-            ),
+            Self::Kubeconfig(why) => {
+                write!(f, "cannot find a cluster: {why}. Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account")
+            }
             Self::Recording { path, why } => write!(f, "cannot read the recording {}: {why}", path.display()),
             Self::Unauthorized { message } => write!(
                 f,

@@ -215,7 +215,13 @@ impl Owners {
     }
 }
 
-async fn metadata<K>(client: kube::Client, namespace: &str, name: &str, resource: &'static str, group: &'static str) -> Result<Option<ObjectMeta>, Error>
+async fn metadata<K>(
+    client: kube::Client,
+    namespace: &str,
+    name: &str,
+    resource: &'static str,
+    group: &'static str,
+) -> Result<Option<ObjectMeta>, Error>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
@@ -229,12 +235,7 @@ where
 
 fn controller(meta: &ObjectMeta) -> Option<Arc<Owner>> {
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
-    Some(Arc::new(Owner {
-        api_version: owner.api_version.clone(),
-        kind: owner.kind.clone(),
-        name: owner.name.clone(),
-        uid: owner.uid.clone(),
-    }))
+    Some(Arc::new(Owner { api_version: owner.api_version.clone(), kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() }))
 }
 
 fn sort_watcher(error: watcher::Error, scope: &Scope) -> Error {

@@ -131,6 +131,7 @@ async fn list(client: &Client, scope: &Scope, limit: u32, out: &Sender<Observati
         next = page.metadata.next;
         let resource_version = last.then(|| first.clone());
         if out.send(Observation { scope: scope.clone(), events, resource_version }).await.is_err() || last {
+            info!(%scope, resource_version = first, "The list is read.");
             return Ok(first);
         }
     }

@@ -127,10 +127,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnEvent { why } => write!(f, "cannot read the object as a Kubernetes Event: {why}"),
-            Self::NoIdentity { name, missing } => write!(
-                f,
-                "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them"
-            ),
+            Self::NoIdentity { name, missing } => {
+                write!(f, "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them")
+            }
             Self::NoTime { name } => write!(f, "the Event {name:?} has no time, not even metadata.creationTimestamp"),
         }
     }

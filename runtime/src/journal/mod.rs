@@ -193,11 +193,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { path, why } => write!(f, "cannot use {} for the journal: {why}. Give a writable folder with --data-dir", path.display()),
-            Self::Locked { path } => write!(
-                f,
-                "another process holds {}: stop it, or give each process a folder of its own with --data-dir",
-                path.display()
-            ),
+            Self::Locked { path } => {
+                write!(f, "another process holds {}: stop it, or give each process a folder of its own with --data-dir", path.display())
+            }
             Self::Newer { found, known } => write!(
                 f,
                 "the journal has format {found}, this version of kubedl-events knows formats up to {known}: run the newer version, or start with an empty --data-dir"

@@ -43,13 +43,8 @@ impl Reader {
         let mut rows = Vec::new();
         let mut size = 0;
         while let Some(columns) = found.next()? {
-            let row = Row {
-                position: columns.get(0)?,
-                observed_at: columns.get(1)?,
-                job: columns.get(2)?,
-                labels: columns.get(3)?,
-                raw: columns.get(4)?,
-            };
+            let row =
+                Row { position: columns.get(0)?, observed_at: columns.get(1)?, job: columns.get(2)?, labels: columns.get(3)?, raw: columns.get(4)? };
             let crc: i64 = columns.get(5)?;
             if crc != i64::from(checksum(row.job.as_deref(), row.labels.as_deref(), &row.raw)) {
                 if rows.is_empty() {

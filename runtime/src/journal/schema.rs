@@ -97,9 +97,8 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
         return Err(Error::Newer { found, known: VERSION });
     }
     if found == 0 {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-        ))?;
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
     Ok(())
 }

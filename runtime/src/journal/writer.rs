@@ -50,7 +50,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, lock: File, head: watch::Sender<Position>, stats: Arc<Stats>, retain: Duration, last: Position) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        lock: File,
+        head: watch::Sender<Position>,
+        stats: Arc<Stats>,
+        retain: Duration,
+        last: Position,
+    ) -> Self {
         Self { connection, _lock: lock, head, stats, retain, last, cleaned: Instant::now() }
     }
 
@@ -213,9 +220,11 @@ impl Writer {
                 )?
                 .execute((sink, &letter.reason, letter.attempts, seconds(), letter.position))?;
         }
-        self.connection
-            .prepare_cached("UPDATE cursors SET position = ?2, moved_at = ?3 WHERE sink = ?1 AND position < ?2")?
-            .execute((sink, position, seconds()))?;
+        self.connection.prepare_cached("UPDATE cursors SET position = ?2, moved_at = ?3 WHERE sink = ?1 AND position < ?2")?.execute((
+            sink,
+            position,
+            seconds(),
+        ))?;
         Ok(())
     }
 

@@ -107,7 +107,10 @@ impl Relay<'_> {
         let rows = match reader.read(self.position, limits.events.max(1), limits.bytes) {
             Ok(rows) => rows,
             Err(crate::journal::Error::Damaged { position }) => {
-                error!(sink = self.options.sink, position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is.");
+                error!(
+                    sink = self.options.sink,
+                    position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is."
+                );
                 let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
                 self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0 }], 0).await;
                 return None;
@@ -170,7 +173,13 @@ impl Relay<'_> {
     }
 
     /// One call, which the stop may cut short after the grace.
-    async fn save<D: Destination>(&self, destination: &mut D, attempt: Attempt, batch: &[Arc<Item>], stop: &mut watch::Receiver<bool>) -> Option<Outcome> {
+    async fn save<D: Destination>(
+        &self,
+        destination: &mut D,
+        attempt: Attempt,
+        batch: &[Arc<Item>],
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<Outcome> {
         let call = destination.save(attempt, batch);
         tokio::pin!(call);
         tokio::select! {

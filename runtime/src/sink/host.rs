@@ -181,10 +181,7 @@ impl http_import::Host for Host {
         Ok(v0_1::response(self.outgoing().send(v0_1::request(request)).await))
     }
 
-    async fn send_all(
-        &mut self,
-        requests: Vec<http_import::Request>,
-    ) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
+    async fn send_all(&mut self, requests: Vec<http_import::Request>) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
         let requests = requests.into_iter().map(v0_1::request).collect();
         Ok(self.outgoing().send_all(requests).await.into_iter().map(v0_1::response).collect())
     }

@@ -114,11 +114,9 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::OtherWorld { path, why } => write!(f, "{} is not a sink for this host: {why}", path.display()),
-            Self::Import { path, name } => write!(
-                f,
-                "{} imports {name}, which this host does not give: a sink may import kubedl:events@{CONTRACT} and WASI 0.2",
-                path.display()
-            ),
+            Self::Import { path, name } => {
+                write!(f, "{} imports {name}, which this host does not give: a sink may import kubedl:events@{CONTRACT} and WASI 0.2", path.display())
+            }
             Self::Faulty { path, why } => write!(f, "{} can't be used: {why}", path.display()),
             Self::Grant(why) => write!(f, "{why}"),
             Self::Engine(why) => write!(f, "cannot set up the WebAssembly engine: {why}"),

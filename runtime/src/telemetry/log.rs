@@ -24,15 +24,22 @@ pub struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--log-level {:?} can't be used: {}. Give a level (error, warn, info, debug, trace) or target=level pairs with commas", self.level, self.why)
+        write!(
+            f,
+            "--log-level {:?} can't be used: {}. Give a level (error, warn, info, debug, trace) or target=level pairs with commas",
+            self.level, self.why
+        )
     }
 }
 
 impl std::error::Error for Error {}
 
+/// The compiler of guests traces every instruction: nobody asks for that with `--log-level trace`. Who does, names the target.
+const QUIET: &str = "cranelift_codegen=warn,cranelift_frontend=warn,wasmtime_internal_cranelift=warn,wasmtime_environ=warn,regalloc2=warn";
+
 /// Starts the log. `level` has the syntax of `RUST_LOG`; without a `format`, a terminal gets text and everything else JSON.
 pub fn init(level: &str, format: Option<Format>) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(level).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
     let terminal = std::io::stderr().is_terminal();
     let builder = layer().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     // A second start in the same process keeps the first log.

@@ -114,7 +114,9 @@ pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[
 /// An error of any call.
 pub(in crate::sink) fn refusal(error: Error) -> Outcome {
     match error {
-        Error::Retry(retry) => relay::Outcome::Retry { reason: words(&retry.reason), after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())) },
+        Error::Retry(retry) => {
+            relay::Outcome::Retry { reason: words(&retry.reason), after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())) }
+        }
         Error::Refused(reason) => Outcome::Refused { reason: words(&reason) },
         Error::Misconfigured(reason) => Outcome::Misconfigured { reason: words(&reason) },
     }

@@ -174,7 +174,12 @@ impl fmt::Display for Error {
             Self::NotGranted { sink, names, source } => {
                 let place = source.as_ref().map_or_else(|| format!("{sink}.yaml in a --grant-dir"), |path| path.display().to_string());
                 let lines: Vec<String> = names.iter().map(|name| format!("\n  {name}: {{from: {name}}}")).collect();
-                write!(f, "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}", names.join(", "), lines.concat())
+                write!(
+                    f,
+                    "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}",
+                    names.join(", "),
+                    lines.concat()
+                )
             }
             Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),
         }
@@ -239,7 +244,8 @@ impl Document {
         }
         let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
         let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
-        let patterns = self.http.iter().map(|template| HostPattern::from_template(template, &lookup).map_err(|why| format!("http {template}: {why}")));
+        let patterns =
+            self.http.iter().map(|template| HostPattern::from_template(template, &lookup).map_err(|why| format!("http {template}: {why}")));
         let http = patterns.collect::<Result<Vec<_>, _>>().map_err(malformed)?;
         let limits = self.limits.resolve().map_err(malformed)?;
         Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, source: path.map(Path::to_owned) })

@@ -17,7 +17,8 @@ use super::resolver::{Judge, REFUSED};
 use super::{Error, Request, Response};
 
 /// Headers that frame a message or steer a proxy: the host's own to set.
-const HOSTS_OWN: [&str; 10] = ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "proxy"];
+const HOSTS_OWN: [&str; 10] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "proxy"];
 /// The most headers of a request.
 const MOST_HEADERS: usize = 100;
 /// Time for resolving and connecting.
@@ -172,9 +173,10 @@ fn sort(error: &ureq::Error) -> Error {
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Error::Protocol(words),
         ureq::Error::Io(io) => match io.kind() {
             io::ErrorKind::PermissionDenied if words.contains(REFUSED) => Error::Denied(io.to_string().replace(REFUSED, "")),
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
-                Error::Connect(words)
-            }
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Error::Connect(words),
             io::ErrorKind::InvalidData if words.contains("certificate") => Error::Tls(words),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::Timeout,
             _ => Error::Interrupted(words),

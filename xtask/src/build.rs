@@ -1,0 +1,96 @@
+//! What is built besides the workspace: sinks and guests for wasm, the API server with Go.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::step;
+
+const WASM: &str = "wasm32-wasip2";
+
+/// Builds the sinks, and puts each with its grant into target/sinks.
+pub fn sinks(root: &Path) -> anyhow::Result<()> {
+    let folder = root.join("sinks");
+    wasm(root, &folder, "building the sinks")?;
+    let target = root.join("target/sinks");
+    fs::create_dir_all(&target)?;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.join("Cargo.toml").is_file()) else { continue };
+        let built = folder.join(format!("target/{WASM}/release/{}.wasm", name.replace('-', "_")));
+        copy(&built, &target.join(format!("{name}.wasm")))?;
+        copy(&path.join(format!("{name}.yaml")), &target.join(format!("{name}.yaml")))?;
+    }
+    Ok(())
+}
+
+/// Builds the guests of tests.
+pub fn guests(root: &Path) -> anyhow::Result<()> {
+    let folder = root.join("testkit/guests");
+    wasm(root, &folder, "building the guests of tests")?;
+    fs::create_dir_all(root.join("target/testkit"))?;
+    copy(&folder.join(format!("target/{WASM}/release/probe.wasm")), &root.join("target/testkit/probe.wasm"))
+}
+
+fn wasm(root: &Path, folder: &Path, what: &str) -> anyhow::Result<()> {
+    target(root)?;
+    step::cargo(folder, what, &["build", "--release", "--locked", "--target", WASM])
+}
+
+/// rust-toolchain.toml names the target, but rustup does not add it by itself to a toolchain that is already there.
+fn target(root: &Path) -> anyhow::Result<()> {
+    let Ok(listed) = Command::new("rustup").current_dir(root).args(["target", "list", "--installed"]).output() else { return Ok(()) };
+    if String::from_utf8_lossy(&listed.stdout).lines().any(|line| line.trim() == WASM) {
+        return Ok(());
+    }
+    step::quiet(Command::new("rustup").current_dir(root).args(["target", "add", WASM]), "adding the Rust target wasm32-wasip2")
+}
+
+/// Whether Go is there.
+pub fn has_go() -> bool {
+    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Builds the API server and its generator of load, unless they are built from the same sources already.
+pub fn apiserver(root: &Path) -> anyhow::Result<()> {
+    let folder = root.join("testkit/apiserver");
+    let target = root.join("target/testkit");
+    fs::create_dir_all(&target)?;
+    if !has_go() {
+        bail!("the real API server of the tests is built with Go, which is not on this machine: install Go 1.26 or newer");
+    }
+    let mut hasher = DefaultHasher::new();
+    for file in ["main.go", "go.mod", "go.sum", "loadgen/main.go"] {
+        fs::read(folder.join(file)).with_context(|| format!("testkit/apiserver/{file}"))?.hash(&mut hasher);
+    }
+    let stamp = target.join("apiserver.stamp");
+    let wanted = format!("{:016x}", hasher.finish());
+    let built = ["kube-test-apiserver", "loadgen"].iter().all(|name| target.join(name).is_file());
+    if built && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let version = "k8s.io/component-base/version";
+    let flags = format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37");
+    go(&folder, &target, "building the real API server (about 6 minutes the first time)", &flags, "kube-test-apiserver", ".")?;
+    go(&folder, &target, "building the generator of load", "-s -w", "loadgen", "./loadgen")?;
+    Ok(fs::write(stamp, wanted)?)
+}
+
+fn go(folder: &Path, target: &Path, what: &str, flags: &str, name: &str, package: &str) -> anyhow::Result<()> {
+    let mut command = Command::new("go");
+    command.current_dir(folder).env("CGO_ENABLED", "0").args(["build", "-trimpath", "-ldflags", flags, "-o"]).arg(target.join(name)).arg(package);
+    step::quiet(&mut command, what)
+}
+
+/// Copies a file where it differs, so that a running program's file isn't touched without need.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let new = fs::read(from).with_context(|| format!("{} is missing", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(());
+    }
+    fs::write(to, new).with_context(|| format!("cannot write {}", to.display()))
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask test`: everything, and one closing line.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use crate::{build, step};
+
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Builds and runs.
+pub fn run(root: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    build::sinks(root)?;
+    build::guests(root)?;
+    build::apiserver(root)?;
+    step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
+    step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;
+    step::cargo(root, "linting", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    step::cargo(&root.join("sinks"), "linting the sinks", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    step::cargo(root, "building the workspace", &["build", "--workspace", "--bins", "--locked"])?;
+    step::cargo(root, "building the tests", &["test", "--workspace", "--locked", "--no-run"])?;
+    let mut count = Count::default();
+    tests(root, "the workspace", &mut count)?;
+    tests(&root.join("sinks"), "the sinks", &mut count)?;
+    println!("everything took {:.0} s", began.elapsed().as_secs_f64());
+    println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
+    if count.failed > 0 || count.passed == 0 {
+        bail!("{} tests failed", count.failed);
+    }
+    Ok(())
+}
+
+/// Runs cargo test, shows its output, and counts its results.
+fn tests(folder: &Path, what: &str, count: &mut Count) -> anyhow::Result<()> {
+    println!("testing {what}");
+    let mut command = Command::new(step::cargo_program());
+    command.current_dir(folder).args(["test", "--workspace", "--locked", "--no-fail-fast"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().context("cannot run cargo test")?;
+    let before = count.failed;
+    let stdout = child.stdout.take().context("no stdout")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        println!("{line}");
+        let Some(result) = line.strip_prefix("test result: ") else { continue };
+        let number = |word: &str| result.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok()).unwrap_or(0);
+        count.passed += number("passed");
+        count.failed += number("failed");
+        count.ignored += number("ignored");
+    }
+    if !child.wait()?.success() && count.failed == before {
+        // A test that could not be built, or that took the runner down.
+        count.failed += 1;
+    }
+    Ok(())
+}
