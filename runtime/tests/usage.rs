@@ -13,7 +13,7 @@ fn run(change: impl FnOnce(Start) -> Start) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.jsonl");
     std::fs::write(&recording, EVENT).unwrap();
-    let start = change(Start::new(Path::new(PROGRAM), folder.path(), "log").with("--from", &recording).flag("--once").with("--timeout", "60s"));
+    let start = change(Start::new(Path::new(PROGRAM), folder.path(), "log").with("--from", &recording).flag("--once"));
     let (status, out, log) = start.run().unwrap();
     (status.code().unwrap(), out, log)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
@@ -123,6 +123,26 @@ impl Life {
         let said = self.say(&node, "NodeReady", "Normal", "Node node-1 status is now: NodeReady", "kubelet", false).await;
         self.namespace = namespace;
         said
+    }
+
+    /// What `kubectl get events,pods,services,replicasets,deployments -A -o json` would show, an object each. Events of KubeDL's
+    /// jobs, and of what they control, have the label `belongs: "yes"`.
+    pub async fn recording(&self) -> Result<Vec<Value>> {
+        let kinds = [("v1", "Pod", "pods"), ("v1", "Service", "services"), ("apps/v1", "ReplicaSet", "replicasets"), ("apps/v1", "Deployment", "deployments"), ("v1", "Event", "events")];
+        let mut objects = Vec::new();
+        for (api_version, kind, plural) in kinds {
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource(api_version, kind, plural));
+            for mut object in api.list(&ListParams::default()).await? {
+                object.metadata.managed_fields = None;
+                object.types = Some(kube::core::TypeMeta { api_version: api_version.to_owned(), kind: kind.to_owned() });
+                let uid = object.metadata.uid.clone().unwrap_or_default();
+                if self.written.iter().any(|written| written.uid == uid && written.belongs) {
+                    object.metadata.labels.get_or_insert_default().insert("belongs".to_owned(), "yes".to_owned());
+                }
+                objects.push(serde_json::to_value(object).map_err(kube::Error::SerdeError)?);
+            }
+        }
+        Ok(objects)
     }
 
     async fn deploy(&self, name: &str, owner: Option<&Object>) -> Result<Object> {

@@ -86,6 +86,13 @@ fn go(folder: &Path, target: &Path, what: &str, flags: &str, name: &str, package
     step::quiet(&mut command, what)
 }
 
+/// Builds the reader that is KubeDL's, with the vendor's own client library.
+pub fn reader(root: &Path) -> anyhow::Result<()> {
+    let target = root.join("target/testkit");
+    fs::create_dir_all(&target)?;
+    go(&root.join("testkit/sls-sdk-check/kubedl-read"), &target, "building KubeDL's reader of SLS", "-s -w", "kubedl-read", ".")
+}
+
 /// Copies a file where it differs, so that a running program's file isn't touched without need.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     let new = fs::read(from).with_context(|| format!("{} is missing", from.display()))?;

@@ -25,7 +25,7 @@ enum Task {
     Test,
     /// Build the sinks into target/sinks
     Sinks,
-    /// Build what tests start into target/testkit: the API server, guests
+    /// Build what tests start into target/testkit: the API server, guests, KubeDL's reader of SLS
     Testkit,
     /// Measure: ready time, CPU an event, the cost of wasm, latency, memory
     Bench {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Task::Demo => demo(),
         Task::Test => test::run(&root()),
         Task::Sinks => build::sinks(&root()),
-        Task::Testkit => build::apiserver(&root()).and_then(|()| build::guests(&root())),
+        Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::apiserver(&root())),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
     match done {

@@ -22,6 +22,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     build::sinks(root)?;
     build::guests(root)?;
     build::apiserver(root)?;
+    build::reader(root)?;
     step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
     step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;
     step::cargo(root, "linting", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;

@@ -2,7 +2,8 @@
 // "{namespace} AND {name}", GetHistograms for the count, GetLogs in pages of 100, and the same strict parsing.
 // Source: kubedl-io/kubedl pkg/storage/backends/events/aliyun_sls/sls_logstore.go, ListEvent.
 //
-// It prints the events that KubeDL would return, as JSON lines, and fails where KubeDL would fail.
+// It prints the events that KubeDL would return, as JSON lines, and fails where KubeDL would fail. With "logs" it prints
+// the logs as the SDK gives them.
 package main
 
 import (
@@ -32,8 +33,8 @@ type Event struct {
 }
 
 func main() {
-	if len(os.Args) != 10 {
-		fmt.Fprintln(os.Stderr, "usage: kubedl-read ENDPOINT PROJECT STORE KEYID SECRET NAMESPACE NAME FROM TO")
+	if len(os.Args) != 10 && (len(os.Args) != 11 || os.Args[10] != "logs") {
+		fmt.Fprintln(os.Stderr, "usage: kubedl-read ENDPOINT PROJECT STORE KEYID SECRET NAMESPACE NAME FROM TO [logs]")
 		os.Exit(2)
 	}
 	resolveLocalhostNames()
@@ -66,6 +67,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(args) == 10 {
+		return printLogs(client, args[1], args[2], args[5]+" AND "+args[6], from, to)
+	}
 	events, err := list(client, args[1], args[2], args[5]+" AND "+args[6], from, to)
 	if err != nil {
 		return err
@@ -74,6 +78,22 @@ func run(args []string) error {
 	out.SetEscapeHTML(false)
 	for _, event := range events {
 		if err := out.Encode(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printLogs prints a page of logs as the SDK gives them, before KubeDL's parsing.
+func printLogs(client *sls.Client, project, store, query string, from, to int64) error {
+	page, err := client.GetLogs(project, store, "", from, to, query, pageSize, 0, false)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	for _, log := range page.Logs {
+		if err := out.Encode(log); err != nil {
 			return err
 		}
 	}

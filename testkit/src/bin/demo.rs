@@ -27,6 +27,9 @@ struct Args {
     /// A recording to play in place of a cluster.
     #[arg(long)]
     recording: Option<PathBuf>,
+    /// Write the story to this file, as a recording for machines that can't run a cluster.
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// How long building took, to say it at the end.
     #[arg(long, default_value_t = 0)]
     built_ms: u64,
@@ -82,7 +85,7 @@ fn lived(args: &Args, sls: &Server, folder: &Path) -> Outcome<bool> {
         let mut command = program(args, sls, folder)?;
         let mut child = command.arg("--kubeconfig").arg(&server.kubeconfig).spawn()?;
         println!("kubedl-events     --event-storage aliyun-sls, process {}", child.id());
-        let told = story(&server.kubeconfig).await;
+        let told = story(&server.kubeconfig, args.record.as_deref()).await;
         let wanted = told.as_ref().map_or(0, |written| written.iter().filter(|event| event.belongs).count());
         let arrived = sls.wait_for(wanted, PATIENCE);
         let ended = stop(&mut child)?;
@@ -96,7 +99,7 @@ fn lived(args: &Args, sls: &Server, folder: &Path) -> Outcome<bool> {
     })
 }
 
-async fn story(kubeconfig: &Path) -> Outcome<Vec<Written>> {
+async fn story(kubeconfig: &Path, record: Option<&Path>) -> Outcome<Vec<Written>> {
     let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
     let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await?;
     let mut life = Life::begin(kube::Client::try_from(config)?, "training").await?;
@@ -104,6 +107,10 @@ async fn story(kubeconfig: &Path) -> Outcome<Vec<Written>> {
     life.serve("classifier").await?;
     life.noise().await?;
     println!("on the cluster    PyTorchJob mnist with 3 pods trained, Inference classifier served, a web server and a node made noise");
+    if let Some(file) = record {
+        let lines: Vec<String> = life.recording().await?.iter().map(ToString::to_string).collect();
+        std::fs::write(file, lines.join("\n") + "\n")?;
+    }
     Ok(life.written().to_vec())
 }
 
@@ -111,7 +118,7 @@ fn played(args: &Args, sls: &Server, recording: &Path, folder: &Path) -> Outcome
     println!("recording         {}", recording.display());
     let lines = std::fs::read_to_string(recording)?;
     let events: Vec<serde_json::Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let wanted = events.iter().filter(|object| object["kind"] == "Event" && object["metadata"]["labels"]["belongs"] == "yes").count();
+    let wanted = events.iter().filter(|object| object.pointer("/metadata/labels/belongs").is_some_and(|belongs| belongs == "yes")).count();
     let status = program(args, sls, folder)?.arg("--from").arg(recording).arg("--once").status()?;
     let stored = sls.stored();
     show(&stored, &[]);
