@@ -180,13 +180,8 @@ async fn fill(journal: &Journal) -> Done<()> {
 
 /// CPU of this process while a destination takes the whole journal.
 async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str) -> Done<Duration> {
-    let options = relay::Options {
-        sink: name.to_owned(),
-        policy: Policy::default(),
-        linger: Duration::from_millis(10),
-        grace: Duration::from_secs(1),
-        event: event::Options::default(),
-    };
+    let options =
+        relay::Options { sink: name.to_owned(), policy: Policy::default(), grace: Duration::from_secs(1), event: event::Options::default() };
     let (stop, mut stopped) = watch::channel(false);
     relay::open(&mut destination, &options, &mut stopped).await?;
     let cursor = journal.register(name, journal::Start::Oldest).await?;

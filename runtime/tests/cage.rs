@@ -54,7 +54,8 @@ fn said(grant: &str, messages: &[&str]) -> String {
     std::fs::write(&recording, lines.join("\n")).unwrap();
     std::fs::write(folder.path().join("probe.yaml"), grant).unwrap();
     let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", probe()).with("--grant-dir", folder.path());
-    let start = start.with("--from", &recording).flag("--once").with("--timeout", "60s").env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden");
+    let start =
+        start.with("--from", &recording).flag("--once").with("--timeout", "60s").env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden");
     let (status, _, log) = start.run().unwrap();
     assert!(status.success(), "{status}: {log}");
     log
@@ -91,7 +92,18 @@ fn files_and_sockets_are_not_there() {
 #[test]
 fn metadata_addresses_and_odd_urls_are_refused_even_if_granted() {
     let grant = "http: [\"http://169.254.169.254\", \"http://example.com\", \"http://127.0.0.1:1\"]\n";
-    let log = said(grant, &["get http://169.254.169.254/latest", "get http://me@example.com/", "get http://0x7f.1/", "get ftp://example.com/", "header Host http://example.com/", "header Proxy-X http://example.com/", "get http://127.0.0.1:1/"]);
+    let log = said(
+        grant,
+        &[
+            "get http://169.254.169.254/latest",
+            "get http://me@example.com/",
+            "get http://0x7f.1/",
+            "get ftp://example.com/",
+            "header Host http://example.com/",
+            "header Proxy-X http://example.com/",
+            "get http://127.0.0.1:1/",
+        ],
+    );
     let answers: Vec<&str> = log.lines().filter(|line| line.contains(r#""stream":"stdout""#) && !line.contains("closed")).collect();
     let expected = ["Denied", "InvalidRequest", "InvalidRequest", "InvalidRequest", "InvalidRequest", "InvalidRequest", "Connect"];
     assert_eq!(answers.len(), expected.len(), "{log}");
@@ -129,7 +141,9 @@ async fn memory_over_the_limit_is_not_given() {
 async fn a_garbage_answer_is_not_believed() {
     let mut sink = sink("").await;
     assert!(matches!(save(&mut sink, &["index"]).await, Outcome::Broken { .. }));
-    assert!(matches!(save(&mut sink, &["x", "fail"]).await, Outcome::Stored(failures) if failures.len() == 1 && failures[0].index == 1 && !failures[0].retryable));
+    assert!(
+        matches!(save(&mut sink, &["x", "fail"]).await, Outcome::Stored(failures) if failures.len() == 1 && failures[0].index == 1 && !failures[0].retryable)
+    );
     assert!(matches!(save(&mut sink, &["x", "refuse"]).await, Outcome::Refused { .. }));
 }
 
@@ -149,7 +163,8 @@ async fn what_is_no_sink_is_refused_with_the_reason() {
     let wat = |text: &str| text.as_bytes().to_vec();
     let other = wat(r#"(component (import "kubedl:events/http@0.2.0" (instance)))"#);
     assert!(load(&wat_to_wasm(&other)).await.to_string().contains("built for kubedl:events/http@0.2.0, and this host speaks 0.1.0"));
-    let foreign = wat(r#"(component (import "acme:db/sql@1.0.0" (instance (export "query" (func)))) (instance (export "kubedl:events/event-sink@0.1.0")))"#);
+    let foreign =
+        wat(r#"(component (import "acme:db/sql@1.0.0" (instance (export "query" (func)))) (instance (export "kubedl:events/event-sink@0.1.0")))"#);
     let why = load(&wat_to_wasm(&foreign)).await.to_string();
     assert!(why.contains("acme:db/sql"), "{why}");
 }

@@ -10,8 +10,10 @@ fn table() -> String {
     let mut table = "| flag | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
     for argument in Args::command().get_arguments() {
         let Some(long) = argument.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
-        let value = argument.get_value_names().filter(|_| argument.get_action().takes_values()).map(|names| format!(" {}", names[0])).unwrap_or_default();
-        let possible: Vec<String> = argument.get_possible_values().iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name().to_owned()).collect();
+        let value =
+            argument.get_value_names().filter(|_| argument.get_action().takes_values()).map(|names| format!(" {}", names[0])).unwrap_or_default();
+        let possible: Vec<String> =
+            argument.get_possible_values().iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name().to_owned()).collect();
         let value = if possible.is_empty() || value.is_empty() { value } else { format!(" {}", possible.join("\\|")) };
         let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
         let env = argument.get_env().map(|env| format!("`{}`", env.to_string_lossy())).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kubedl_events::journal::{Appended, Batch, DeadLetter, Entry, Error, Journal, Kept, Options, Start};
+use kubedl_events::journal::{Appended, Batch, DeadLetter, Entry, Error, Haste, Journal, Kept, Options, Start};
 
 fn open(directory: &Path) -> Result<Journal, Error> {
     Journal::open(&Options { directory: directory.to_owned(), retain: Duration::from_secs(3600), durable: true })
@@ -83,8 +83,8 @@ async fn a_cursor_survives_and_tells_whether_the_end_was_in_order() {
     assert_eq!((cursor.position, cursor.unsure_through), (0, 0));
     journal.append(batch(1..=4, None)).await.unwrap();
     let letter = DeadLetter { position: 2, reason: "too long".to_owned(), attempts: 1 };
-    journal.acknowledge("a", 3, vec![letter]).await.unwrap();
-    journal.acknowledge("a", 1, vec![]).await.unwrap();
+    journal.acknowledge("a", 3, vec![letter], Haste::Now).await.unwrap();
+    journal.acknowledge("a", 1, vec![], Haste::WithNext).await.unwrap();
     journal.close().await.unwrap();
     // Not settled: what follows may have been sent.
     let journal = open(folder.path()).unwrap();

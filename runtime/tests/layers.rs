@@ -58,7 +58,7 @@ fn each_concern_stays_in_its_place() {
         ("rusqlite", &["journal"][..]),
         ("k8s_openapi", &["cluster", "event"]),
         ("kube::", &["cluster"]),
-        ("wasmtime", &["sink"]),
+        ("wasmtime::", &["sink"]),
         ("ureq", &["sink/http"]),
         ("anyhow", &["cli"]),
         ("generated::", &["sink/bindings"]),

@@ -26,7 +26,13 @@ fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
     assert!(put.len() > 26_000, "{}", put.len());
     let stored = sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
-    println!("p50 {:?}, p99 {:?}, cpu {:?}, peak {} MiB", account.percentile(50), account.percentile(99), program.cpu().unwrap(), program.peak_memory().unwrap() >> 20);
+    println!(
+        "p50 {:?}, p99 {:?}, cpu {:?}, peak {} MiB",
+        account.percentile(50),
+        account.percentile(99),
+        program.cpu().unwrap(),
+        program.peak_memory().unwrap() >> 20
+    );
     assert!(program.terminate().unwrap().success());
     assert_eq!((account.missing, account.doubled, account.foreign, account.disordered), (vec![], vec![], 0, 0));
 }

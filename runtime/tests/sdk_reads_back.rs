@@ -13,8 +13,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 /// Three versions of events, in the shapes of both APIs, with what JSON and protobuf find hard. Times are near now: SLS takes no others.
 fn recording(now: jiff::Timestamp) -> String {
     let seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ");
-    let object = |kind: &str, name: &str, api: &str| format!(r#"{{"apiVersion":"{api}","kind":"{kind}","namespace":"training","name":"{name}","uid":"uid-of-{name}"}}"#);
-    let meta = |name: &str, version: u32| format!(r#""metadata":{{"name":"{name}","namespace":"training","uid":"u-{name}","resourceVersion":"{version}","creationTimestamp":"{seconds}"}}"#);
+    let object = |kind: &str, name: &str, api: &str| {
+        format!(r#"{{"apiVersion":"{api}","kind":"{kind}","namespace":"training","name":"{name}","uid":"uid-of-{name}"}}"#)
+    };
+    let meta = |name: &str, version: u32| {
+        format!(
+            r#""metadata":{{"name":"{name}","namespace":"training","uid":"u-{name}","resourceVersion":"{version}","creationTimestamp":"{seconds}"}}"#
+        )
+    };
     let job = object("PyTorchJob", "mnist", "training.kubedl.io/v1alpha1");
     let pod = object("Pod", "mnist-worker-0", "v1");
     let owner = r#"[{"apiVersion":"training.kubedl.io/v1alpha1","kind":"PyTorchJob","name":"mnist","uid":"uid-of-mnist","controller":true}]"#;
@@ -31,7 +37,17 @@ fn read(server: &sls::Server, now: jiff::Timestamp, name: &str, mode: &[&str]) -
     let known = sls::Options::default();
     let (from, to) = ((now.as_second() - 3600).to_string(), (now.as_second() + 3600).to_string());
     let mut command = Command::new(binaries().join("kubedl-read"));
-    command.args([&server.endpoint(), &known.project, &known.log_store, &known.access_key_id, &known.access_key_secret, "training", name, &from, &to]);
+    command.args([
+        &server.endpoint(),
+        &known.project,
+        &known.log_store,
+        &known.access_key_id,
+        &known.access_key_secret,
+        "training",
+        name,
+        &from,
+        &to,
+    ]);
     let output = command.args(mode).output().expect("kubedl-read is built by `cargo xtask testkit`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -49,7 +65,8 @@ fn the_vendors_library_reads_kubedls_twelve_keys_right_to_the_byte() {
     assert!(status.success(), "{log}");
 
     let seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let twelve = ["FirstTimestamp", "LastTimestamp", "Count", "Name", "Kind", "ObjUID", "ObjNamespace", "ObjName", "Type", "Reason", "Message", "Region"];
+    let twelve =
+        ["FirstTimestamp", "LastTimestamp", "Count", "Name", "Kind", "ObjUID", "ObjNamespace", "ObjName", "Type", "Reason", "Message", "Region"];
     let message = "PyTorchJob \"mnist\" \u{e4}\u{4e2d}\u{1f600}\nline 2\ttab";
     let expected = [
         ["1", "e1", "PyTorchJob", "uid-of-mnist", "training", "mnist", "Normal", "JobCreated", message],
@@ -69,7 +86,10 @@ fn the_vendors_library_reads_kubedls_twelve_keys_right_to_the_byte() {
         assert_eq!(keys[..12], twelve, "in KubeDL's order, before ours");
         assert_eq!(log.topic, "");
     }
-    assert_eq!(server.stored().iter().map(|log| log.source.as_str()).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(), ["default-scheduler/", "kubelet/node-1", "pytorchjob-controller/"]);
+    assert_eq!(
+        server.stored().iter().map(|log| log.source.as_str()).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["default-scheduler/", "kubelet/node-1", "pytorchjob-controller/"]
+    );
 }
 
 #[test]

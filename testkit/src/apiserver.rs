@@ -34,7 +34,10 @@ impl ApiServer {
     pub fn start(folder: &Path, arguments: &[&str]) -> io::Result<Self> {
         let binary = binaries().join("kube-test-apiserver");
         if !binary.is_file() {
-            return Err(io::Error::other(format!("{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone", binary.display())));
+            return Err(io::Error::other(format!(
+                "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone",
+                binary.display()
+            )));
         }
         let mut child = Command::new(binary)
             .arg("--dir")

@@ -85,13 +85,19 @@ impl Life {
             let pod_name = format!("{name}-{role}");
             let pod = self.make("v1", "Pod", "pods", &pod_name, Some(&job), json!({"containers": [{"name": "pytorch", "image": "train:1"}]})).await?;
             self.say(&job, "SuccessfulCreatePod", "Normal", &format!("Created pod: {pod_name}"), "pytorchjob-controller", true).await?;
-            let service = self.make("v1", "Service", "services", &pod_name, Some(&job), json!({"ports": [{"port": 23456}], "clusterIP": "None"})).await?;
+            let service =
+                self.make("v1", "Service", "services", &pod_name, Some(&job), json!({"ports": [{"port": 23456}], "clusterIP": "None"})).await?;
             self.say(&service, "SuccessfulCreateService", "Normal", &format!("Created service: {pod_name}"), "pytorchjob-controller", true).await?;
             pods.push(pod);
         }
         for pod in &pods {
             self.say_new(pod, "Scheduled", &format!("Successfully assigned {}/{} to node-1", self.namespace, pod.name), true).await?;
-            for (reason, message) in [("Pulling", "Pulling image \"train:1\""), ("Pulled", "Successfully pulled image \"train:1\" in 2.1s"), ("Created", "Created container: pytorch"), ("Started", "Started container pytorch")] {
+            for (reason, message) in [
+                ("Pulling", "Pulling image \"train:1\""),
+                ("Pulled", "Successfully pulled image \"train:1\" in 2.1s"),
+                ("Created", "Created container: pytorch"),
+                ("Started", "Started container pytorch"),
+            ] {
                 self.say(pod, reason, "Normal", message, "kubelet", true).await?;
             }
         }
@@ -128,7 +134,13 @@ impl Life {
     /// What `kubectl get events,pods,services,replicasets,deployments -A -o json` would show, an object each. Events of KubeDL's
     /// jobs, and of what they control, have the label `belongs: "yes"`.
     pub async fn recording(&self) -> Result<Vec<Value>> {
-        let kinds = [("v1", "Pod", "pods"), ("v1", "Service", "services"), ("apps/v1", "ReplicaSet", "replicasets"), ("apps/v1", "Deployment", "deployments"), ("v1", "Event", "events")];
+        let kinds = [
+            ("v1", "Pod", "pods"),
+            ("v1", "Service", "services"),
+            ("apps/v1", "ReplicaSet", "replicasets"),
+            ("apps/v1", "Deployment", "deployments"),
+            ("v1", "Event", "events"),
+        ];
         let mut objects = Vec::new();
         for (api_version, kind, plural) in kinds {
             let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource(api_version, kind, plural));
@@ -159,7 +171,8 @@ impl Life {
             let reference = json!([{"apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": true, "blockOwnerDeletion": true}]);
             fields.insert("ownerReferences".to_owned(), reference);
         }
-        let made = self.create(api_version, kind, plural, json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})).await?;
+        let made =
+            self.create(api_version, kind, plural, json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})).await?;
         let uid = made.metadata.uid.unwrap_or_default();
         Ok(Object { api_version: api_version.to_owned(), kind: kind.to_owned(), name: name.to_owned(), uid })
     }

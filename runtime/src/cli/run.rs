@@ -20,8 +20,6 @@ use super::exit::Exit;
 use super::pipeline::{Pipeline, Seen};
 use super::relays::{self, Running};
 
-/// Least time between the starts of two batches of a sink.
-const LINGER: Duration = Duration::from_millis(10);
 /// How long the first list of Pods is waited for.
 const PODS_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -63,8 +61,7 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let (closing, closed) = close_with(stop.clone());
     let mut running = Vec::new();
     for sink in sinks {
-        let options =
-            relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), linger: LINGER, grace: args.grace, event: event.clone() };
+        let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace: args.grace, event: event.clone() };
         let start = match args.start {
             args::Start::Oldest => journal::Start::Oldest,
             args::Start::Now => journal::Start::Now,
@@ -180,8 +177,8 @@ impl Source {
             // A list is what --once asks for: where a watch stood doesn't matter to it.
             let from = if once { None } else { journal.checkpoint(scope.key()).await? };
             info!(%scope, from = from.as_deref().unwrap_or("the list"), "Watching events.");
-            let (client, options, out) = (client.clone(), options.clone(), out.clone());
-            watches.spawn(async move { cluster::watch(client, scope, from, mode, &options, out).await });
+            let (options, out) = (options.clone(), out.clone());
+            watches.spawn(cluster::watch_on_thread(scope, from, mode, options, out));
         }
         drop(out);
         while let Some(ended) = watches.join_next().await {

@@ -21,7 +21,7 @@ pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
 pub use raw::Raw;
 pub use recording::Recording;
-pub use watch::{Mode, watch};
+pub use watch::{Mode, watch, watch_on_thread};
 
 /// What one watch covers. Displays as `all namespaces` or `namespace NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,7 +64,7 @@ pub struct Options {
     pub page: u32,
     /// After how long the server is asked to end a watch, so that a dead connection is noticed.
     pub watch_timeout: Duration,
-    /// How long arriving events are collected before they are handed over together.
+    /// How long arriving events are collected before they are handed over together; the watch's thread sleeps meanwhile.
     pub collect: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Default for Options {
             scopes: vec![Scope::All],
             page: 500,
             watch_timeout: Duration::from_secs(240),
-            collect: Duration::from_millis(8),
+            collect: Duration::from_millis(10),
         }
     }
 }

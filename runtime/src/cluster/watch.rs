@@ -6,10 +6,11 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::client::{About, Client};
+use super::client::{About, Client, connect};
 use super::line::{Assembler, Line, parse_line};
 use super::{Error, Observation, Options, Raw, Scope};
 
@@ -17,6 +18,9 @@ use super::{Error, Observation, Options, Raw, Scope};
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Handed over at the latest when so many events are waiting.
 const MOST_COLLECTED: usize = 2_000;
+
+/// When nothing more comes for so long, what has gathered is read.
+const DRAINED: Duration = Duration::from_millis(1);
 
 /// Whether to go on after the first list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,26 @@ pub async fn watch(client: Client, scope: Scope, from: Option<String>, mode: Mod
             }
         }
     }
+}
+
+/// [`watch`] on a thread and with a connection of its own, since it sleeps while events gather.
+pub async fn watch_on_thread(scope: Scope, from: Option<String>, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
+    let (ended_tx, ended) = oneshot::channel();
+    let refuse = |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
+    let work = move || {
+        let result = runtime.block_on(async {
+            let client = connect(&options).await?;
+            let closed = out.clone();
+            tokio::select! {
+                result = watch(client, scope, from, mode, &options, out) => result,
+                () = closed.closed() => Ok(()),
+            }
+        });
+        let _ = ended_tx.send(result);
+    };
+    std::thread::Builder::new().name("watch".to_owned()).spawn(work).map_err(refuse)?;
+    ended.await.unwrap_or_else(|_| Err(Error::Unreachable("the thread of the watch broke".to_owned())))
 }
 
 /// 0.1 s, doubled at each failure, up to 30 s, with a spread of a quarter; what the server asks for where that is longer.
@@ -150,10 +174,9 @@ async fn follow(client: &Client, scope: &Scope, from: &mut String, options: &Opt
             Ok(open) => open?,
             Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
         };
-        // What follows closely is handed over with it: the kernel collects while we sleep, so that one read and one commit
-        // serve many events.
-        let until = Instant::now() + options.collect;
-        sleep(options.collect * 3 / 4).await;
+        // What follows closely is handed over with it: the kernel collects while the thread sleeps, so that one wake-up and one
+        // commit serve many events. A task that slept would be woken for every packet all the same.
+        std::thread::sleep(options.collect);
         let (mut events, mut reached, mut ended) = (Vec::new(), None, None);
         loop {
             for line in lines.lines()? {
@@ -173,7 +196,7 @@ async fn follow(client: &Client, scope: &Scope, from: &mut String, options: &Opt
             if ended.is_some() || !open || events.len() >= MOST_COLLECTED {
                 break;
             }
-            match timeout_at(until, frame(&mut body, &mut lines)).await {
+            match timeout_at(Instant::now() + DRAINED, frame(&mut body, &mut lines)).await {
                 Ok(Ok(more)) => open = more,
                 Ok(Err(error)) => ended = Some(error),
                 Err(_) => break,

@@ -21,9 +21,10 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 pub use reader::{Reader, Row};
 
@@ -119,6 +120,15 @@ pub enum Start {
     Oldest,
     /// With what comes from now on.
     Now,
+}
+
+/// Whether a command may wait a moment to share another's commit, which saves a write to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// More is waiting for the answer.
+    Now,
+    /// Nothing can go on before something else is committed anyway.
+    WithNext,
 }
 
 /// Counters since the start; they count after the commit.
@@ -222,6 +232,7 @@ impl From<rusqlite::Error> for Error {
 /// The open journal. Clones share it; the file is closed when [`Journal::close`] has answered.
 #[derive(Clone, Debug)]
 pub struct Journal {
+    /// Unbounded, but everybody waits for an answer before sending more.
     commands: mpsc::Sender<writer::Command>,
     head: watch::Receiver<Position>,
     stats: Arc<Stats>,
@@ -237,9 +248,11 @@ impl Journal {
         let file = options.directory.join("journal.sqlite");
         let connection = rusqlite::Connection::open(&file)?;
         schema::prepare(&connection, options.durable)?;
+        // Sinks that are not registered again are parked: they hold nothing up.
+        connection.execute("UPDATE cursors SET active = 0", [])?;
         let last: Position = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
         let (head_tx, head) = watch::channel(last);
-        let (commands, inbox) = mpsc::channel(256);
+        let (commands, inbox) = mpsc::channel();
         let stats = Arc::new(Stats::default());
         let writer = writer::Writer::new(connection, lock, head_tx, stats.clone(), options.retain, last);
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(inbox)).map_err(folder)?;
@@ -267,8 +280,8 @@ impl Journal {
     }
 
     /// Moves a sink's cursor, and keeps its dead letters.
-    pub async fn acknowledge(&self, sink: &str, position: Position, dead: Vec<DeadLetter>) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Acknowledge { sink: sink.to_owned(), position, dead, reply }).await
+    pub async fn acknowledge(&self, sink: &str, position: Position, dead: Vec<DeadLetter>, haste: Haste) -> Result<(), Error> {
+        self.ask(|reply| writer::Command::Acknowledge { sink: sink.to_owned(), position, dead, haste, reply }).await
     }
 
     /// Notes that a sink has nothing in flight: what follows its cursor was never sent.
@@ -298,7 +311,7 @@ impl Journal {
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> writer::Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Error::Closed)?;
+        self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, Position};
+use super::{Error, Position, schema};
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,9 @@ pub struct Reader {
 impl Reader {
     pub(super) fn open(file: &Path) -> Result<Self, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Ok(Self { connection: Connection::open_with_flags(file, flags)? })
+        let connection = Connection::open_with_flags(file, flags)?;
+        schema::keep_plans(&connection)?;
+        Ok(Self { connection })
     }
 
     /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON, but at least one if there is any.

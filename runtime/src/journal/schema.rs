@@ -1,6 +1,7 @@
 //! The file's format, version 1. A newer file is refused; an older one is brought up by the steps between.
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::Error;
 
@@ -92,6 +93,7 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
     connection.set_prepared_statement_cache_capacity(32);
+    keep_plans(connection)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
         return Err(Error::Newer { found, known: VERSION });
@@ -100,5 +102,12 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
+    Ok(())
+}
+
+/// SQLite built with STAT4 plans a statement anew for every other value bound to it, which here costs more than running it.
+/// (sqlite.org/qpsg.html)
+pub(super) fn keep_plans(connection: &Connection) -> Result<(), Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }

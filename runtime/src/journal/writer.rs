@@ -3,17 +3,20 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::reader::checksum;
-use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Position, Start, Stats};
+use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Haste, Position, Start, Stats};
 
 /// Commands that share a transaction, at most.
 const GROUP: usize = 64;
+/// How long an acknowledgement without haste waits for something else to be committed with.
+const PATIENCE: Duration = Duration::from_millis(25);
 /// Between two clean-ups of what is delivered and old.
 const CLEANING: Duration = Duration::from_secs(60);
 /// Rows deleted at once, so that a clean-up doesn't hold up appends.
@@ -30,7 +33,7 @@ pub(super) enum Command {
     Checkpoint { scope: String, reply: Reply<Option<String>> },
     Append { batch: Batch, reply: Reply<Appended> },
     Register { sink: String, start: Start, reply: Reply<Cursor> },
-    Acknowledge { sink: String, position: Position, dead: Vec<DeadLetter>, reply: Reply<()> },
+    Acknowledge { sink: String, position: Position, dead: Vec<DeadLetter>, haste: Haste, reply: Reply<()> },
     Settle { sink: String, reply: Reply<()> },
     Close { reply: Reply<()> },
 }
@@ -61,14 +64,9 @@ impl Writer {
         Self { connection, _lock: lock, head, stats, retain, last, cleaned: Instant::now() }
     }
 
-    pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
-        while let Some(first) = inbox.blocking_recv() {
-            let mut commands = vec![first];
-            while commands.len() < GROUP
-                && let Ok(next) = inbox.try_recv()
-            {
-                commands.push(next);
-            }
+    pub(super) fn run(mut self, inbox: Receiver<Command>) {
+        while let Ok(first) = inbox.recv() {
+            let commands = gather(first, &inbox);
             if let Some(closed) = self.group(commands) {
                 let _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
                 drop(self);
@@ -135,7 +133,7 @@ impl Writer {
                 };
                 pending.push(answer(reply, result, counted));
             }
-            Command::Acknowledge { sink, position, dead, reply } => {
+            Command::Acknowledge { sink, position, dead, reply, .. } => {
                 let result = self.savepoint(|writer| writer.acknowledge(&sink, position, &dead));
                 pending.push(answer(reply, result, |_| ()));
             }
@@ -288,6 +286,26 @@ impl Writer {
         if let Err(why) = result {
             tracing::warn!("Cannot delete old rows of the journal: {why}. Trying again in a minute.");
         }
+    }
+}
+
+/// What is committed together: all that waits, and where nothing of it has haste, what comes in the next moment.
+fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
+    let until = Instant::now() + PATIENCE;
+    let mut hasty = first.is_hasty();
+    let mut commands = vec![first];
+    while commands.len() < GROUP {
+        let wait = if hasty { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
+        let Ok(next) = inbox.recv_timeout(wait) else { break };
+        hasty |= next.is_hasty();
+        commands.push(next);
+    }
+    commands
+}
+
+impl Command {
+    fn is_hasty(&self) -> bool {
+        !matches!(self, Self::Acknowledge { haste: Haste::WithNext, .. })
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use crate::event;
-use crate::journal::{Cursor, DeadLetter, Journal, Position, Reader};
+use crate::journal::{Cursor, DeadLetter, Haste, Journal, Position, Reader};
 
 use super::{Attempt, Destination, Error, Item, Limits, Next, Outcome, Part, Policy, Progress, State, Work, step};
 
@@ -20,8 +20,6 @@ pub struct Options {
     pub sink: String,
     /// Patience.
     pub policy: Policy,
-    /// Least time between the starts of two batches, so that events share a batch; an idle sink gets an event at once.
-    pub linger: Duration,
     /// How long a batch in flight is waited for after the stop.
     pub grace: Duration,
     /// What goes into every event.
@@ -62,7 +60,6 @@ pub async fn run<D: Destination>(
     let mut head = journal.head();
     let mut relay = Relay { journal: &journal, options, progress, position: cursor.position, settled: true };
     progress.moved(relay.position);
-    let mut next_start = Instant::now();
     while !*stop.borrow() {
         let limits = destination.limits();
         let pending = head.borrow_and_update().saturating_sub(relay.position);
@@ -74,10 +71,6 @@ pub async fn run<D: Destination>(
             }
             continue;
         }
-        if usize::try_from(pending).unwrap_or(usize::MAX) < limits.events {
-            sleep_until(next_start).await;
-        }
-        next_start = Instant::now() + options.linger;
         let Some((work, items)) = relay.read(&reader, limits, cursor.unsure_through).await else { continue };
         relay.deliver(&mut destination, work, &items, &mut stop).await;
     }
@@ -222,7 +215,9 @@ impl Relay<'_> {
 
     async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize) {
         let letters = dead.len();
-        while let Err(why) = self.journal.acknowledge(&self.options.sink, position, dead.clone()).await {
+        let caught_up = dead.is_empty() && *self.journal.head().borrow() <= position;
+        let haste = if caught_up { Haste::WithNext } else { Haste::Now };
+        while let Err(why) = self.journal.acknowledge(&self.options.sink, position, dead.clone(), haste).await {
             if matches!(why, crate::journal::Error::Closed) {
                 return;
             }

@@ -145,7 +145,13 @@ fn show(stored: &[StoredLog], written: &[Written]) {
         let took = at.map(|at| Duration::from_nanos(log.arrived_ns).saturating_sub(at).as_millis());
         let took = took.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
         let message: String = field("Message").chars().take(60).collect();
-        println!("{:<21} {:<8} {:<24} {object:<30} {:>5}  {took:>9}  {message}", field("LastTimestamp"), field("Type"), field("Reason"), field("Count"));
+        println!(
+            "{:<21} {:<8} {:<24} {object:<30} {:>5}  {took:>9}  {message}",
+            field("LastTimestamp"),
+            field("Type"),
+            field("Reason"),
+            field("Count")
+        );
     }
     println!();
 }
@@ -170,6 +176,11 @@ fn verdict(written: &[Written], stored: &[StoredLog]) -> bool {
         }
     }
     let belong = written.iter().filter(|event| event.belongs).count();
-    println!("created {}, stored {}, filtered {}; missing {missing}, stored twice {twice}, stored though foreign {foreign}", written.len(), stored.len(), written.len() - belong);
+    println!(
+        "created {}, stored {}, filtered {}; missing {missing}, stored twice {twice}, stored though foreign {foreign}",
+        written.len(),
+        stored.len(),
+        written.len() - belong
+    );
     missing + foreign + twice == 0 && stored.len() == belong
 }

@@ -1,0 +1,65 @@
+//! Does it say what to do when the API server refuses, or is not there?
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testkit::apiserver::ApiServer;
+use testkit::program::Start;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
+
+/// The administrator's kubeconfig with another token.
+fn kubeconfig(folder: &Path, server: &ApiServer, token: &str) -> PathBuf {
+    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
+    let lines: Vec<String> =
+        text.lines().map(|line| if line.trim().starts_with("token:") { format!("    token: {token}") } else { line.to_owned() }).collect();
+    let path = folder.join(format!("{token}.yaml"));
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+fn run(folder: &Path, kubeconfig: &Path, more: &[&str]) -> (i32, String) {
+    let mut start = Start::new(Path::new(PROGRAM), folder, "log").with("--event-storage", "stdout").with("--kubeconfig", kubeconfig);
+    for flag in more {
+        start = start.flag(flag);
+    }
+    let (status, _, log) = start.run().unwrap();
+    (status.code().unwrap(), log)
+}
+
+#[test]
+fn a_missing_right_is_named_with_the_role_that_gives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ApiServer::start(&folder.path().join("cluster"), &["--extra-tokens", "nobody,nobody,nobodies"]).unwrap();
+    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "nobody"), &["--objects", "all"]);
+    assert_eq!(code, 1, "{log}");
+    for words in ["error: not permitted to list", "A ClusterRole with this rule gives it", "apiGroups: [\"\"]", "verbs: ["] {
+        assert!(log.contains(words), "{words:?} is not in: {log}");
+    }
+    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "nobody"), &["--namespace", "kube-system"]);
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("in namespace kube-system") && log.contains("A Role with this rule"), "{log}");
+    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "wrong"), &[]);
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("does not accept these credentials (401"), "{log}");
+}
+
+#[test]
+fn an_api_server_that_is_not_there_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = "apiVersion: v1\nkind: Config\nclusters: [{name: t, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: t, user: u}}]\ncurrent-context: c\n";
+    std::fs::write(&kubeconfig, text).unwrap();
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--kubeconfig", &kubeconfig);
+    let mut program = start.start().unwrap();
+    program.wait_for_log("can't be reached", Duration::from_secs(60)).unwrap();
+    assert!(program.terminate().unwrap().success(), "it goes on trying until it is stopped");
+}
+
+#[test]
+fn a_kubeconfig_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, log) = run(folder.path(), Path::new("/nowhere/kubeconfig"), &[]);
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("/nowhere/kubeconfig"), "{log}");
+}
