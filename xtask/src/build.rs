@@ -15,12 +15,15 @@ const WASM: &str = "wasm32-wasip2";
 /// Builds the sinks, and puts each with its grant into target/sinks.
 pub fn sinks(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("sinks");
-    wasm(root, &folder, "building the sinks")?;
+    target(root)?;
     let target = root.join("target/sinks");
     fs::create_dir_all(&target)?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.join("Cargo.toml").is_file()) else { continue };
+        // Only the component: cargo does not optimize across crates for a library that Rust programs may link too.
+        let arguments = ["rustc", "--release", "--locked", "--target", WASM, "--package", name, "--lib", "--crate-type", "cdylib"];
+        step::cargo(&folder, &format!("building the sink {name}"), &arguments)?;
         let built = folder.join(format!("target/{WASM}/release/{}.wasm", name.replace('-', "_")));
         copy(&built, &target.join(format!("{name}.wasm")))?;
         copy(&path.join(format!("{name}.yaml")), &target.join(format!("{name}.yaml")))?;
@@ -31,14 +34,10 @@ pub fn sinks(root: &Path) -> anyhow::Result<()> {
 /// Builds the guests of tests.
 pub fn guests(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("testkit/guests");
-    wasm(root, &folder, "building the guests of tests")?;
+    target(root)?;
+    step::cargo(&folder, "building the guests of tests", &["build", "--release", "--locked", "--target", WASM])?;
     fs::create_dir_all(root.join("target/testkit"))?;
     copy(&folder.join(format!("target/{WASM}/release/probe.wasm")), &root.join("target/testkit/probe.wasm"))
-}
-
-fn wasm(root: &Path, folder: &Path, what: &str) -> anyhow::Result<()> {
-    target(root)?;
-    step::cargo(folder, what, &["build", "--release", "--locked", "--target", WASM])
 }
 
 /// rust-toolchain.toml names the target, but rustup does not add it by itself to a toolchain that is already there.

@@ -23,7 +23,7 @@ pub fn main() -> ExitCode {
     if let Err((error, _)) = &ended {
         eprintln!("error: {error:#}");
     }
-    ended.map_or_else(|(_, exit)| exit, |exit| exit).into()
+    ended.unwrap_or_else(|(_, exit)| exit).into()
 }
 
 fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {

@@ -4,6 +4,7 @@
 //! codes" and of aliyun-log-go-sdk error_code.go; a code that is not in [`CODES`] is judged by its status.
 
 use crate::complaint::{Complaint, complaint};
+use crate::prelude::{String, ToOwned, format};
 use crate::{HttpError, Response, Settings, moment};
 
 /// What is done about the events of one request.

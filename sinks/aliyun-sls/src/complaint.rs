@@ -2,6 +2,8 @@
 //!
 //! Read by hand: these two strings through a JSON library would be a fifth of the component's size.
 
+use crate::prelude::String;
+
 /// What SLS says about a request that it did not take.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Complaint {
@@ -13,7 +15,7 @@ pub struct Complaint {
 
 /// The complaint in a body; none where another server than SLS answered.
 pub fn complaint(body: &[u8]) -> Option<Complaint> {
-    let body = std::str::from_utf8(body).ok()?.trim();
+    let body = core::str::from_utf8(body).ok()?.trim();
     if !(body.starts_with('{') && body.ends_with('}')) {
         return None;
     }
@@ -36,7 +38,7 @@ fn member(object: &str, name: &str) -> Option<String> {
     }
 }
 
-fn escaped(chars: &mut std::str::Chars) -> Option<char> {
+fn escaped(chars: &mut core::str::Chars) -> Option<char> {
     Some(match chars.next()? {
         'n' | 'r' | 't' | 'b' | 'f' => ' ',
         'u' => {

@@ -1,6 +1,7 @@
 //! What the sink says of itself.
 
 use crate::parcel::{LARGEST_GROUP, MOST_LOGS};
+use crate::prelude::{ToOwned, Vec, vec};
 use crate::{Description, EnvVar};
 
 /// The sink's description; needs neither environment nor network.

@@ -1,15 +1,16 @@
 //! The component's exports, over the environment, the clock and the HTTP of the host.
 
-use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::prelude::{ToOwned, Vec};
+use spin::Mutex;
 
 use crate::bindings::exports::kubedl::events::event_sink::Guest;
 use crate::bindings::kubedl::events::http;
+use crate::bindings::wasi::cli::environment;
+use crate::bindings::wasi::clocks::wall_clock;
 use crate::{Batch, Description, Error, Event, Failure, HttpError, Request, Response, Settings, Sink, Timestamp, Transport};
 
-thread_local! {
-    static SINK: RefCell<Option<Sink>> = const { RefCell::new(None) };
-}
+/// A component has one thread: nothing ever waits for this lock.
+static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
 struct Component;
 
@@ -19,21 +20,21 @@ impl Guest for Component {
     }
 
     fn open() -> Result<(), Error> {
-        let settings = Settings::from_env(&|name| std::env::var(name).ok())?;
-        SINK.set(Some(Sink::new(settings)));
+        let variables = environment::get_environment();
+        let lookup = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        *SINK.lock() = Some(Sink::new(Settings::from_env(&lookup)?));
         Ok(())
     }
 
     fn save_events(_batch: Batch, events: Vec<Event>) -> Result<Vec<Failure>, Error> {
-        let save = |sink: &mut Option<Sink>| match sink {
+        match SINK.lock().as_mut() {
             Some(sink) => sink.save(&events, &local_time, &mut Host),
             None => Err(Error::Misconfigured("save-events was called before open".to_owned())),
-        };
-        SINK.with_borrow_mut(save)
+        }
     }
 
     fn close() -> Result<(), Error> {
-        SINK.set(None);
+        *SINK.lock() = None;
         Ok(())
     }
 }
@@ -51,8 +52,8 @@ impl Transport for Host {
 }
 
 fn local_time() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { seconds: since_1970.as_secs().cast_signed(), nanoseconds: since_1970.subsec_nanos() }
+    let now = wall_clock::now();
+    Timestamp { seconds: now.seconds.cast_signed(), nanoseconds: now.nanoseconds }
 }
 
 crate::bindings::export!(Component with_types_in crate::bindings);

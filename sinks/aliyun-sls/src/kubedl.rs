@@ -4,9 +4,10 @@
 //! wrapSLSLog), so that KubeDL's own reader finds them: one malformed `Count` or time makes it fail for a whole page. The
 //! keys after them are additions that it ignores; each is written only where there is a value.
 
-use std::borrow::Cow;
+use crate::prelude::{String, ToOwned, format};
+use alloc::borrow::Cow;
 
-use serde::Serializer as _;
+use serde::{Serialize, Serializer};
 
 use crate::moment;
 use crate::{Event, ObjectReference};
@@ -97,8 +98,8 @@ impl<'a> Record<'a> {
 
     fn twelve(&self, put: &mut dyn FnMut(&'static str, &str)) {
         let event = self.event;
-        put("FirstTimestamp", std::str::from_utf8(&self.first).unwrap_or_default());
-        put("LastTimestamp", std::str::from_utf8(&self.last).unwrap_or_default());
+        put("FirstTimestamp", core::str::from_utf8(&self.first).unwrap_or_default());
+        put("LastTimestamp", core::str::from_utf8(&self.last).unwrap_or_default());
         put("Count", self.count);
         put("Name", &event.name);
         put("Kind", &event.regarding.kind);
@@ -161,10 +162,15 @@ fn labels(event: &Event) -> String {
     if event.labels.is_empty() {
         return String::new();
     }
-    let mut json = Vec::new();
-    let members = event.labels.iter().map(|(key, value)| (key, value));
-    let written = serde_json::Serializer::new(&mut json).collect_map(members);
-    written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+    serde_json::to_string(&Labels(&event.labels)).unwrap_or_default()
+}
+
+struct Labels<'a>(&'a [(String, String)]);
+
+impl Serialize for Labels<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
 }
 
 /// The longest beginning of at most `limit` bytes that ends between two characters.

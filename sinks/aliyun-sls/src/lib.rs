@@ -13,6 +13,10 @@
 //!
 //! Everything but `guest` compiles natively too: HTTP, clock and environment are arguments.
 
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
 pub mod answer;
 pub mod complaint;
 pub mod describe;
@@ -27,11 +31,34 @@ pub mod signature;
 pub mod tally;
 
 #[cfg(target_arch = "wasm32")]
+mod bare;
+#[cfg(target_arch = "wasm32")]
 mod guest;
+mod prelude;
 
 #[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "sink", generate_all });
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package kubedl:aliyun-sls;
+
+            package wasi:clocks@0.2.0 {
+                interface wall-clock {
+                    record datetime { seconds: u64, nanoseconds: u32 }
+                    now: func() -> datetime;
+                    resolution: func() -> datetime;
+                }
+            }
+
+            world guest {
+                include kubedl:events/sink@0.1.0;
+                import wasi:clocks/wall-clock@0.2.0;
+            }
+        ",
+        world: "kubedl:aliyun-sls/guest",
+        generate_all,
+    });
 }
 
 pub use bindings::exports::kubedl::events::event_sink::{Batch, Description, EnvVar, Error, Event, Failure, Retry};

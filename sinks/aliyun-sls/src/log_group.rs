@@ -8,6 +8,8 @@
 //!
 //! A required field is written even when it is empty: a group without one can't be parsed by SLS.
 
+use crate::prelude::Vec;
+
 /// Field numbers with their wire type: 0 is a varint, 2 is a length and so many bytes.
 const LOG_TIME: u8 = 1 << 3;
 const LOG_CONTENT: u8 = 2 << 3 | 2;

@@ -1,5 +1,6 @@
 //! Moments as text, in the three forms that SLS and KubeDL's reader want, all in UTC and whole seconds.
 
+use crate::prelude::{String, format};
 use time::{Date, Month, OffsetDateTime, Time};
 
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of a year can say.

@@ -5,6 +5,7 @@
 use crate::Event;
 use crate::kubedl;
 use crate::log_group::{Logs, trailer_size};
+use crate::prelude::{String, Vec, vec};
 
 /// The largest group before compression, in bytes. Pages of SLS say 3 MB (older) or 10 MB (newer).
 pub const LARGEST_GROUP: usize = 3_000_000;

@@ -1,5 +1,6 @@
 //! A group as the request that stores it: `POST /logstores/{store}/shards/lb` (SLS, page "PutLogs").
 
+use crate::prelude::{String, ToOwned, ToString, Vec, format, vec};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 

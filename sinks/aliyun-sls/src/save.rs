@@ -8,6 +8,7 @@ use crate::answer::{Verdict, judge};
 use crate::kubedl::{Record, Window};
 use crate::log_group::Logs;
 use crate::parcel::{Parcel, parcels};
+use crate::prelude::{ToOwned, Vec, format, vec};
 use crate::request::put_logs;
 use crate::tally::Tally;
 use crate::{Error, Event, Failure, HttpError, Request, Response, Settings, Timestamp};

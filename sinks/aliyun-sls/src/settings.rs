@@ -1,6 +1,7 @@
 //! The sink's settings, read from the granted environment and checked before anything is sent.
 
-use std::fmt;
+use crate::prelude::{String, ToOwned, Vec, format};
+use core::fmt;
 
 use crate::Error;
 
@@ -89,7 +90,9 @@ fn parse_endpoint(endpoint: &str) -> Result<(&'static str, String), Error> {
         None => ("https", endpoint),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
-        Some(_) => return Err(malformed("SLS_ENDPOINT", "must begin with https:// or http://, or have no scheme")),
+        Some(_) => {
+            return Err(malformed("SLS_ENDPOINT", "must begin with https:// or http://, or have no scheme"));
+        }
     };
     let authority = rest.trim_end_matches('/').to_ascii_lowercase();
     let (name, port) = match authority.split_once(':') {

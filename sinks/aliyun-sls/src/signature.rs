@@ -1,5 +1,6 @@
 //! The header `Authorization`, by version 1 (aliyun-log-go-sdk signature.go) and version 4 (signature_v4.go) of SLS.
 
+use crate::prelude::{String, Vec, format};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::digest::Output;
@@ -101,7 +102,9 @@ fn push_all(text: &mut String, parts: &[&str]) {
 
 fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Output<M> {
     // HMAC takes a key of any length: there is no other case.
-    let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else { return Output::<M>::default() };
+    let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
+        return Output::<M>::default();
+    };
     mac.update(message);
     mac.finalize().into_bytes()
 }

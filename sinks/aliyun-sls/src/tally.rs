@@ -1,5 +1,6 @@
 //! What a call has achieved so far, and how the host is told.
 
+use crate::prelude::{String, ToOwned, Vec, vec};
 use crate::{Error, Failure, Retry};
 
 /// Counts events by their end; each event of the call ends in exactly one of the ways below.

@@ -16,7 +16,9 @@ fn refusal(result: Result<Settings, Error>) -> String {
 }
 
 fn url(endpoint: &'static str) -> Result<String, String> {
-    let read = |name: &str| if name == "SLS_ENDPOINT" { Some(endpoint.to_owned()) } else { environment(name) };
+    let read = |name: &str| {
+        if name == "SLS_ENDPOINT" { Some(endpoint.to_owned()) } else { environment(name) }
+    };
     let put = |settings: Settings| aliyun_sls::request::put_logs(&settings, b"", 0).url;
     Settings::from_env(&read).map(put).map_err(|error| format!("{error:?}"))
 }
