@@ -1,5 +1,7 @@
 //! Does the filter keep what KubeDL keeps, and name its rule?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use jiff::Timestamp;
 use kubedl_events::cluster::{Chain, Owner, Raw};
 use kubedl_events::event::{Event, Options, normalize};

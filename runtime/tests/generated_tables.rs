@@ -1,5 +1,7 @@
 //! Does the README's table of flags say what the program's flags are? Writes the table anew, and fails when it was not so before.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use std::fmt::Write;
 use std::path::Path;
 

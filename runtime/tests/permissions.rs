@@ -1,5 +1,7 @@
 //! Does it say what to do when the API server refuses, or is not there?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

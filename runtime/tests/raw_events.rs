@@ -1,5 +1,7 @@
 //! Is an object kept as Kubernetes gave it, but for managedFields?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use kubedl_events::cluster::Raw;
 use serde_json::{Value, json};
 

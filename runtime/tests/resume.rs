@@ -1,5 +1,7 @@
 //! Is nothing lost, and nothing stored twice, when the watch is disturbed on a real API server?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Do mistakes end the start with a sentence that says what to do, and the right exit code?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use std::path::Path;
 
 use testkit::program::Start;

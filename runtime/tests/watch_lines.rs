@@ -1,5 +1,7 @@
 //! Are the lines of a watch read rightly, however the network cuts them?
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
 use kubedl_events::cluster::{Assembler, Error, Line, parse_line};
 
 #[test]

@@ -24,7 +24,7 @@ pub use bindings::kubedl::events::types::{ObjectReference, Timestamp};
 pub fn print(events: &[Event], out: &mut dyn Write) -> io::Result<()> {
     let mut text = Vec::with_capacity(events.len() * 512);
     for event in events {
-        serde_json::to_writer(&mut text, &line::Line::from(event))?;
+        text.extend(serde_json::to_vec(&line::Line::from(event)).map_err(|why| io::Error::other(why.to_string()))?);
         text.push(b'\n');
     }
     out.write_all(&text)?;
