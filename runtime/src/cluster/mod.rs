@@ -76,7 +76,7 @@ impl Default for Options {
             scopes: vec![Scope::All],
             page: 500,
             watch_timeout: Duration::from_secs(240),
-            collect: Duration::from_millis(10),
+            collect: Duration::from_millis(8),
         }
     }
 }

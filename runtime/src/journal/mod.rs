@@ -28,6 +28,9 @@ use tokio::sync::{oneshot, watch};
 
 pub use reader::{Reader, Row};
 
+/// Between two looks at whether there is something to checkpoint.
+const CHECKPOINTS: Duration = Duration::from_millis(500);
+
 /// A place in the journal's order; 0 is before the first event.
 pub type Position = i64;
 
@@ -256,6 +259,7 @@ impl Journal {
         let stats = Arc::new(Stats::default());
         let writer = writer::Writer::new(connection, lock, head_tx, stats.clone(), options.retain, last);
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(inbox)).map_err(folder)?;
+        checkpoint_beside(&file, stats.clone()).map_err(folder)?;
         Ok(Self { commands, head, stats, file })
     }
 
@@ -314,6 +318,26 @@ impl Journal {
         self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
+}
+
+/// Moves what was committed from the write-ahead log into the database, on a thread and connection of its own, so that no commit
+/// waits for it (sqlite.org/wal.html, "passive"). Ends with the journal.
+fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Result<()> {
+    let (file, stats) = (file.to_owned(), Arc::downgrade(&stats));
+    let work = move || {
+        let Ok(connection) = rusqlite::Connection::open(&file) else { return };
+        let mut seen = 0;
+        loop {
+            std::thread::sleep(CHECKPOINTS);
+            // The writer and the handles share the counters: none left means closed.
+            let Some(commits) = stats.upgrade().map(|stats| stats.commits()) else { return };
+            if commits != seen {
+                seen = commits;
+                let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            }
+        }
+    };
+    std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work).map(drop)
 }
 
 fn make_private(directory: &Path) -> std::io::Result<()> {

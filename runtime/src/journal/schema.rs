@@ -91,7 +91,8 @@ INSERT INTO journal (cluster, epoch, last_position) VALUES (NULL, 1, 0);
 pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Error> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
-    connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
+    // A thread of its own checkpoints; this is for when it can't keep up. In pages of 4 KiB.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.set_prepared_statement_cache_capacity(32);
     keep_plans(connection)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
