@@ -15,12 +15,17 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The most events that aliyun-sls takes at once.
 const BATCH: usize = 4_096;
 
-#[test]
-fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
+/// A cluster with the objects that events will be about, and an SLS server.
+fn stage() -> (tempfile::TempDir, ApiServer, sls::Server) {
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
     Load::set_up(&server).unwrap();
-    let sls = sls::Server::start(sls::Options::default()).unwrap();
+    (folder, server, sls::Server::start(sls::Options::default()).unwrap())
+}
+
+#[test]
+fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
+    let (folder, server, sls) = stage();
     let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&sls).with("--kubeconfig", &server.kubeconfig);
     let mut program = start().start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
@@ -41,10 +46,7 @@ fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
 
 #[test]
 fn a_kill_in_the_middle_loses_nothing_and_doubles_one_batch_at_most() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
-    Load::set_up(&server).unwrap();
-    let sls = sls::Server::start(sls::Options::default()).unwrap();
+    let (folder, server, sls) = stage();
     let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&sls).with("--kubeconfig", &server.kubeconfig);
     let mut program = start().start().unwrap();
     // A list shows only the newest version of an event: what is updated before it is gone.
