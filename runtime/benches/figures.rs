@@ -3,6 +3,7 @@
 //! `cargo xtask bench [FILTER]`. Each figure is of the release build as a process of its own; CPU is user and system time of that process
 //! alone, by `/proc/PID/stat`.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,16 +78,46 @@ fn service(folder: &Path, server: &ApiServer, sls: &sls::Server) -> Done<Program
     Ok(program)
 }
 
+/// How long the disk takes for an fsync of one page.
+fn disk(folder: &Path) -> Done<String> {
+    let mut file = std::fs::File::create(folder.join("fsync"))?;
+    let mut times = Vec::new();
+    for _ in 0..500 {
+        let start = Instant::now();
+        file.write_all(&[7; 4_096])?;
+        file.sync_data()?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    let at = |place: usize| times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3);
+    Ok(format!("fsync of this disk: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms", at(249), at(494), at(499)))
+}
+
+/// Microseconds in which something on the machine waited for the disk, for a CPU (Linux `Documentation/accounting/psi.rst`).
+fn pressure() -> Vec<(&'static str, u64)> {
+    let total = |what| {
+        let text = std::fs::read_to_string(format!("/proc/pressure/{what}")).unwrap_or_default();
+        text.split("total=").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    vec![("io", total("io")), ("cpu", total("cpu"))]
+}
+
 fn under_load(name: &str, events: u32, updates: f64, rate: u32) -> Done<()> {
     let folder = tempfile::tempdir()?;
-    let server = ApiServer::start(&folder.path().join("cluster"), &[])?;
+    // etcd's pages on the journal's disk would make fsync wait for them, which is not ours to measure.
+    let memory = tempfile::tempdir_in(testkit::memory_folder())?;
+    let server = ApiServer::start(&memory.path().join("cluster"), &[])?;
     Load::set_up(&server)?;
     let sls = sls::Server::start(sls::Options::default())?;
+    println!("{name}: {}", disk(folder.path())?);
     let program = service(folder.path(), &server, &sls)?;
-    let before = program.cpu()?;
+    let (before, pressure) = (program.cpu()?, pressure());
     let put = Load::start(&server, folder.path(), events, updates, rate)?.finish()?;
     let stored = sls.wait_for(put.len(), PATIENCE).map_err(|why| format!("{why:?}"))?;
     let cpu = program.cpu()?.saturating_sub(before);
+    let waited: Vec<String> =
+        pressure.into_iter().zip(self::pressure()).map(|((what, before), (_, after))| format!("{what} {} ms", (after - before) / 1_000)).collect();
+    println!("{name}: something on the machine waited for {}", waited.join(", "));
     let account = Account::of(&put, &stored);
     let requests = sls.requests().len();
     println!(

@@ -10,3 +10,10 @@ pub mod life;
 pub mod load;
 pub mod program;
 pub mod sls;
+
+/// A folder in memory where there is one, for the files of servers whose disk is not what a test is about.
+#[must_use]
+pub fn memory_folder() -> std::path::PathBuf {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
