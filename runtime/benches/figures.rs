@@ -159,7 +159,7 @@ fn boundary() -> Done<()> {
         })
     };
     runtime.block_on(async {
-        let journal = Journal::open(&journal::Options { directory: folder.path().to_owned(), retain: Duration::from_secs(3600), durable: false })?;
+        let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder.path()) })?;
         fill(&journal).await?;
         let engine = Engine::new(Some(&folder.path().join("compiled")))?;
         let blueprint = Blueprint::load(&engine, &sinks().join("aliyun-sls.wasm")).await?;
@@ -199,7 +199,7 @@ async fn fill(journal: &Journal) -> Done<()> {
             time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
         );
         let job = r#"{"api_version":"training.kubedl.io/v1alpha1","kind":"PyTorchJob","namespace":"training","name":"mnist","uid":"1048da4b"}"#;
-        let kept = Kept { observed_at: 1_790_000_000_000_000_000, job: Some(job.to_owned()), labels: None, raw };
+        let kept = Kept { observed_at: 1_790_000_000_000_000_000, job: Some(job.to_owned()), labels: None, raw, repeats: false };
         Entry { uid: format!("u{n}"), resource_version: n.to_string(), rule: "controlled", kept: Some(kept) }
     };
     for page in 0..EVENTS / 1_000 {
@@ -211,8 +211,13 @@ async fn fill(journal: &Journal) -> Done<()> {
 
 /// CPU of this process while a destination takes the whole journal.
 async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str) -> Done<Duration> {
-    let options =
-        relay::Options { sink: name.to_owned(), policy: Policy::default(), grace: Duration::from_secs(1), event: event::Options::default() };
+    let options = relay::Options {
+        sink: name.to_owned(),
+        policy: Policy::default(),
+        grace: Duration::from_secs(1),
+        event: event::Options::default(),
+        spread: || 0.0,
+    };
     let (stop, mut stopped) = watch::channel(false);
     relay::open(&mut destination, &options, &mut stopped).await?;
     let cursor = journal.register(name, journal::Start::Oldest).await?;

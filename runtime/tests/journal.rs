@@ -8,12 +8,12 @@ use std::time::Duration;
 use kubedl_events::journal::{Appended, Batch, DeadLetter, Entry, Error, Haste, Journal, Kept, Options, Start};
 
 fn open(directory: &Path) -> Result<Journal, Error> {
-    Journal::open(&Options { directory: directory.to_owned(), retain: Duration::from_secs(3600), durable: true })
+    Journal::open(&Options { retain: Duration::from_secs(3600), ..Options::new(directory) })
 }
 
 fn entry(version: u64, kept: bool) -> Entry {
     let raw = format!("{{\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}");
-    let kept = kept.then_some(Kept { observed_at: 1, job: Some("{}".to_owned()), labels: None, raw });
+    let kept = kept.then_some(Kept { observed_at: i64::MAX, job: Some("{}".to_owned()), labels: None, raw, repeats: false });
     Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
 }
 
@@ -23,6 +23,7 @@ fn batch(versions: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Ba
         entries: versions.into_iter().map(|version| entry(version, true)).collect(),
         unreadable: vec![],
         checkpoint: checkpoint.map(|c| c.to_string()),
+        lost: None,
     }
 }
 
@@ -31,10 +32,10 @@ async fn rows_come_back_in_order_after_a_new_start() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path()).unwrap();
     let appended = journal.append(batch([5, 3, 9], Some(9))).await.unwrap();
-    assert_eq!(appended, Appended { stored: 3, known: 0, dropped: 0 });
+    assert_eq!(appended, Appended { stored: 3, known: 0, dropped: 0, gap: None });
     journal.close().await.unwrap();
     let journal = open(folder.path()).unwrap();
-    assert_eq!(journal.checkpoint("*").await.unwrap().as_deref(), Some("9"));
+    assert_eq!(journal.checkpoint("*").await.unwrap().unwrap().resource_version, "9");
     assert_eq!(*journal.head().borrow(), 3);
     let rows = journal.reader().unwrap().read(0, 10, usize::MAX).unwrap();
     assert_eq!(rows.iter().map(|row| row.position).collect::<Vec<_>>(), [1, 2, 3]);
@@ -48,9 +49,9 @@ async fn an_identity_is_taken_once_even_if_it_was_dropped() {
     let journal = open(folder.path()).unwrap();
     let mut mixed = batch([1, 2], None);
     mixed.entries.push(entry(3, false));
-    assert_eq!(journal.append(mixed.clone()).await.unwrap(), Appended { stored: 2, known: 0, dropped: 1 });
-    assert_eq!(journal.append(mixed).await.unwrap(), Appended { stored: 0, known: 3, dropped: 0 });
-    assert_eq!(journal.append(batch([3, 4], None)).await.unwrap(), Appended { stored: 1, known: 1, dropped: 0 });
+    assert_eq!(journal.append(mixed.clone()).await.unwrap(), Appended { stored: 2, known: 0, dropped: 1, gap: None });
+    assert_eq!(journal.append(mixed).await.unwrap(), Appended { stored: 0, known: 3, dropped: 0, gap: None });
+    assert_eq!(journal.append(batch([3, 4], None)).await.unwrap(), Appended { stored: 1, known: 1, dropped: 0, gap: None });
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use kubedl_events::relay::{Attempt, Failure, Next, Outcome, Policy, Work, step};
+use kubedl_events::relay::{Attempt, Cause, Failure, Next, Outcome, Policy, Work, step};
 
 fn policy() -> Policy {
     Policy::default()
 }
 
 fn work(n: i64) -> Work {
-    Work::new((1..=n).collect(), n, 0)
+    Work::new((1..=n).collect(), n, 0, 0)
 }
 
 fn front(work: &Work) -> (Vec<i64>, Attempt) {
@@ -83,7 +83,7 @@ fn an_event_that_fails_beside_stored_ones_is_given_up_in_the_end() {
         }
     }
     // Beside neighbours that are stored each time it counts.
-    let mut current = Work::new((1..=100).collect(), 100, 0);
+    let mut current = Work::new((1..=100).collect(), 100, 0, 0);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -133,9 +133,96 @@ fn bisecting_blames_exactly_the_bad_events_whatever_their_places() {
 
 #[test]
 fn what_a_crash_left_behind_may_have_been_sent() {
-    assert!(front(&Work::new(vec![5, 6], 6, 5)).1.maybe_sent);
-    assert!(!front(&Work::new(vec![6, 7], 7, 5)).1.maybe_sent);
-    let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent };
+    assert!(front(&Work::new(vec![5, 6], 6, 5, 0)).1.maybe_sent);
+    assert!(!front(&Work::new(vec![6, 7], 7, 5, 0)).1.maybe_sent);
+    let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent, cause: Cause::Waiting };
     assert!(front(&step(work(1), broken(true), &policy(), 0.0).0).1.maybe_sent);
     assert!(!front(&step(work(1), broken(false), &policy(), 0.0).0).1.maybe_sent);
+}
+
+fn trap() -> Outcome {
+    Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink }
+}
+
+/// Plays a sink that traps on these positions, until the batch is settled; gives what was stored and how it ended.
+fn play(mut current: Work, kills: impl Fn(i64) -> bool) -> (Vec<i64>, Work, Next) {
+    let mut stored = Vec::new();
+    for _ in 0..1_000 {
+        let positions = front(&current).0;
+        let outcome = if positions.iter().any(|position| kills(*position)) {
+            trap()
+        } else {
+            stored.extend(positions);
+            Outcome::Stored(vec![])
+        };
+        let (after, next) = step(current, outcome, &policy(), 0.0);
+        current = after;
+        if !matches!(next, Next::Send { .. }) {
+            return (stored, current, next);
+        }
+    }
+    panic!("no end");
+}
+
+fn positions(letters: &[kubedl_events::journal::DeadLetter]) -> Vec<i64> {
+    letters.iter().map(|letter| letter.position).collect()
+}
+
+#[test]
+fn an_event_that_breaks_fresh_instances_is_poison_once_a_later_one_is_stored() {
+    let (stored, work, next) = play(work(8), |position| position == 3);
+    assert_eq!(next, Next::Acknowledge);
+    assert_eq!(stored, [1, 2, 4, 5, 6, 7, 8]);
+    assert_eq!(positions(&work.dead), [3]);
+    assert!(work.dead[0].reason.contains("3 fresh instances"), "{}", work.dead[0].reason);
+}
+
+#[test]
+fn without_a_later_one_that_passes_nothing_is_given_up_and_what_came_before_is_kept() {
+    let (stored, work, next) = play(work(8), |position| position == 8);
+    assert!(matches!(next, Next::Stall { .. }), "{next:?}");
+    assert_eq!((stored, work.through), ((1..=7).collect(), 7));
+    assert!(work.dead.is_empty());
+    let (_, work, next) = play(self::work(1), |_| true);
+    assert!(matches!(next, Next::Stall { .. }) && work.through == 0 && work.dead.is_empty());
+}
+
+#[test]
+fn killer_after_killer_is_the_sinks_fault() {
+    let (stored, work, next) = play(work(100), |position| position > 10);
+    assert!(matches!(next, Next::Stall { .. }), "{next:?}");
+    assert_eq!((stored, work.through), ((1..=10).collect(), 10));
+    assert!(work.dead.is_empty() && work.suspects.is_empty() && work.parts.is_empty());
+}
+
+#[test]
+fn whatever_kills_no_event_is_both_lost_and_no_event_blamed_without_a_pass_behind_it() {
+    for n in 1..=9_i64 {
+        for pattern in 0..(1_u32 << n) {
+            let kills = |position: i64| pattern & (1 << (position - 1)) != 0;
+            let (stored, work, next) = play(work(n), kills);
+            let dead = positions(&work.dead);
+            for position in 1..=work.through {
+                assert_ne!(stored.contains(&position), dead.contains(&position), "{position} of {pattern:b}");
+            }
+            assert!(dead.iter().all(|d| kills(*d) && stored.iter().any(|s| s > d)), "{pattern:b}");
+            assert_eq!(next == Next::Acknowledge, work.through == n);
+        }
+    }
+}
+
+#[test]
+fn refusals_in_a_row_are_the_sinks_fault_and_counted_across_batches() {
+    let refuse = || Outcome::Refused { reason: "no".to_owned() };
+    let mut row = 0;
+    for _ in 1..policy().refusals {
+        let (after, next) = step(Work::new(vec![1], 1, 0, row), refuse(), &policy(), 0.0);
+        assert_eq!((next, after.dead.len()), (Next::Acknowledge, 1));
+        row = after.refusals;
+    }
+    let (after, next) = step(Work::new(vec![1], 1, 0, row), refuse(), &policy(), 0.0);
+    assert!(matches!(&next, Next::Stall { reason, .. } if reason.contains("in a row")), "{next:?}");
+    assert_eq!((after.dead.len(), after.through), (0, 0));
+    let (after, _) = step(Work::new(vec![1], 1, 0, row), Outcome::Stored(vec![]), &policy(), 0.0);
+    assert_eq!(after.refusals, 0);
 }

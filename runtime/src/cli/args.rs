@@ -1,9 +1,11 @@
 //! Flags and their environment variables: texts, numbers and paths only. What they mean is built in `run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+
+use crate::journal;
 
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
@@ -60,6 +62,18 @@ pub struct Args {
     #[arg(long, env = "KUBEDL_EVENTS_RETAIN", value_name = "TIME", value_parser = time, default_value = "24h")]
     pub retain: Duration,
 
+    /// The API server's --event-ttl: who saw nothing for longer may have missed events
+    #[arg(long, env = "KUBEDL_EVENTS_EVENT_TTL", value_name = "TIME", value_parser = time, default_value = "1h")]
+    pub event_ttl: Duration,
+
+    /// The most that the journal takes on disk, such as 512Mi or 4Gi [default: half of the volume]
+    #[arg(long, env = "KUBEDL_EVENTS_MAX_SIZE", value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+
+    /// At --max-size, when everything still has to be delivered: see no more events, or let the slowest sink lose its oldest [default: block with one sink, shed with several]
+    #[arg(long, env = "KUBEDL_EVENTS_ON_FULL", value_enum)]
+    pub on_full: Option<OnFull>,
+
     /// Where a sink begins that the journal doesn't know yet
     #[arg(long, env = "KUBEDL_EVENTS_START", value_enum, default_value_t = Start::Oldest)]
     pub start: Start,
@@ -98,6 +112,30 @@ pub enum Objects {
     All,
 }
 
+/// `--on-full`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFull {
+    /// See no more events until there is room.
+    Block,
+    /// The slowest sink loses its oldest events, and a gap says so.
+    Shed,
+}
+
+impl Args {
+    /// What the flags mean for the journal, with so many sinks.
+    pub(super) fn journal(&self, directory: &Path, sinks: usize) -> journal::Options {
+        let on_full = match self.on_full {
+            Some(OnFull::Block) => journal::OnFull::Block,
+            Some(OnFull::Shed) => journal::OnFull::Shed,
+            None if sinks > 1 => journal::OnFull::Shed,
+            None => journal::OnFull::Block,
+        };
+        let (retain, durable, event_ttl) = (self.retain, self.from.is_none(), self.event_ttl);
+        let max_size = self.max_size.or_else(|| journal::half_of_volume(directory)).filter(|_| durable);
+        journal::Options { retain, durable, event_ttl, max_size, on_full, ..journal::Options::new(directory) }
+    }
+}
+
 /// `--start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Start {
@@ -123,6 +161,20 @@ impl From<LogFormat> for crate::telemetry::Format {
             LogFormat::Json => Self::Json,
         }
     }
+}
+
+/// Bytes with a unit as Kubernetes writes it: Ki, Mi, Gi.
+fn size(text: &str) -> Result<u64, String> {
+    let refuse = || format!("{text:?} is not a size: write a number and one of Ki, Mi and Gi, such as 512Mi");
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let shift = match unit {
+        "Ki" => 10,
+        "Mi" => 20,
+        "Gi" => 30,
+        _ => return Err(refuse()),
+    };
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)).filter(|size| *size >= 1 << 20).ok_or_else(refuse)
 }
 
 /// A time with its unit: ms, s, m or h.

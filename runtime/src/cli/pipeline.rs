@@ -49,13 +49,18 @@ impl Pipeline {
                 }
             };
             seen.kept += appended.stored;
+            if let Some(gap) = appended.gap {
+                let (scope, reason) = (gap.scope.unwrap_or_default(), gap.reason);
+                error!(gap = gap.id, scope, "Events may have come and gone unseen: {reason}. `kubedl-events gaps` shows when.");
+            }
         }
         Ok(seen)
     }
 
     async fn decide(&self, observation: Observation) -> Batch {
         let observed_at = Timestamp::now();
-        let mut batch = Batch { scope: observation.scope.key().to_owned(), checkpoint: observation.resource_version, ..Batch::default() };
+        let scope = observation.scope.key().to_owned();
+        let mut batch = Batch { scope, checkpoint: observation.resource_version, lost: observation.lost, ..Batch::default() };
         for raw in observation.events {
             match event::normalize(&raw, observed_at, &self.options) {
                 Ok(event) => batch.entries.push(self.entry(&event, raw).await),
@@ -80,7 +85,7 @@ impl Pipeline {
             Decision::Keep { rule, job } => {
                 let job = job.and_then(|job| serde_json::to_string(&job).ok());
                 let observed_at = i64::try_from(event.observed_at.as_nanosecond()).unwrap_or(i64::MAX);
-                (rule, Some(Kept { observed_at, job, labels: None, raw: raw.json().to_owned() }))
+                (rule, Some(Kept { observed_at, job, labels: None, raw: raw.json().to_owned(), repeats: event.count > 1 }))
             }
         };
         Entry { uid: event.uid.clone(), resource_version: event.resource_version.clone(), rule, kept }

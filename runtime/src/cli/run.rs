@@ -56,12 +56,18 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let cache = args.data_dir.join("compiled");
     let sinks = relays::load(&args.event_storage, &directories, &cache, environment).await.map_err(|why| usage(why.into()))?;
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
-    let options = journal::Options { directory: home.directory.clone(), retain: args.retain, durable: args.from.is_none() };
+    let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
     let (closing, closed) = close_with(stop.clone());
     let mut running = Vec::new();
     for sink in sinks {
-        let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace: args.grace, event: event.clone() };
+        let options = relay::Options {
+            sink: sink.name().to_owned(),
+            policy: Policy::default(),
+            grace: args.grace,
+            event: event.clone(),
+            spread: cluster::spread,
+        };
         let start = match args.start {
             args::Start::Oldest => journal::Start::Oldest,
             args::Start::Now => journal::Start::Now,
@@ -128,7 +134,7 @@ impl Drop for Home {
 
 /// Where events come from.
 enum Source {
-    Cluster { client: cluster::Client, options: cluster::Options, owners: Owners },
+    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners },
     Recording { recording: Recording, owners: Owners },
 }
 
@@ -146,7 +152,7 @@ impl Source {
         }
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
-        Ok(Self::Cluster { client, options, owners })
+        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners })
     }
 
     fn owners(&self) -> Owners {
@@ -176,8 +182,8 @@ impl Source {
         for scope in options.scopes.clone() {
             // A list is what --once asks for: where a watch stood doesn't matter to it.
             let from = if once { None } else { journal.checkpoint(scope.key()).await? };
-            info!(%scope, from = from.as_deref().unwrap_or("the list"), "Watching events.");
-            let (options, out) = (options.clone(), out.clone());
+            info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
+            let (options, out) = (cluster::Options::clone(&options), out.clone());
             watches.spawn(cluster::watch_on_thread(scope, from, mode, options, out));
         }
         drop(out);

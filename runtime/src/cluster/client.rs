@@ -13,6 +13,8 @@ use super::{Error, Options, Scope};
 #[derive(Clone)]
 pub struct Client {
     pub(super) kube: kube::Client,
+    /// How it was found; none for a given one.
+    found: Option<Options>,
 }
 
 /// Finds the cluster as kubectl does: `--kubeconfig`, then KUBECONFIG and `~/.kube/config`, then the Pod's service account.
@@ -30,7 +32,7 @@ pub async fn connect(options: &Options) -> Result<Client, Error> {
     // A watch may be silent until the server ends it.
     config.read_timeout = Some(options.watch_timeout + Duration::from_secs(30));
     let kube = kube::Client::try_from(config).map_err(|e| refuse(&e))?;
-    Ok(Client { kube })
+    Ok(Client { kube, found: Some(options.clone()) })
 }
 
 /// What a request is about, for the sentence when it is refused.
@@ -42,6 +44,20 @@ pub(super) struct About {
 }
 
 impl Client {
+    /// Over a connection that is there already.
+    pub fn over(kube: kube::Client) -> Self {
+        Self { kube, found: None }
+    }
+
+    /// Reads credentials anew, since certificates and tokens rotate; stays as it is where they can't be read.
+    pub(super) async fn renew(&mut self) {
+        if let Some(options) = &self.found
+            && let Ok(renewed) = connect(options).await
+        {
+            *self = renewed;
+        }
+    }
+
     /// The uid of the namespace `kube-system`, which names a cluster; none where it may not be read.
     pub async fn cluster_uid(&self) -> Result<Option<String>, Error> {
         let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.kube.clone());

@@ -3,24 +3,27 @@
 //! A *scope* is what one watch covers: all namespaces, or one. Each has a resume point of its own. The loop is ours, over plain
 //! list and watch requests, since a resume point must be an argument and every bookmark must be seen. What the loop promises:
 //! an [`Observation`] with a `resource_version` comes only after every event up to it has been handed over, in the order of the
-//! watch; pages of a list carry none until the last.
+//! watch; pages of a list carry none until the last. Where the API server can't show what came since a watch last saw everything, an
+//! observation says so before the list: what follows from it is the journal's to record.
 
 mod client;
 mod line;
 mod owner;
 mod raw;
 mod recording;
+mod version;
 mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use client::{Client, connect};
 pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
 pub use raw::Raw;
 pub use recording::Recording;
+pub use version::is_before;
 pub use watch::{Mode, watch, watch_on_thread};
 
 /// What one watch covers. Displays as `all namespaces` or `namespace NAME`.
@@ -66,6 +69,10 @@ pub struct Options {
     pub watch_timeout: Duration,
     /// How long arriving events are collected before they are handed over together; the watch's thread sleeps meanwhile.
     pub collect: Duration,
+    /// The clock.
+    pub now: fn() -> SystemTime,
+    /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
+    pub spread: fn() -> f64,
 }
 
 impl Default for Options {
@@ -77,8 +84,36 @@ impl Default for Options {
             page: 500,
             watch_timeout: Duration::from_secs(240),
             collect: Duration::from_millis(8),
+            now: SystemTime::now,
+            spread,
         }
     }
+}
+
+/// A number from 0 to 1, another one each time, from the operating system.
+pub fn spread() -> f64 {
+    let bits = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+    f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+/// Where a watch goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// Everything up to this resource version has been seen.
+    pub resource_version: String,
+    /// When that was last known to be everything.
+    pub at: SystemTime,
+}
+
+/// Events may have come and gone since a watch last saw everything; a list follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Where the watch stood.
+    pub last: Resume,
+    /// What happened, for people.
+    pub reason: String,
+    /// The API server's storage was set back: its resource versions begin anew from an earlier one.
+    pub set_back: bool,
 }
 
 /// Something that a source has seen.
@@ -90,6 +125,15 @@ pub struct Observation {
     pub events: Vec<Raw>,
     /// When set: everything up to this resource version has been handed over.
     pub resource_version: Option<String>,
+    /// When set: sight was lost before this observation.
+    pub lost: Option<Lost>,
+}
+
+impl Observation {
+    /// Of nothing yet.
+    pub fn of(scope: Scope) -> Self {
+        Self { scope, events: Vec::new(), resource_version: None, lost: None }
+    }
 }
 
 /// Why the cluster can't be watched. `Forbidden`, `Unauthorized` and `Kubeconfig` end a start; the others are retried.

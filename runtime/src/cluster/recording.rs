@@ -60,7 +60,7 @@ impl Recording {
         let mut rest = events.into_iter().peekable();
         while rest.peek().is_some() {
             let events = rest.by_ref().take(PAGE).collect();
-            if out.send(Observation { scope: Scope::All, events, resource_version: None }).await.is_err() {
+            if out.send(Observation { events, ..Observation::of(Scope::All) }).await.is_err() {
                 break;
             }
         }

@@ -12,13 +12,14 @@ use tracing::{info, warn};
 
 use super::client::{About, Client, connect};
 use super::line::{Assembler, Line, parse_line};
-use super::{Error, Observation, Options, Raw, Scope};
+use super::{Error, Lost, Observation, Options, Raw, Resume, Scope, is_before};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Handed over at the latest when so many events are waiting.
 const MOST_COLLECTED: usize = 2_000;
-
+/// How long the next stage may take nothing before the watch is closed.
+const UNREAD: Duration = Duration::from_secs(5);
 /// When nothing more comes for so long, what has gathered is read.
 const DRAINED: Duration = Duration::from_millis(1);
 
@@ -31,29 +32,32 @@ pub enum Mode {
     Follow,
 }
 
-/// Where the loop stands.
+/// What the loop does next.
 #[derive(Debug)]
 enum State {
-    List,
-    Watch { from: String },
+    /// Reads the list; sight was lost before, which is said first.
+    List { lost: Option<Lost> },
+    /// Asks which resource version the storage has reached: a watch from a later one would hang in silence.
+    Probe,
+    /// Watches from where it stands.
+    Watch,
 }
 
 /// Sees every event of a scope, starting after `from`, or with a list where there is none (and where `from` is too old).
 ///
 /// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
 /// API server is one that waiting can't heal. Everything else is retried, and said in the log.
-pub async fn watch(client: Client, scope: Scope, from: Option<String>, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
-    let mut state = from.map_or(State::List, |from| State::Watch { from });
+pub async fn watch(client: Client, scope: Scope, from: Option<Resume>, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
+    let mut eye = Eye { client, scope, options, out, stand: from };
+    let mut state = if eye.stand.is_some() { State::Probe } else { State::List { lost: None } };
     let mut answered = false;
     let mut failures = 0_u32;
     loop {
-        let result = match &mut state {
-            State::List => list(&client, &scope, options.page, &out).await.map(|from| State::Watch { from }),
-            State::Watch { from } => follow(&client, &scope, from, options, &out).await.map(|()| State::Watch { from: from.clone() }),
-        };
-        if out.is_closed() {
+        let result = eye.act(&mut state).await;
+        if eye.out.is_closed() {
             return Ok(());
         }
+        let scope = &eye.scope;
         match result {
             Ok(next) => {
                 if failures > 0 {
@@ -68,23 +72,33 @@ pub async fn watch(client: Client, scope: Scope, from: Option<String>, mode: Mod
             Err(Error::Expired) => {
                 (answered, failures) = (true, failures + 1);
                 warn!(%scope, "The API server no longer knows the resource version where the watch stood: reading the list again.");
-                state = State::List;
-                sleep(wait(failures, None)).await;
+                if !matches!(state, State::List { .. }) {
+                    let reason = "the API server no longer had the versions since the watch was last open (410 Gone)".to_owned();
+                    state = State::List { lost: eye.stand.clone().map(|last| Lost { last, reason, set_back: false }) };
+                }
+                sleep(wait(failures, None, options)).await;
             }
             Err(error) if error.is_fatal() && !answered => return Err(error),
             Err(error) => {
                 failures += 1;
                 let after = if let Error::Busy { after, .. } = &error { *after } else { None };
-                let pause = wait(failures, after);
+                let pause = wait(failures, after, options);
                 warn!(%scope, retry_in_ms = pause.as_millis() as u64, "Cannot see events: {error}.");
                 sleep(pause).await;
+                if matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_)) {
+                    eye.client.renew().await;
+                }
+                // The storage may have been set back while it could not be reached.
+                if matches!(state, State::Watch) {
+                    state = State::Probe;
+                }
             }
         }
     }
 }
 
 /// [`watch`] on a thread and with a connection of its own, since it sleeps while events gather.
-pub async fn watch_on_thread(scope: Scope, from: Option<String>, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
+pub async fn watch_on_thread(scope: Scope, from: Option<Resume>, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
     let (ended_tx, ended) = oneshot::channel();
     let refuse = |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
@@ -104,11 +118,9 @@ pub async fn watch_on_thread(scope: Scope, from: Option<String>, mode: Mode, opt
 }
 
 /// 0.1 s, doubled at each failure, up to 30 s, with a spread of a quarter; what the server asks for where that is longer.
-fn wait(failures: u32, after: Option<Duration>) -> Duration {
+fn wait(failures: u32, after: Option<Duration>, options: &Options) -> Duration {
     let base = Duration::from_millis(100).saturating_mul(1 << failures.saturating_sub(1).min(9)).min(LONGEST_WAIT);
-    let spread = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), failures) % 256;
-    let spread = u32::try_from(spread).unwrap_or(0);
-    (base + base * spread / 1024).max(after.unwrap_or_default())
+    base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after.unwrap_or_default())
 }
 
 fn path(scope: &Scope, query: &str) -> String {
@@ -137,82 +149,167 @@ struct PageMetadata {
     next: String,
 }
 
-/// Reads the whole list in pages and gives the first page's resource version: all that came later, a watch from there shows.
-/// A page that expired starts the paging anew; its inconsistent `continue` is never used.
-async fn list(client: &Client, scope: &Scope, limit: u32, out: &Sender<Observation>) -> Result<String, Error> {
-    let mut first: Option<String> = None;
-    let mut next = String::new();
-    loop {
-        let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
-        let text = client.get_text(&path(scope, &query), about(scope, "list")).await?;
-        let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
-        let mut events = Vec::new();
-        for item in page.items.unwrap_or_default() {
-            events.push(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
+/// One scope as it is seen.
+struct Eye<'a> {
+    client: Client,
+    scope: Scope,
+    options: &'a Options,
+    out: Sender<Observation>,
+    /// Everything up to here was handed over; none before the first list.
+    stand: Option<Resume>,
+}
+
+impl Eye<'_> {
+    async fn act(&mut self, state: &mut State) -> Result<State, Error> {
+        match state {
+            State::List { lost } => {
+                if let Some(lost) = lost.take() {
+                    self.say_lost(lost).await;
+                }
+                self.list().await.map(|()| State::Watch)
+            }
+            State::Probe => self.probe().await,
+            State::Watch => self.follow().await.map(|()| State::Probe),
         }
-        let first = first.get_or_insert(page.metadata.resource_version).clone();
-        let last = page.metadata.next.is_empty();
-        next = page.metadata.next;
-        let resource_version = last.then(|| first.clone());
-        if out.send(Observation { scope: scope.clone(), events, resource_version }).await.is_err() || last {
-            info!(%scope, resource_version = first, "The list is read.");
-            return Ok(first);
+    }
+
+    /// Hands over; not when nobody listens any more, which the loop sees by itself.
+    async fn hand_over(&self, observation: Observation) {
+        let _ = self.out.send(observation).await;
+    }
+
+    async fn say_lost(&self, lost: Lost) {
+        self.hand_over(Observation { lost: Some(lost), ..Observation::of(self.scope.clone()) }).await;
+    }
+
+    /// What is lost when the storage has reached only `version`, which is before the place where the watch stands.
+    fn set_back(&self, version: &str) -> Option<Lost> {
+        let last = self.stand.clone().filter(|stand| is_before(version, &stand.resource_version) == Some(true))?;
+        let reason =
+            format!("the API server's storage was set back from resource version {} to {version}, as by a restored backup", last.resource_version);
+        warn!(scope = %self.scope, "{reason}: reading the list again.");
+        Some(Lost { last, reason, set_back: true })
+    }
+
+    /// The smallest list tells the newest resource version.
+    async fn probe(&self) -> Result<State, Error> {
+        let text = self.client.get_text(&path(&self.scope, "limit=1"), about(&self.scope, "list")).await?;
+        let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+        Ok(match self.set_back(&page.metadata.resource_version) {
+            Some(lost) => State::List { lost: Some(lost) },
+            None => State::Watch,
+        })
+    }
+
+    /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows.
+    /// A page that expired starts the paging anew; its inconsistent `continue` is never used.
+    async fn list(&mut self) -> Result<(), Error> {
+        let (mut first, mut next) = (None, String::new());
+        let limit = self.options.page;
+        let began = (self.options.now)();
+        loop {
+            let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
+            let text = self.client.get_text(&path(&self.scope, &query), about(&self.scope, "list")).await?;
+            let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+            if first.is_none()
+                && let Some(lost) = self.set_back(&page.metadata.resource_version)
+            {
+                self.stand = None;
+                self.say_lost(lost).await;
+            }
+            let mut events = Vec::new();
+            for item in page.items.unwrap_or_default() {
+                events.push(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
+            }
+            let first = first.get_or_insert(page.metadata.resource_version).clone();
+            next = page.metadata.next;
+            let resource_version = next.is_empty().then(|| first.clone());
+            self.hand_over(Observation { events, resource_version, ..Observation::of(self.scope.clone()) }).await;
+            if next.is_empty() || self.out.is_closed() {
+                info!(scope = %self.scope, resource_version = first, "The list is read.");
+                self.stand = Some(Resume { resource_version: first, at: began });
+                return Ok(());
+            }
+        }
+    }
+
+    /// Watches from where it stands, and moves that with everything handed over. Ok when the server ended the watch.
+    async fn follow(&mut self) -> Result<(), Error> {
+        let Some(from) = self.stand.as_ref().map(|stand| stand.resource_version.clone()) else { return Err(Error::Expired) };
+        let seconds = self.options.watch_timeout.as_secs().max(1);
+        let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
+        let mut body = self.client.get(&path(&self.scope, &query), about(&self.scope, "watch")).await?;
+        let silence = self.options.watch_timeout + Duration::from_secs(20);
+        let mut lines = Assembler::default();
+        loop {
+            let open = match timeout_at(Instant::now() + silence, frame(&mut body, &mut lines)).await {
+                Ok(open) => open?,
+                Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
+            };
+            // What follows closely is handed over with it: the kernel collects while the thread sleeps, so that one wake-up and one
+            // commit serve many events. A task that slept would be woken for every packet all the same.
+            if !self.options.collect.is_zero() {
+                std::thread::sleep(self.options.collect);
+            }
+            let Gathered { events, reached, open, failed } = gather(&mut body, &mut lines, open).await?;
+            let ended = !open && failed.is_none();
+            // At its end in order, a silent watch proves that there was nothing more.
+            let proven = if ended { reached.or_else(|| self.stand.as_ref().map(|stand| stand.resource_version.clone())) } else { reached };
+            if let Some(reached) = proven {
+                self.stand = Some(Resume { resource_version: reached.clone(), at: (self.options.now)() });
+                let seen = Observation { events, resource_version: Some(reached), ..Observation::of(self.scope.clone()) };
+                if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
+                    // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
+                    drop(body);
+                    self.hand_over(seen).await;
+                    return Ok(());
+                }
+                self.hand_over(seen).await;
+            }
+            match failed {
+                Some(error) => return Err(error),
+                None if ended || self.out.is_closed() => return Ok(()),
+                None => {}
+            }
         }
     }
 }
 
-/// Watches from `from` and moves it with everything handed over. Ok when the server ended the watch.
-async fn follow(client: &Client, scope: &Scope, from: &mut String, options: &Options, out: &Sender<Observation>) -> Result<(), Error> {
-    let seconds = options.watch_timeout.as_secs().max(1);
-    let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
-    let mut body = client.get(&path(scope, &query), about(scope, "watch")).await?;
-    let silence = options.watch_timeout + Duration::from_secs(20);
-    let mut lines = Assembler::default();
+/// What a watch brought at once.
+struct Gathered {
+    events: Vec<Raw>,
+    /// The newest resource version among it.
+    reached: Option<String>,
+    /// False at the end of the body.
+    open: bool,
+    /// What ended it; nothing after it may count as seen.
+    failed: Option<Error>,
+}
+
+/// Reads lines for as long as they follow each other closely.
+async fn gather(body: &mut kube::client::Body, lines: &mut Assembler, mut open: bool) -> Result<Gathered, Error> {
+    let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
     loop {
-        let deadline = Instant::now() + silence;
-        let mut open = match timeout_at(deadline, frame(&mut body, &mut lines)).await {
-            Ok(open) => open?,
-            Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
-        };
-        // What follows closely is handed over with it: the kernel collects while the thread sleeps, so that one wake-up and one
-        // commit serve many events. A task that slept would be woken for every packet all the same.
-        std::thread::sleep(options.collect);
-        let (mut events, mut reached, mut ended) = (Vec::new(), None, None);
-        loop {
-            for line in lines.lines()? {
-                match parse_line(&line) {
-                    Ok(Line::Event { raw, resource_version }) => {
-                        events.push(raw);
-                        reached = Some(resource_version);
-                    }
-                    Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
-                    Err(error) => {
-                        // Nothing after it may count as seen.
-                        ended = Some(error);
-                        break;
-                    }
+        for line in lines.lines()? {
+            match parse_line(&line) {
+                Ok(Line::Event { raw, resource_version }) => {
+                    events.push(raw);
+                    reached = Some(resource_version);
+                }
+                Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
                 }
             }
-            if ended.is_some() || !open || events.len() >= MOST_COLLECTED {
-                break;
-            }
-            match timeout_at(Instant::now() + DRAINED, frame(&mut body, &mut lines)).await {
-                Ok(Ok(more)) => open = more,
-                Ok(Err(error)) => ended = Some(error),
-                Err(_) => break,
-            }
         }
-        if let Some(reached) = reached {
-            from.clone_from(&reached);
-            let seen = Observation { scope: scope.clone(), events, resource_version: Some(reached) };
-            if out.send(seen).await.is_err() {
-                return Ok(());
-            }
+        if failed.is_some() || !open || events.len() >= MOST_COLLECTED {
+            return Ok(Gathered { events, reached, open, failed });
         }
-        match ended {
-            Some(error) => return Err(error),
-            None if !open => return Ok(()),
-            None => {}
+        match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
+            Ok(Ok(more)) => open = more,
+            Ok(Err(error)) => failed = Some(error),
+            Err(_) => return Ok(Gathered { events, reached, open, failed }),
         }
     }
 }

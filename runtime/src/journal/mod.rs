@@ -1,4 +1,4 @@
-//! 4. Durable order, in one SQLite file: append, read from a sink's cursor, acknowledge, dead letters.
+//! 4. Durable order, in one SQLite file: append, read from a sink's cursor, acknowledge, dead letters, gaps.
 //!
 //! # Invariants
 //!
@@ -8,28 +8,45 @@
 //! - Positions grow by one for each stored event and are never used again; a cursor names the last position that its sink is
 //!   done with: stored there, or lying in its dead letters.
 //! - One thread writes. What waits while it commits is committed together next.
+//! - A loss of sight is on disk before the list that follows it, and ends with the list's last page: as a gap, or as nothing if the list
+//!   shows that nothing can be missing.
+//! - Rows that an active sink still needs are deleted only as a gap of that sink.
+//! - A full disk refuses events, never acknowledgements: they and deletions use a reserve. A damaged file is replaced by what could be
+//!   read of it, and the rest is a gap.
 //! - The data folder is locked: a second process is refused.
 //!
 //! The journal doesn't know what a sink is beyond its name, nor what an event says. The format is in [`schema`].
 
+mod gap;
+mod letters;
 mod reader;
+mod room;
+mod salvage;
 pub mod schema;
+mod store;
 mod writer;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 
-pub use reader::{Reader, Row};
+use crate::cluster::{Lost, Resume};
+
+pub use gap::{Gap, is_open};
+pub use letters::{Choice, Letter, Retried};
+pub use reader::{Fate, Reader, Row, Standing};
+pub use room::{OnFull, SHED, half_of_volume};
 
 /// Between two looks at whether there is something to checkpoint.
 const CHECKPOINTS: Duration = Duration::from_millis(500);
+
+/// Pages of the write-ahead log that can't be moved: 256 MiB.
+const FORGOTTEN_READER: i64 = 65_536;
 
 /// A place in the journal's order; 0 is before the first event.
 pub type Position = i64;
@@ -43,6 +60,32 @@ pub struct Options {
     pub retain: Duration,
     /// False for a journal that ends with the process: no fsync.
     pub durable: bool,
+    /// How long the API server shows an event (its `--event-ttl`); who saw nothing for longer may have missed some.
+    pub event_ttl: Duration,
+    /// Bytes on disk, write-ahead log included; none: as much as there is.
+    pub max_size: Option<u64>,
+    /// What happens at `max_size` when only undelivered rows are left.
+    pub on_full: OnFull,
+    /// Dead letters of one sink, at most; then the sink waits.
+    pub most_letters: u64,
+    /// The clock.
+    pub now: fn() -> SystemTime,
+}
+
+impl Options {
+    /// For a folder, with the defaults of the command line.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            retain: Duration::from_secs(24 * 3600),
+            durable: true,
+            event_ttl: Duration::from_secs(3600),
+            max_size: None,
+            on_full: OnFull::Block,
+            most_letters: 100_000,
+            now: SystemTime::now,
+        }
+    }
 }
 
 /// One event to store.
@@ -69,6 +112,8 @@ pub struct Kept {
     pub labels: Option<String>,
     /// Kubernetes' own JSON.
     pub raw: String,
+    /// Whether the event has happened before, so that earlier versions of it were written.
+    pub repeats: bool,
 }
 
 /// A batch of one scope.
@@ -82,10 +127,12 @@ pub struct Batch {
     pub unreadable: Vec<(String, String)>,
     /// The resource version that the scope has reached with this batch.
     pub checkpoint: Option<String>,
+    /// Sight was lost before this batch.
+    pub lost: Option<Lost>,
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Events stored now.
     pub stored: u64,
@@ -93,6 +140,8 @@ pub struct Appended {
     pub known: u64,
     /// Events dropped by the filter, seen for the first time.
     pub dropped: u64,
+    /// The gap that this batch ended.
+    pub gap: Option<Gap>,
 }
 
 /// An event that a sink will never store.
@@ -141,6 +190,10 @@ pub struct Stats {
     pub(in crate::journal) known: AtomicU64,
     pub(in crate::journal) dropped: AtomicU64,
     pub(in crate::journal) commits: AtomicU64,
+    pub(in crate::journal) shed: AtomicU64,
+    pub(in crate::journal) gaps: AtomicU64,
+    /// Counts the files: each time a damaged one was replaced.
+    pub(in crate::journal) generation: AtomicU64,
 }
 
 impl Stats {
@@ -155,6 +208,23 @@ impl Stats {
     /// Events dropped by the filter.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+    /// Gaps that watches left.
+    pub fn gaps(&self) -> u64 {
+        self.gaps.load(Ordering::Relaxed)
+    }
+    /// Times that a sink lost rows to the size limit.
+    pub fn shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
+    }
+    pub(in crate::journal) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+    pub(in crate::journal) fn count(&self, appended: &Appended) {
+        self.stored.fetch_add(appended.stored, Ordering::Relaxed);
+        self.known.fetch_add(appended.known, Ordering::Relaxed);
+        self.dropped.fetch_add(appended.dropped, Ordering::Relaxed);
+        self.gaps.fetch_add(u64::from(appended.gap.is_some()), Ordering::Relaxed);
     }
     /// Transactions.
     pub fn commits(&self) -> u64 {
@@ -198,8 +268,45 @@ pub enum Error {
         /// Which.
         position: Position,
     },
+    /// The journal is at its size limit, and sinks have to make room. Retryable.
+    Full {
+        /// Bytes now.
+        size: u64,
+        /// Bytes at most.
+        most: u64,
+    },
+    /// The disk has no room for more events. Retryable.
+    DiskFull {
+        /// The journal's folder.
+        folder: PathBuf,
+    },
+    /// A sink has too many dead letters. Retryable once a person has looked at them.
+    LettersFull {
+        /// The sink.
+        sink: String,
+        /// How many it may have.
+        most: u64,
+    },
     /// The writing thread has ended.
     Closed,
+}
+
+impl Error {
+    /// SQLite's errors can't be cloned; code and words can.
+    pub(in crate::journal) fn copy(&self) -> Self {
+        match self {
+            Self::Storage(why) => Self::Storage(writer::copy(why)),
+            Self::Full { size, most } => Self::Full { size: *size, most: *most },
+            Self::DiskFull { folder } => Self::DiskFull { folder: folder.clone() },
+            Self::LettersFull { sink, most } => Self::LettersFull { sink: sink.clone(), most: *most },
+            Self::Damaged { position } => Self::Damaged { position: *position },
+            Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
+            Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
+            Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
+            Self::Locked { path } => Self::Locked { path: path.clone() },
+            Self::Closed => Self::Closed,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -219,6 +326,18 @@ impl fmt::Display for Error {
             ),
             Self::Storage(why) => write!(f, "the journal's storage failed: {why}"),
             Self::Damaged { position } => write!(f, "row {position} of the journal is damaged: its checksum does not fit"),
+            Self::Full { size, most } => write!(
+                f,
+                "the journal has {} MiB, its limit is {} MiB, and everything in it still has to be delivered: mend the sink that is behind, raise \
+                 --max-size, or let it lose its oldest events with --on-full shed",
+                size >> 20,
+                most >> 20
+            ),
+            Self::DiskFull { folder } => write!(f, "the disk of {} is full: events wait until there is room", folder.display()),
+            Self::LettersFull { sink, most } => write!(
+                f,
+                "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"
+            ),
             Self::Closed => write!(f, "the journal is closed"),
         }
     }
@@ -235,32 +354,67 @@ impl From<rusqlite::Error> for Error {
 /// The open journal. Clones share it; the file is closed when [`Journal::close`] has answered.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    /// Unbounded, but everybody waits for an answer before sending more.
-    commands: mpsc::Sender<writer::Command>,
+    way: Way,
     head: watch::Receiver<Position>,
+    requeued: watch::Receiver<u64>,
     stats: Arc<Stats>,
     file: PathBuf,
 }
 
+/// The way to the writer.
+#[derive(Clone)]
+enum Way {
+    /// A thread of its own. Unbounded, but everybody waits for an answer before sending more.
+    Thread(mpsc::Sender<writer::Command>),
+    /// On the caller's thread, one command a transaction: the same order at each run, for simulations.
+    Inline(Arc<Mutex<writer::Writer>>),
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::Thread(_)) { "Thread" } else { "Inline" })
+    }
+}
+
 impl Journal {
-    /// Opens or makes the journal of a folder.
+    /// Opens or makes the journal of a folder. A damaged file is replaced by what can be read of it.
     pub fn open(options: &Options) -> Result<Self, Error> {
+        let folder = |why| Error::Folder { path: options.directory.clone(), why };
+        let journal = Self::prepare(options, |writer| {
+            let (commands, inbox) = mpsc::channel();
+            std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(inbox)).map_err(folder)?;
+            Ok(Way::Thread(commands))
+        })?;
+        checkpoint_beside(&journal.file, journal.stats.clone()).map_err(folder)?;
+        Ok(journal)
+    }
+
+    /// Like [`Journal::open`], without threads: each command is done where it is asked for, and closing is dropping.
+    pub fn open_inline(options: &Options) -> Result<Self, Error> {
+        Self::prepare(options, |writer| Ok(Way::Inline(Arc::new(Mutex::new(writer)))))
+    }
+
+    fn prepare(options: &Options, way: impl FnOnce(writer::Writer) -> Result<Way, Error>) -> Result<Self, Error> {
         let folder = |why| Error::Folder { path: options.directory.clone(), why };
         make_private(&options.directory).map_err(folder)?;
         let lock = lock(&options.directory)?;
         let file = options.directory.join("journal.sqlite");
-        let connection = rusqlite::Connection::open(&file)?;
-        schema::prepare(&connection, options.durable)?;
-        // Sinks that are not registered again are parked: they hold nothing up.
-        connection.execute("UPDATE cursors SET active = 0", [])?;
-        let last: Position = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
-        let (head_tx, head) = watch::channel(last);
-        let (commands, inbox) = mpsc::channel();
+        let connection = match schema::open(&file, options.durable) {
+            Err(why) if why.is_damage() => {
+                let saved = salvage::salvage(&file, options.durable, (options.now)())?;
+                tracing::error!(
+                    kept_as = %saved.kept_as.display(), rows = saved.rows, lost = saved.lost,
+                    "The journal was damaged on the disk. What could be read was moved to a new file; `kubedl-events gaps` lists the rest."
+                );
+                schema::open(&file, options.durable)?
+            }
+            opened => opened?,
+        };
+        let (head_tx, head) = watch::channel(0);
+        let (requeued_tx, requeued) = watch::channel(0);
         let stats = Arc::new(Stats::default());
-        let writer = writer::Writer::new(connection, lock, head_tx, stats.clone(), options.retain, last);
-        std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(inbox)).map_err(folder)?;
-        checkpoint_beside(&file, stats.clone()).map_err(folder)?;
-        Ok(Self { commands, head, stats, file })
+        let writer = writer::Writer::new(options, connection, lock, head_tx, requeued_tx, stats.clone())?;
+        Ok(Self { way: way(writer)?, head, requeued, stats, file })
     }
 
     /// Makes sure that the journal is this cluster's; a new journal becomes so.
@@ -268,8 +422,8 @@ impl Journal {
         self.ask(|reply| writer::Command::Bind { cluster: cluster.to_owned(), reply }).await
     }
 
-    /// The resource version that a scope has reached.
-    pub async fn checkpoint(&self, scope: &str) -> Result<Option<String>, Error> {
+    /// How far a scope has come.
+    pub async fn checkpoint(&self, scope: &str) -> Result<Option<Resume>, Error> {
         self.ask(|reply| writer::Command::Checkpoint { scope: scope.to_owned(), reply }).await
     }
 
@@ -293,9 +447,35 @@ impl Journal {
         self.ask(|reply| writer::Command::Settle { sink: sink.to_owned(), reply }).await
     }
 
+    /// Marks dead letters to be tried again by their sinks; gives how many there are.
+    pub async fn requeue(&self, choice: Choice) -> Result<u64, Error> {
+        self.ask(|reply| writer::Command::Requeue { choice, reply }).await
+    }
+
+    /// Throws dead letters away; gives how many.
+    pub async fn discard(&self, choice: Choice) -> Result<u64, Error> {
+        self.ask(|reply| writer::Command::Discard { choice, reply }).await
+    }
+
+    /// Notes what became of dead letters that were tried again.
+    pub async fn retried(&self, letters: Vec<Retried>) -> Result<(), Error> {
+        self.ask(|reply| writer::Command::Retried { letters, reply }).await
+    }
+
+    /// Has a file that a reader found to be damaged replaced by what can be read of it.
+    pub async fn salvage(&self, reader: &Reader) -> Result<(), Error> {
+        let generation = reader.generation();
+        self.ask(|reply| writer::Command::Salvage { generation, reply }).await
+    }
+
+    /// Changes when dead letters are to be tried again.
+    pub fn requeued(&self) -> watch::Receiver<u64> {
+        self.requeued.clone()
+    }
+
     /// A connection that reads, for one thread.
     pub fn reader(&self) -> Result<Reader, Error> {
-        Reader::open(&self.file)
+        Reader::of(&self.file, self.stats.clone())
     }
 
     /// The last position; changes after each commit that stored something.
@@ -315,7 +495,18 @@ impl Journal {
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> writer::Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
+        match &self.way {
+            Way::Thread(commands) => commands.send(command(reply)).map_err(|_| Error::Closed)?,
+            Way::Inline(writer) => {
+                // As with the thread, others go on before and after: a simulated crash can fall on either side of the commit.
+                tokio::task::yield_now().await;
+                let closed = writer.lock().unwrap_or_else(PoisonError::into_inner).group(vec![command(reply)]);
+                if let Some(closed) = closed {
+                    let _ = closed.send(Ok(()));
+                }
+                tokio::task::yield_now().await;
+            }
+        }
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -325,15 +516,28 @@ impl Journal {
 fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Result<()> {
     let (file, stats) = (file.to_owned(), Arc::downgrade(&stats));
     let work = move || {
-        let Ok(connection) = rusqlite::Connection::open(&file) else { return };
-        let mut seen = 0;
+        let (mut connection, mut seen, mut generation, mut said) = (None, 0, 0, false);
         loop {
             std::thread::sleep(CHECKPOINTS);
             // The writer and the handles share the counters: none left means closed.
-            let Some(commits) = stats.upgrade().map(|stats| stats.commits()) else { return };
-            if commits != seen {
+            let Some((commits, current)) = stats.upgrade().map(|stats| (stats.commits(), stats.generation())) else { return };
+            if connection.is_none() || generation != current {
+                connection = rusqlite::Connection::open(&file).ok();
+                generation = current;
+            }
+            if commits != seen
+                && let Some(connection) = &connection
+            {
                 seen = commits;
-                let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
+                let held = left.is_ok_and(|pages| pages > FORGOTTEN_READER);
+                if held && !said {
+                    tracing::warn!(
+                        "Another program has been reading {} for long, so its log grows: end what holds it open, such as a forgotten sqlite3.",
+                        file.display()
+                    );
+                }
+                said = held;
             }
         }
     };

@@ -1,10 +1,15 @@
 //! Reading from a cursor on, by a connection of its own. No read transaction outlives a call.
 
-use std::path::Path;
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{Error, Position, schema};
+use super::gap::{self, Gap};
+use super::letters::{self, Letter};
+use super::store::{compact_uid, compact_version};
+use super::{Error, Position, Stats, schema};
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,61 +26,194 @@ pub struct Row {
     pub raw: String,
 }
 
-/// A read connection.
+/// A read connection. It follows when a damaged file is replaced.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    connection: RefCell<Option<Connection>>,
+    generation: Cell<u64>,
+    file: PathBuf,
+    /// None for the journal of another process.
+    stats: Option<Arc<Stats>>,
+}
+
+/// What became of a version of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The journal never saw it.
+    Unknown,
+    /// The filter dropped it.
+    Dropped {
+        /// The rule that said so.
+        rule: String,
+    },
+    /// It has a place in the order.
+    Kept {
+        /// The place.
+        position: Position,
+        /// Whether the row is still there.
+        there: bool,
+    },
+}
+
+/// Where a sink stands, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Name of the instance.
+    pub sink: String,
+    /// All up to here is stored there, or a dead letter, or given up by a gap.
+    pub position: Position,
+    /// False: no longer configured.
+    pub active: bool,
 }
 
 impl Reader {
-    pub(super) fn open(file: &Path) -> Result<Self, Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(file, flags)?;
-        schema::keep_plans(&connection)?;
-        Ok(Self { connection })
+    pub(super) fn of(file: &Path, stats: Arc<Stats>) -> Result<Self, Error> {
+        let reader = Self { connection: RefCell::new(None), generation: Cell::new(0), file: file.to_owned(), stats: Some(stats) };
+        reader.with(|_| Ok(()))?;
+        Ok(reader)
+    }
+
+    /// Reads the journal of a folder, whether or not a process is writing it.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let file = directory.join("journal.sqlite");
+        if let Err(why) = std::fs::metadata(&file) {
+            return Err(Error::Folder { path: file, why });
+        }
+        let reader = Self { connection: RefCell::new(None), generation: Cell::new(0), file, stats: None };
+        reader.with(|connection| {
+            let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if found == schema::VERSION { Ok(()) } else { Err(Error::Newer { found, known: schema::VERSION }) }
+        })?;
+        Ok(reader)
+    }
+
+    /// The file that is being read: counts up each time a damaged one was replaced.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let current = self.stats.as_ref().map_or(0, |stats| stats.generation());
+        let mut slot = self.connection.borrow_mut();
+        if self.generation.replace(current) != current {
+            *slot = None;
+        }
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.file, flags)?;
+                schema::keep_plans(&connection)?;
+                connection
+            }
+        };
+        work(slot.insert(connection))
     }
 
     /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON, but at least one if there is any.
     /// [`Error::Damaged`] only when the first of them is; otherwise the rows before a damaged one.
     pub fn read(&self, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT position, observed_at, job, labels, raw, crc FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
-        let mut found = statement.query((after, i64::try_from(events).unwrap_or(i64::MAX)))?;
-        let mut rows = Vec::new();
-        let mut size = 0;
-        while let Some(columns) = found.next()? {
-            let row =
-                Row { position: columns.get(0)?, observed_at: columns.get(1)?, job: columns.get(2)?, labels: columns.get(3)?, raw: columns.get(4)? };
-            let crc: i64 = columns.get(5)?;
-            if crc != i64::from(checksum(row.job.as_deref(), row.labels.as_deref(), &row.raw)) {
-                if rows.is_empty() {
-                    return Err(Error::Damaged { position: row.position });
-                }
-                break;
-            }
-            size += row.raw.len();
-            if size > bytes && !rows.is_empty() {
-                break;
-            }
-            rows.push(row);
-        }
-        Ok(rows)
+        self.with(|connection| rows(connection, after, events, bytes))
     }
 
     /// The number of dead letters of a sink.
     pub fn dead_letters(&self, sink: &str) -> Result<u64, Error> {
-        let count: i64 = self.connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?;
+        let count: i64 =
+            self.with(|connection| Ok(connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?))?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Dead letters with a number above `after`, the oldest first; of one sink, or of all.
+    pub fn letters(&self, sink: Option<&str>, after: i64, most: usize) -> Result<Vec<Letter>, Error> {
+        self.with(|connection| letters::page(connection, sink, after, most))
+    }
+
+    /// Dead letters that a sink is to try again, the oldest first.
+    pub fn requeued(&self, sink: &str, most: usize) -> Result<Vec<Letter>, Error> {
+        self.with(|connection| letters::requeued(connection, sink, most))
+    }
+
+    /// All gaps, the oldest first.
+    pub fn gaps(&self) -> Result<Vec<Gap>, Error> {
+        self.with(gap::all)
+    }
+
+    /// The checkpoint of a scope.
+    pub fn checkpoint(&self, scope: &str) -> Result<Option<String>, Error> {
+        self.with(|connection| {
+            Ok(connection.query_row("SELECT resource_version FROM checkpoints WHERE scope = ?1", [scope], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Where each sink stands.
+    pub fn standings(&self) -> Result<Vec<Standing>, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT sink, position, active FROM cursors ORDER BY sink")?;
+            let rows = statement.query_map([], |row| Ok(Standing { sink: row.get(0)?, position: row.get(1)?, active: row.get(2)? }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// What became of a version of an event, by its `metadata.uid` and `metadata.resourceVersion`.
+    pub fn fate(&self, uid: &str, resource_version: &str) -> Result<Fate, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT i.position, i.rule, e.position IS NOT NULL FROM identities i LEFT JOIN events e ON e.position = i.position \
+                 WHERE i.epoch = (SELECT epoch FROM journal) AND i.resource_version = ?1 AND i.uid = ?2",
+            )?;
+            let found = statement.query_row((compact_version(resource_version), compact_uid(uid)), |row| {
+                let position: Option<Position> = row.get(0)?;
+                Ok(match position {
+                    Some(position) => Fate::Kept { position, there: row.get(2)? },
+                    None => Fate::Dropped { rule: row.get(1)? },
+                })
+            });
+            Ok(found.optional()?.unwrap_or(Fate::Unknown))
+        })
+    }
+
+    /// Whether a sink has a dead letter of a row.
+    pub fn is_dead(&self, sink: &str, position: Position) -> Result<bool, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
+            Ok(statement.exists((sink, position))?)
+        })
     }
 }
 
-/// The `crc` of a row.
-pub(super) fn checksum(job: Option<&str>, labels: Option<&str>, raw: &str) -> u32 {
+fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
+    let mut statement = connection
+        .prepare_cached("SELECT position, observed_at, job, labels, raw, crc FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
+    let mut found = statement.query((after, i64::try_from(events).unwrap_or(i64::MAX)))?;
+    let mut rows = Vec::new();
+    let mut size = 0;
+    while let Some(columns) = found.next()? {
+        let row =
+            Row { position: columns.get(0)?, observed_at: columns.get(1)?, job: columns.get(2)?, labels: columns.get(3)?, raw: columns.get(4)? };
+        let crc: i64 = columns.get(5)?;
+        if crc != i64::from(checksum(row.position, row.observed_at, [row.job.as_deref(), row.labels.as_deref(), Some(&row.raw)])) {
+            if rows.is_empty() {
+                return Err(Error::Damaged { position: row.position });
+            }
+            break;
+        }
+        size += row.raw.len();
+        if size > bytes && !rows.is_empty() {
+            break;
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// The `crc` of a row: CRC-32 (IEEE) of its place, its time, and job, labels and raw JSON each after its length, all numbers little-endian.
+pub(super) fn checksum(position: Position, observed_at: i64, texts: [Option<&str>; 3]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    for part in [job.unwrap_or(""), labels.unwrap_or(""), raw] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
+    hasher.update(&position.to_le_bytes());
+    hasher.update(&observed_at.to_le_bytes());
+    for text in texts.map(Option::unwrap_or_default) {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
     }
     hasher.finalize()
 }

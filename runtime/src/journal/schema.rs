@@ -29,7 +29,7 @@ CREATE TABLE events (
   job         TEXT,                 -- object reference as JSON
   labels      TEXT,                 -- object of strings as JSON
   raw         TEXT NOT NULL,        -- Kubernetes' JSON without managedFields
-  crc         INTEGER NOT NULL      -- CRC-32 (IEEE) of job, labels, raw, each after its length
+  crc         INTEGER NOT NULL      -- CRC-32 (IEEE) of position, observed_at, and job, labels, raw each after its length; little-endian
 ) STRICT;
 
 -- Every version of every event seen, kept or not, for as long as a list may show it again.
@@ -62,33 +62,52 @@ CREATE TABLE cursors (
 
 -- Events that a sink will never store; sink '' for objects that could not be read as events.
 CREATE TABLE dead_letters (
-  id       INTEGER PRIMARY KEY AUTOINCREMENT,
-  sink     TEXT NOT NULL,
-  position INTEGER,
-  reason   TEXT NOT NULL,
-  attempts INTEGER NOT NULL,
-  died_at  INTEGER NOT NULL,        -- seconds since 1970
-  raw      TEXT NOT NULL
-) STRICT;
-
--- Where events may have come and gone unseen.
-CREATE TABLE gaps (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
-  scope       TEXT,
-  sink        TEXT,
-  since       INTEGER,              -- seconds since 1970
-  until       INTEGER,
+  sink        TEXT NOT NULL,
+  position    INTEGER,
+  reason      TEXT NOT NULL,
+  attempts    INTEGER NOT NULL,
+  died_at     INTEGER NOT NULL,     -- seconds since 1970
+  observed_at INTEGER NOT NULL,     -- as in events, like the next three
+  job         TEXT,
+  labels      TEXT,
+  raw         TEXT NOT NULL,
+  requeued    INTEGER NOT NULL DEFAULT 0 -- 1: the sink is to try it again
+) STRICT;
+CREATE INDEX dead_letters_by_sink ON dead_letters (sink, position);
+
+-- Where events may have come and gone unseen, or were given up.
+CREATE TABLE gaps (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope         TEXT,               -- NULL: any
+  sink          TEXT,               -- NULL: all sinks
+  since         INTEGER,            -- seconds since 1970; NULL: unknown
+  until         INTEGER,            -- NULL: the list that ends it is still being read
   since_version TEXT,
   until_version TEXT,
-  certain     INTEGER NOT NULL,
-  reason      TEXT NOT NULL
+  certain       INTEGER NOT NULL,   -- 0: events may be missing; 1: they are
+  reason        TEXT NOT NULL,
+  repeats       INTEGER NOT NULL DEFAULT 0, -- while open: events listed since, of which earlier versions may have been missed
+  set_back      INTEGER NOT NULL DEFAULT 0, -- 1: the API server's storage was set back
+  position      INTEGER             -- of the last row given up, so that neighbouring gaps become one
 ) STRICT;
 
 INSERT INTO journal (cluster, epoch, last_position) VALUES (NULL, 1, 0);
 ";
 
+/// Opens a file for writing; makes it where it isn't there.
+pub(super) fn open(file: &std::path::Path, durable: bool) -> Result<Connection, Error> {
+    let connection = Connection::open(file)?;
+    prepare(&connection, durable)?;
+    // Sinks that are not registered again are parked: they hold nothing up.
+    connection.execute("UPDATE cursors SET active = 0", [])?;
+    Ok(connection)
+}
+
 /// Sets a connection up for writing, and brings the file to [`VERSION`].
 pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Error> {
+    // Only before the first table: lets pages be given back in small steps.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
     // A thread of its own checkpoints; this is for when it can't keep up. In pages of 4 KiB.

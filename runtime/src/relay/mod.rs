@@ -71,13 +71,24 @@ pub enum Outcome {
         /// The destination's words.
         reason: String,
     },
-    /// The destination broke off: a trap, or time run out. A fresh one serves the next try.
+    /// The destination broke off. A fresh one serves the next try.
     Broken {
         /// What happened.
         reason: String,
         /// Whether it may have stored some before.
         maybe_sent: bool,
+        /// Whose fault it is.
+        cause: Cause,
     },
+}
+
+/// Why a destination broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The sink's own doing: a trap, time used up by computing, an answer that makes no sense. An event may be to blame.
+    Sink,
+    /// Time ran out while it waited for what lies behind it. No event is to blame.
+    Waiting,
 }
 
 /// Something that saves events. Ok of a save means stored: there is no later flush.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use crate::event;
-use crate::journal::{Cursor, DeadLetter, Haste, Journal, Position, Reader};
+use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Retried};
 
 use super::{Attempt, Destination, Error, Item, Limits, Next, Outcome, Part, Policy, Progress, State, Work, step};
 
@@ -24,6 +24,8 @@ pub struct Options {
     pub grace: Duration,
     /// What goes into every event.
     pub event: event::Options,
+    /// A number from 0 to 1, another one each time: the jitter of waits.
+    pub spread: fn() -> f64,
 }
 
 /// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal.
@@ -57,22 +59,28 @@ pub async fn run<D: Destination>(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let reader = journal.reader().map_err(Error::Journal)?;
-    let mut head = journal.head();
-    let mut relay = Relay { journal: &journal, options, progress, position: cursor.position, settled: true };
+    let (mut head, mut requeued) = (journal.head(), journal.requeued());
+    let (position, unsure_through) = (cursor.position, cursor.unsure_through);
+    let mut relay = Relay { journal: &journal, reader, options, progress, position, unsure_through, refusals: 0, settled: true };
     progress.moved(relay.position);
+    // Letters may have been put back while nothing ran.
+    requeued.mark_changed();
     while !*stop.borrow() {
-        let limits = destination.limits();
+        if requeued.has_changed().unwrap_or(false) {
+            requeued.mark_unchanged();
+            relay.try_letters_again(&mut destination, &mut stop).await;
+        }
         let pending = head.borrow_and_update().saturating_sub(relay.position);
-        if pending <= 0 {
-            progress.set(State::Idle);
-            tokio::select! {
-                _ = head.changed() => {}
-                _ = stop.changed() => {}
-            }
+        if pending > 0 {
+            relay.next_batch(&mut destination, &mut stop).await;
             continue;
         }
-        let Some((work, items)) = relay.read(&reader, limits, cursor.unsure_through).await else { continue };
-        relay.deliver(&mut destination, work, &items, &mut stop).await;
+        progress.set(State::Idle);
+        tokio::select! {
+            _ = head.changed() => {}
+            _ = requeued.changed() => requeued.mark_changed(),
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
     }
     destination.close().await;
     if relay.settled
@@ -86,35 +94,123 @@ pub async fn run<D: Destination>(
 
 struct Relay<'a> {
     journal: &'a Journal,
+    reader: Reader,
     options: &'a Options,
     progress: &'a Progress,
     position: Position,
+    /// Rows up to here may have been sent before.
+    unsure_through: Position,
+    /// Events refused in a row.
+    refusals: u32,
     /// Nothing after `position` was ever sent without an acknowledgement.
     settled: bool,
 }
 
 type Items = HashMap<Position, Arc<Item>>;
 
+/// How sending a batch ended.
+enum Ended {
+    /// All of it is stored or given up.
+    Done,
+    /// The sink is to blame.
+    Stalled { after: Duration, reason: String },
+    /// The stop came first.
+    Stopped,
+}
+
 impl Relay<'_> {
-    async fn read(&mut self, reader: &Reader, limits: Limits, unsure_through: Position) -> Option<(Work, Items)> {
-        let rows = match reader.read(self.position, limits.events.max(1), limits.bytes) {
-            Ok(rows) => rows,
-            Err(crate::journal::Error::Damaged { position }) => {
-                error!(
-                    sink = self.options.sink,
-                    position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is."
-                );
-                let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
-                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0 }], 0).await;
-                return None;
+    /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.
+    async fn next_batch<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
+        let Some((work, items)) = self.read(destination.limits()).await else { return };
+        self.settled = false;
+        let (mut work, ended) = self.deliver(destination, work, &items, stop).await;
+        let (after, reason) = match ended {
+            Ended::Stopped => return,
+            Ended::Done => (None, String::new()),
+            Ended::Stalled { after, reason } => (Some(after), reason),
+        };
+        self.refusals = work.refusals;
+        let dead = std::mem::take(&mut work.dead);
+        for letter in &dead {
+            error!(
+                sink = self.options.sink,
+                position = letter.position,
+                "The sink will never store an event, which is now among its dead letters: {}.",
+                letter.reason
+            );
+        }
+        if work.through > self.position {
+            self.acknowledge(work.through, dead, work.stored).await;
+        }
+        self.settled = after.is_none();
+        if let Some(after) = after {
+            let retry_in_ms = after.as_millis() as u64;
+            error!(sink = self.options.sink, retry_in_ms, "The sink is at fault, so nothing is given up; it is tried again: {reason}.");
+            self.unsure_through = self.unsure_through.max(*self.journal.head().borrow());
+            self.progress.set(State::Misconfigured { reason });
+            pause(after, stop).await;
+        }
+    }
+
+    /// Sends dead letters that a person put back.
+    async fn try_letters_again<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
+        loop {
+            let letters = match self.reader.requeued(&self.options.sink, destination.limits().events.max(1)) {
+                Ok(letters) => letters,
+                Err(why) => return warn!(sink = self.options.sink, "Cannot read the dead letters to try again: {why}."),
+            };
+            if letters.is_empty() {
+                return;
             }
+            let mut items = Items::new();
+            let mut failed = Vec::new();
+            let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
+            for letter in letters {
+                match Item::from_row(letter.row, &self.options.event) {
+                    Ok(item) => drop(items.insert(letter.id, Arc::new(item))),
+                    Err(why) => failed.push(DeadLetter { position: letter.id, reason: why.to_string(), attempts: 0 }),
+                }
+            }
+            let open: Vec<i64> = ids.iter().copied().filter(|id| items.contains_key(id)).collect();
+            // By their numbers in place of positions. All of them may have been sent before.
+            let work = Work::new(open, i64::MAX, i64::MAX, 0);
+            let (mut work, ended) = self.deliver(destination, work, &items, stop).await;
+            let stalled = match ended {
+                Ended::Stopped => return,
+                Ended::Done => None,
+                Ended::Stalled { reason, .. } => Some(reason),
+            };
+            failed.append(&mut work.dead);
+            let through = work.through;
+            let fate = |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
+                (Some(letter), _) => Retried::Kept { id, reason: letter.reason.clone(), attempts: letter.attempts },
+                (None, Some(reason)) if id > through => Retried::Kept { id, reason: reason.clone(), attempts: 1 },
+                (None, _) => Retried::Stored(id),
+            };
+            let fates: Vec<Retried> = ids.into_iter().map(fate).collect();
+            info!(sink = self.options.sink, tried = fates.len(), stored = work.stored, "Dead letters were tried again.");
+            while let Err(why) = self.journal.retried(fates.clone()).await {
+                if matches!(why, journal::Error::Closed) || pause(self.options.policy.first_wait, stop).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, limits: Limits) -> Option<(Work, Items)> {
+        let rows = match self.reader.read(self.position, limits.events.max(1), limits.bytes) {
+            Ok(rows) => rows,
             Err(why) => {
-                warn!(sink = self.options.sink, "Cannot read the journal: {why}. Trying again.");
-                sleep(self.options.policy.first_wait).await;
+                self.unreadable(why).await;
                 return None;
             }
         };
-        let through = rows.last()?.position;
+        let Some(through) = rows.last().map(|row| row.position) else {
+            // Rows up to the head are gone: given up by a gap.
+            let head = *self.journal.head().borrow();
+            self.acknowledge(head, Vec::new(), 0).await;
+            return None;
+        };
         let mut items = Items::new();
         let mut positions = Vec::new();
         let mut dead = Vec::new();
@@ -128,13 +224,34 @@ impl Relay<'_> {
                 Err(why) => dead.push(DeadLetter { position, reason: why.to_string(), attempts: 0 }),
             }
         }
-        let mut work = Work::new(positions, through, unsure_through);
+        let mut work = Work::new(positions, through, self.unsure_through, self.refusals);
         work.dead = dead;
         Some((work, items))
     }
 
-    /// Sends until the batch is stored or given up, and acknowledges it; or until the stop leaves no more time.
-    async fn deliver<D: Destination>(&mut self, destination: &mut D, mut work: Work, items: &Items, stop: &mut watch::Receiver<bool>) {
+    async fn unreadable(&mut self, why: journal::Error) {
+        let sink = &self.options.sink;
+        match why {
+            journal::Error::Damaged { position } => {
+                error!(sink, position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is.");
+                let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
+                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0 }], 0).await;
+            }
+            why if why.is_damage() => {
+                if let Err(why) = self.journal.salvage(&self.reader).await {
+                    warn!(sink, "The damaged journal can't be healed: {why}.");
+                    sleep(self.options.policy.longest_wait).await;
+                }
+            }
+            why => {
+                warn!(sink, "Cannot read the journal: {why}. Trying again.");
+                sleep(self.options.policy.first_wait).await;
+            }
+        }
+    }
+
+    /// Sends until the batch is stored or given up, or the sink stalls, or the stop leaves no more time.
+    async fn deliver<D: Destination>(&self, destination: &mut D, mut work: Work, items: &Items, stop: &mut watch::Receiver<bool>) -> (Work, Ended) {
         let sink = &self.options.sink;
         self.progress.set(State::Sending);
         while let Some(part) = work.parts.front() {
@@ -143,26 +260,24 @@ impl Relay<'_> {
                 self.progress.retry();
             }
             let batch: Vec<Arc<Item>> = part.positions.iter().filter_map(|position| items.get(position).cloned()).collect();
-            self.settled = false;
-            let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else { return };
+            let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else { return (work, Ended::Stopped) };
             debug!(sink, events = batch.len(), attempt = part.attempt.number, ?outcome, "Sent.");
             let (reason, misconfigured) = self.say(&part, &outcome);
-            let (after_step, next) = step(work, outcome, &self.options.policy, spread());
+            let (after_step, next) = step(work, outcome, &self.options.policy, (self.options.spread)());
             work = after_step;
-            let Next::Send { after } = next else { break };
+            let after = match next {
+                Next::Send { after } => after,
+                Next::Acknowledge => break,
+                Next::Stall { after, reason } => return (work, Ended::Stalled { after, reason }),
+            };
             if let Some(reason) = reason {
                 self.progress.set(if misconfigured { State::Misconfigured { reason } } else { State::Retrying { reason } });
             }
             if pause(after, stop).await {
-                return;
+                return (work, Ended::Stopped);
             }
         }
-        let dead = std::mem::take(&mut work.dead);
-        for letter in &dead {
-            error!(sink, position = letter.position, "The sink will never store an event, which is now among its dead letters: {}.", letter.reason);
-        }
-        self.acknowledge(work.through, dead, work.stored).await;
-        self.settled = true;
+        (work, Ended::Done)
     }
 
     /// One call, which the stop may cut short after the grace.
@@ -235,10 +350,4 @@ async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
         () = sleep(time) => false,
         _ = stop.wait_for(|stop| *stop) => true,
     }
-}
-
-/// A number from 0 to 1, another one each time.
-fn spread() -> f64 {
-    let bits = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-    f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -1,11 +1,19 @@
 //! What to do after an answer. Pure: a function of values, without clock or randomness of its own.
+//!
+//! # Who is blamed
+//!
+//! - An event that a destination names as never to be stored, or refuses alone, is a dead letter. After [`Policy::refusals`] such in a row,
+//!   without one stored, it is the sink that is blamed: it stalls, and drops nothing.
+//! - An event that alone breaks [`Policy::kills`] fresh instances is a suspect. It is a dead letter once a later one of the batch is
+//!   stored. Without that, or with [`Policy::suspects`] of them in a row, it is the sink that is blamed: it stalls, and drops nothing.
+//! - An event that the destination calls retryable while it stores others is a dead letter after [`Policy::tries_alone`] tries.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::journal::{DeadLetter, Position};
 
-use super::{Attempt, Failure, Outcome};
+use super::{Attempt, Cause, Failure, Outcome};
 
 /// How patient the relay is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +24,16 @@ pub struct Policy {
     pub longest_wait: Duration,
     /// The longest wait that a destination can ask for.
     pub longest_asked: Duration,
-    /// The wait after `misconfigured`.
+    /// The wait after `misconfigured`, and of a sink that stalls.
     pub misconfigured_wait: Duration,
     /// Tries of an event that the destination calls retryable while it stores its neighbours; then it is a dead letter.
     pub tries_alone: u32,
+    /// Fresh instances that an event breaks alone until it is a suspect.
+    pub kills: u32,
+    /// Suspects in a row, without an event stored between, that make it the sink's fault.
+    pub suspects: usize,
+    /// Events refused in a row, without one stored between, that make it the sink's fault.
+    pub refusals: u32,
 }
 
 impl Default for Policy {
@@ -30,6 +44,9 @@ impl Default for Policy {
             longest_asked: Duration::from_secs(15 * 60),
             misconfigured_wait: Duration::from_secs(15),
             tries_alone: 20,
+            kills: 3,
+            suspects: 3,
+            refusals: 16,
         }
     }
 }
@@ -43,6 +60,8 @@ pub struct Part {
     pub attempt: Attempt,
     /// How often they were named as not stored while others were.
     pub named: u32,
+    /// How many fresh instances they broke.
+    pub kills: u32,
 }
 
 /// A batch on its way.
@@ -54,22 +73,39 @@ pub struct Work {
     pub through: Position,
     /// Events given up, with the reasons.
     pub dead: Vec<DeadLetter>,
+    /// Events that are dead letters once a later one is stored.
+    pub suspects: Vec<DeadLetter>,
     /// Events stored.
     pub stored: usize,
+    /// Events refused in a row, those of batches before included.
+    pub refusals: u32,
 }
 
 impl Work {
-    /// A batch that was just read: one part. Positions up to `unsure_through` may have been sent before.
-    pub fn new(positions: Vec<Position>, through: Position, unsure_through: Position) -> Self {
+    /// A batch that was just read: one part. Positions up to `unsure_through` may have been sent before; `refusals` were refused in a row.
+    pub fn new(positions: Vec<Position>, through: Position, unsure_through: Position, refusals: u32) -> Self {
         let maybe_sent = positions.first().is_some_and(|first| *first <= unsure_through);
         let attempt = Attempt { number: 0, maybe_sent };
-        let parts = if positions.is_empty() { VecDeque::new() } else { VecDeque::from([Part { positions, attempt, named: 0 }]) };
-        Self { parts, through, dead: Vec::new(), stored: 0 }
+        let parts = if positions.is_empty() { VecDeque::new() } else { VecDeque::from([Part { positions, attempt, named: 0, kills: 0 }]) };
+        Self { parts, through, dead: Vec::new(), suspects: Vec::new(), stored: 0, refusals }
+    }
+
+    /// Ends a batch that stalls: what is settled stays so, and the cursor goes to the last event before the first that isn't.
+    fn stall(mut self, wait: Duration, reason: String) -> (Self, Next) {
+        let open = self.suspects.iter().map(|letter| letter.position).chain(self.parts.iter().flat_map(|part| part.positions.iter().copied()));
+        if let Some(first) = open.min() {
+            self.through = first - 1;
+            // What lies behind it is read again.
+            self.dead.retain(|letter| letter.position < first);
+        }
+        self.parts.clear();
+        self.suspects.clear();
+        (self, Next::Stall { after: wait, reason })
     }
 }
 
 /// What comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Send the front part after this wait.
     Send {
@@ -78,16 +114,22 @@ pub enum Next {
     },
     /// Everything is stored or given up: acknowledge.
     Acknowledge,
+    /// The sink is to blame: acknowledge up to `through`, wait, and read again from there.
+    Stall {
+        /// How long.
+        after: Duration,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// Takes the answer to the front part into the work. `spread`, from 0 up to 1, is the jitter: waits grow by up to a quarter.
 pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (Work, Next) {
     let Some(part) = work.parts.pop_front() else { return (work, Next::Acknowledge) };
     let backoff = policy.first_wait.saturating_mul(1 << part.attempt.number.min(16)).min(policy.longest_wait);
-    let wait = |after: Option<Duration>| {
-        let own = backoff.mul_f64(1.0 + spread.clamp(0.0, 1.0) / 4.0);
-        own.max(after.unwrap_or_default().min(policy.longest_asked))
-    };
+    let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
+    let wait = |after: Option<Duration>| backoff.mul_f64(spread).max(after.unwrap_or_default().min(policy.longest_asked));
+    let stalled = policy.misconfigured_wait.mul_f64(spread);
     let after = match outcome {
         Outcome::Stored(failures) => stored(&mut work, part, failures, policy).map(|asked| wait(Some(asked))),
         Outcome::Retry { after, .. } => {
@@ -100,17 +142,38 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             again(&mut work, part, sent);
             Some(wait(Some(policy.misconfigured_wait)))
         }
-        Outcome::Broken { maybe_sent, .. } => {
+        Outcome::Broken { maybe_sent, cause: Cause::Waiting, .. } => {
             let sent = part.attempt.maybe_sent || maybe_sent;
             again(&mut work, part, sent);
             Some(wait(None))
         }
+        Outcome::Broken { reason, maybe_sent, cause: Cause::Sink } => {
+            broken(&mut work, part, maybe_sent, &reason, policy);
+            // Nothing is left to show whether an event or the sink is to blame, or too much speaks against the sink.
+            if !work.suspects.is_empty() && (work.parts.is_empty() || work.suspects.len() >= policy.suspects) {
+                return work.stall(stalled, reason);
+            }
+            Some(wait(None))
+        }
         Outcome::Refused { reason } => {
+            if part.positions.len() == 1 {
+                work.refusals = work.refusals.saturating_add(1);
+                if work.refusals >= policy.refusals {
+                    let words = format!("{} events in a row were refused, so it is not the events' fault: {reason}", work.refusals);
+                    work.parts.push_front(part);
+                    return work.stall(stalled, words);
+                }
+            }
             refused(&mut work, part, reason);
             None
         }
     };
     match work.parts.is_empty() {
+        // The last ones of a batch can't clear those before: nothing of it was stored after them.
+        true if !work.suspects.is_empty() => {
+            let reason = work.suspects.first().map(|letter| letter.reason.clone()).unwrap_or_default();
+            work.stall(stalled, reason)
+        }
         true => (work, Next::Acknowledge),
         false => (work, Next::Send { after: after.unwrap_or_default() }),
     }
@@ -141,25 +204,48 @@ fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) 
             work.dead.push(DeadLetter { position, reason, attempts: part.attempt.number + 1 });
         }
     }
-    work.stored += part.positions.len().saturating_sub(gone);
+    let passed = part.positions.len().saturating_sub(gone);
+    work.stored += passed;
+    if passed > 0 {
+        work.refusals = 0;
+        work.dead.append(&mut work.suspects);
+    }
     if again.is_empty() {
         return None;
     }
     again.sort_unstable();
     again.dedup();
     let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: part.attempt.maybe_sent };
-    work.parts.push_front(Part { positions: again, attempt, named: if all_failed { part.named } else { named } });
+    work.parts.push_front(Part { positions: again, attempt, named: if all_failed { part.named } else { named }, kills: 0 });
     Some(asked)
 }
 
 /// Refused as a whole: the halves are tried alone until the event to blame is.
-fn refused(work: &mut Work, mut part: Part, reason: String) {
+fn refused(work: &mut Work, part: Part, reason: String) {
     if let [position] = part.positions[..] {
         work.dead.push(DeadLetter { position, reason, attempts: part.attempt.number + 1 });
         return;
     }
+    let attempt = Attempt { number: 0, ..part.attempt };
+    halve(work, part, attempt);
+}
+
+/// Broke its instance: the halves are tried alone, and what does it alone, again and again, is a suspect.
+fn broken(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, policy: &Policy) {
+    let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: part.attempt.maybe_sent || maybe_sent };
+    let [position] = part.positions[..] else { return halve(work, part, attempt) };
+    part.kills += 1;
+    part.attempt = attempt;
+    if part.kills < policy.kills {
+        return work.parts.push_front(part);
+    }
+    let reason = format!("it broke {} fresh instances alone, and others were stored after it: {reason}", part.kills);
+    work.suspects.push(DeadLetter { position, reason, attempts: attempt.number });
+}
+
+fn halve(work: &mut Work, mut part: Part, attempt: Attempt) {
     let second = part.positions.split_off(part.positions.len() / 2);
-    let half = |positions| Part { positions, attempt: Attempt { number: 0, ..part.attempt }, named: part.named };
+    let half = |positions| Part { positions, attempt, named: part.named, kills: 0 };
     work.parts.push_front(half(second));
     work.parts.push_front(half(std::mem::take(&mut part.positions)));
 }

@@ -1,8 +1,8 @@
 //! The host's side of one instance: what its imports reach.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -43,8 +43,8 @@ pub(super) struct Host {
 pub(super) struct Conduct {
     /// A request was started whose end is unknown, or that had an answer.
     pub(super) asked: AtomicBool,
-    /// The call is waiting in http.
-    pub(super) in_http: AtomicBool,
+    /// Since when the call is waiting in http, and how long it was before.
+    waits: Mutex<(Option<Instant>, Duration)>,
 }
 
 /// Counts the memory of all linear memories of a store together.
@@ -153,13 +153,23 @@ impl Outgoing {
 }
 
 impl Conduct {
-    /// Marks the time in http. A call that is cut off there keeps the mark.
+    /// Takes the time in http. A call that is cut off there is still in it.
     async fn in_http<T>(&self, exchange: impl Future<Output = T>) -> T {
         self.asked.store(true, Ordering::Relaxed);
-        self.in_http.store(true, Ordering::Relaxed);
+        let waits = || self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        waits().0 = Some(began);
         let answer = exchange.await;
-        self.in_http.store(false, Ordering::Relaxed);
+        let mut waits = waits();
+        *waits = (None, waits.1 + began.elapsed());
+        drop(waits);
         answer
+    }
+
+    /// How long the call has waited in http.
+    pub(super) fn waited(&self) -> Duration {
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.1 + waits.0.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 use wasmtime::Store;
 
-use crate::relay::{Attempt, Destination, Item, Limits, Outcome};
+use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
 
 use super::bindings::v0_1::{self, World};
 use super::blueprint::cause;
@@ -139,6 +139,8 @@ impl Destination for Sink {
             Some(instance) => instance,
             None => match self.fresh().await {
                 Ok(instance) => instance,
+                // No event is to blame: none was handed over.
+                Err(Outcome::Broken { reason, .. }) => return Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting },
                 Err(outcome) => return outcome,
             },
         };
@@ -169,11 +171,12 @@ impl Destination for Sink {
 struct Broke {
     reason: String,
     maybe_sent: bool,
+    cause: Cause,
 }
 
 impl Broke {
     fn into_outcome(self) -> Outcome {
-        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent }
+        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent, cause: self.cause }
     }
 }
 
@@ -183,10 +186,12 @@ async fn within<T>(limit: Duration, conduct: &Conduct, what: &str, call: impl Fu
     let maybe_sent = conduct.asked.load(Ordering::Relaxed);
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent }),
+        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent, cause: Cause::Sink }),
         Err(_) => {
-            let place = if conduct.in_http.load(Ordering::Relaxed) { ", waiting for the destination" } else { "" };
-            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent })
+            let waiting = conduct.waited() * 2 > limit;
+            let place = if waiting { ", waiting for the destination" } else { "" };
+            let cause = if waiting { Cause::Waiting } else { Cause::Sink };
+            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent, cause })
         }
     }
 }

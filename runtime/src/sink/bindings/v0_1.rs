@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::event::{Event, ObjectReference};
-use crate::relay::{self, Attempt, Failure, Item, Outcome};
+use crate::relay::{self, Attempt, Cause, Failure, Item, Outcome};
 use crate::sink::http;
 
 #[allow(missing_docs, reason = "generated from wit/, whose comments are the documentation")]
@@ -103,7 +103,7 @@ pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[
         let index = usize::try_from(failure.index).unwrap_or(usize::MAX);
         if index >= items.len() {
             let reason = format!("it named the failure of event {index} of a batch of {}", items.len());
-            return Outcome::Broken { reason, maybe_sent: true };
+            return Outcome::Broken { reason, maybe_sent: true, cause: Cause::Waiting };
         }
         let after = failure.after_ms.map(|ms| Duration::from_millis(ms.into()));
         named.push(Failure { index, retryable: failure.retryable, after, reason: words(&failure.reason) });

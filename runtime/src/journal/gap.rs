@@ -1,0 +1,141 @@
+//! Gaps: where events may have come and gone unseen, or were given up.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::store::{Store, time};
+use super::{Error, Position};
+use crate::cluster::Lost;
+
+/// An interval in which events may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Its number in this journal.
+    pub id: i64,
+    /// The watched scope; none: any.
+    pub scope: Option<String>,
+    /// The sink that misses something; none: all of them.
+    pub sink: Option<String>,
+    /// The beginning; none: unknown.
+    pub since: Option<SystemTime>,
+    /// The end; none: it is still going on.
+    pub until: Option<SystemTime>,
+    /// The resource version before it.
+    pub since_version: Option<String>,
+    /// The resource version at its end.
+    pub until_version: Option<String>,
+    /// True: events are missing. False: nobody can know.
+    pub certain: bool,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Whether a list that followed a loss of sight leaves something open. Pure.
+///
+/// A list shows each event that still exists, in its newest version. So nothing can be missing when the API server has forgotten no
+/// event by age, its storage was not set back, and no listed event that was new has had earlier versions. (An event that somebody
+/// deleted by hand meanwhile is the exception that this can't see.)
+pub fn is_open(blind: Duration, event_ttl: Duration, repeats: u64, set_back: bool) -> bool {
+    set_back || repeats > 0 || blind >= event_ttl
+}
+
+const COLUMNS: &str = "id, scope, sink, since, until, since_version, until_version, certain, reason";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
+    let at = |seconds: Option<i64>| seconds.map(time);
+    Ok(Gap {
+        id: row.get(0)?,
+        scope: row.get(1)?,
+        sink: row.get(2)?,
+        since: at(row.get(3)?),
+        until: at(row.get(4)?),
+        since_version: row.get(5)?,
+        until_version: row.get(6)?,
+        certain: row.get(7)?,
+        reason: row.get(8)?,
+    })
+}
+
+/// All of a journal, the oldest first.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Gap>, Error> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM gaps ORDER BY id"))?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+impl Store {
+    /// Notes that sight was lost, on disk before the list that follows. One that is open already began earlier.
+    pub(super) fn lose_sight(&mut self, scope: &str, lost: &Lost) -> rusqlite::Result<()> {
+        if lost.set_back {
+            // Another scope may have noticed before.
+            self.connection
+                .execute("UPDATE journal SET epoch = epoch + 1 WHERE epoch = (SELECT epoch FROM checkpoints WHERE scope = ?1)", [scope])?;
+            self.connection.execute("DELETE FROM checkpoints WHERE scope = ?1", [scope])?;
+        }
+        let changed = self.connection.execute(
+            "UPDATE gaps SET set_back = max(set_back, ?2), reason = CASE WHEN ?2 THEN ?3 ELSE reason END WHERE scope = ?1 AND sink IS NULL AND until IS NULL",
+            (scope, lost.set_back, &lost.reason),
+        )?;
+        if changed == 0 {
+            self.connection.execute(
+                "INSERT INTO gaps (scope, since, since_version, certain, reason, set_back) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
+                (scope, super::store::seconds(lost.last.at), &lost.last.resource_version, &lost.reason, lost.set_back),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Counts for an open gap of the scope, and ends it with the list's last page; gives it if something stays open.
+    pub(super) fn after_batch(&mut self, scope: &str, repeats: i64, reached: Option<&str>) -> rusqlite::Result<Option<Gap>> {
+        let open = self
+            .connection
+            .prepare_cached("SELECT id, since, repeats, set_back FROM gaps WHERE scope = ?1 AND sink IS NULL AND until IS NULL")?
+            .query_row([scope], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?)))
+            .optional()?;
+        let Some((id, since, counted, set_back)) = open else { return Ok(None) };
+        let repeats = counted + repeats;
+        let Some(reached) = reached else {
+            self.connection.execute("UPDATE gaps SET repeats = ?2 WHERE id = ?1", (id, repeats))?;
+            return Ok(None);
+        };
+        let blind = (self.now)().duration_since(time(since.unwrap_or(0))).unwrap_or_default();
+        if !is_open(blind, self.event_ttl, u64::try_from(repeats).unwrap_or(0), set_back) {
+            self.connection.execute("DELETE FROM gaps WHERE id = ?1", [id])?;
+            return Ok(None);
+        }
+        // A second is the smallest unit here, so the end is rounded up.
+        let until = self.seconds() + 1;
+        self.connection.execute("UPDATE gaps SET until = ?2, until_version = ?3, repeats = ?4 WHERE id = ?1", (id, until, reached, repeats))?;
+        self.connection.query_row(&format!("SELECT {COLUMNS} FROM gaps WHERE id = ?1"), [id], read).map(Some)
+    }
+
+    /// Notes that a sink will not get the rows after `after` up to `through`, which are still there.
+    pub(super) fn give_up(&mut self, sink: &str, after: Position, through: Position, reason: &str) -> rusqlite::Result<()> {
+        let edge = |order: &str| {
+            self.connection
+                .query_row(
+                    &format!(
+                        "SELECT observed_at / 1000000000, CASE WHEN json_valid(raw) THEN json_extract(raw, '$.metadata.resourceVersion') END, scope \
+                         FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position {order} LIMIT 1"
+                    ),
+                    (after, through),
+                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)),
+                )
+                .optional()
+        };
+        let (Some(first), Some(last)) = (edge("ASC")?, edge("DESC")?) else { return Ok(()) };
+        let until = last.0 + 1;
+        let grown = self.connection.execute(
+            "UPDATE gaps SET until = ?4, until_version = ?5, position = ?6 WHERE id = (SELECT max(id) FROM gaps WHERE sink = ?1) AND position = ?2 AND reason = ?3",
+            (sink, after, reason, until, &last.1, through),
+        )?;
+        if grown == 0 {
+            self.connection.execute(
+                "INSERT INTO gaps (sink, since, until, since_version, until_version, certain, reason, position) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)",
+                (sink, first.0, until, first.1, last.1, reason, through),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The journal's operations on one connection, inside of the caller's transaction. No threads, no waiting.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::reader::checksum;
+use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Position, Start};
+use crate::cluster::Resume;
+
+/// What the journal knows of an identity: where its row is, and which rule decided.
+type Claimed = (Option<Position>, String);
+
+/// One connection that writes.
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    /// The last position given.
+    pub(super) last: Position,
+    pub(super) now: fn() -> SystemTime,
+    /// How long the API server shows an event.
+    pub(super) event_ttl: Duration,
+    /// Dead letters of one sink, at most.
+    pub(super) most_letters: u64,
+}
+
+impl Store {
+    pub(super) fn seconds(&self) -> i64 {
+        seconds((self.now)())
+    }
+
+    /// Stores a batch; what it says of lost sight first, and of the end of a list last.
+    pub(super) fn append(&mut self, batch: Batch) -> rusqlite::Result<Appended> {
+        let seen_at = self.seconds();
+        let mut appended = Appended::default();
+        if let Some(lost) = &batch.lost {
+            self.lose_sight(&batch.scope, lost)?;
+        }
+        let epoch: i64 = self.connection.prepare_cached("SELECT epoch FROM journal")?.query_row([], |row| row.get(0))?;
+        let mut repeats = 0;
+        for entry in batch.entries {
+            let next = self.last + 1;
+            let position = entry.kept.is_some().then_some(next);
+            if !self.claim(epoch, &entry, position, seen_at)? {
+                appended.known += 1;
+                continue;
+            }
+            let Some(kept) = entry.kept else {
+                appended.dropped += 1;
+                continue;
+            };
+            let crc = checksum(next, kept.observed_at, [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)]);
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO events (position, scope, observed_at, rule, job, labels, raw, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute((next, &batch.scope, kept.observed_at, entry.rule, &kept.job, &kept.labels, &kept.raw, i64::from(crc)))?;
+            self.last = next;
+            appended.stored += 1;
+            repeats += i64::from(kept.repeats);
+        }
+        for (raw, reason) in batch.unreadable {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, raw) \
+                     SELECT '', NULL, ?1, 1, ?2, ?2 * 1000000000, ?3 WHERE NOT EXISTS (SELECT 1 FROM dead_letters WHERE sink = '' AND raw = ?3)",
+                )?
+                .execute((reason, seen_at, raw))?;
+        }
+        appended.gap = self.after_batch(&batch.scope, repeats, batch.checkpoint.as_deref())?;
+        if let Some(version) = batch.checkpoint {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO checkpoints (scope, epoch, resource_version, reached_at) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch, resource_version = excluded.resource_version, reached_at = excluded.reached_at",
+                )?
+                .execute((&batch.scope, epoch, version, seen_at))?;
+        }
+        Ok(appended)
+    }
+
+    /// Takes an identity; false when it was taken before.
+    fn claim(&self, epoch: i64, entry: &Entry, position: Option<Position>, seen_at: i64) -> rusqlite::Result<bool> {
+        let (version, uid) = (compact_version(&entry.resource_version), compact_uid(&entry.uid));
+        if epoch > 1
+            && let Some((position, rule)) = self.same_before(epoch, entry, &version, &uid)?
+        {
+            self.identify(epoch, &version, &uid, position, &rule, seen_at)?;
+            return Ok(false);
+        }
+        self.identify(epoch, &version, &uid, position, entry.rule, seen_at)
+    }
+
+    fn identify(&self, epoch: i64, version: &Value, uid: &Value, position: Option<Position>, rule: &str, seen_at: i64) -> rusqlite::Result<bool> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR IGNORE INTO identities (epoch, resource_version, uid, position, rule, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        Ok(insert.execute((epoch, version, uid, position, rule, seen_at))? == 1)
+    }
+
+    /// The same version of the same event from before the storage was set back. Its resource version may have been given again to
+    /// another update of that event, so a row must have the same text.
+    fn same_before(&self, epoch: i64, entry: &Entry, version: &Value, uid: &Value) -> rusqlite::Result<Option<Claimed>> {
+        let raw = entry.kept.as_ref().map(|kept| kept.raw.as_str());
+        self.connection
+            .prepare_cached(
+                "SELECT i.position, i.rule FROM identities i LEFT JOIN events e ON e.position = i.position \
+                 WHERE i.epoch < ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw IS NULL OR e.raw = ?4) ORDER BY i.epoch DESC LIMIT 1",
+            )?
+            .query_row((epoch, version, uid, raw), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+    }
+
+    /// Moves a cursor, and keeps dead letters. False when there are too many letters of the sink already.
+    pub(super) fn acknowledge(&mut self, sink: &str, position: Position, dead: &[DeadLetter]) -> Result<(), Error> {
+        if !dead.is_empty() {
+            let lying: i64 = self.connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?;
+            if u64::try_from(lying).unwrap_or(0) + dead.len() as u64 > self.most_letters {
+                return Err(Error::LettersFull { sink: sink.to_owned(), most: self.most_letters });
+            }
+        }
+        for letter in dead {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, job, labels, raw) \
+                     SELECT ?1, position, ?2, ?3, ?4, observed_at, job, labels, raw FROM events WHERE position = ?5",
+                )?
+                .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position))?;
+        }
+        self.connection.prepare_cached("UPDATE cursors SET position = ?2, moved_at = ?3 WHERE sink = ?1 AND position < ?2")?.execute((
+            sink,
+            position,
+            self.seconds(),
+        ))?;
+        Ok(())
+    }
+
+    pub(super) fn bind(&self, cluster: String) -> Result<(), Error> {
+        let journal: Option<String> = self.connection.query_row("SELECT cluster FROM journal", [], |row| row.get(0))?;
+        match journal {
+            Some(journal) if journal != cluster => Err(Error::OtherCluster { journal, cluster }),
+            Some(_) => Ok(()),
+            None => {
+                self.connection.execute("UPDATE journal SET cluster = ?1", [cluster])?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn checkpoint(&self, scope: &str) -> Result<Option<Resume>, Error> {
+        let query = "SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1";
+        let found = self.connection.query_row(query, [scope], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(found.map(|(resource_version, at)| Resume { resource_version, at: time(at) }))
+    }
+
+    pub(super) fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
+        let known: Option<(Position, bool)> = self
+            .connection
+            .query_row("SELECT position, settled FROM cursors WHERE sink = ?1", [sink], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let oldest: Option<Position> = self.connection.query_row("SELECT min(position) FROM events", [], |row| row.get(0))?;
+        let before_oldest = oldest.map_or(self.last, |oldest| oldest - 1);
+        let (position, settled) = match (known, start) {
+            (Some((position, settled)), _) => {
+                if position < before_oldest {
+                    self.note_parked(sink)?;
+                }
+                (position.max(before_oldest), settled)
+            }
+            (None, Start::Now) => (self.last, true),
+            (None, Start::Oldest) => (before_oldest, true),
+        };
+        self.connection.execute(
+            "INSERT INTO cursors (sink, position, settled, active, moved_at) VALUES (?1, ?2, 0, 1, ?3) \
+             ON CONFLICT (sink) DO UPDATE SET position = excluded.position, settled = 0, active = 1",
+            (sink, position, self.seconds()),
+        )?;
+        Ok(Cursor { position, unsure_through: if settled { 0 } else { self.last } })
+    }
+
+    /// A sink that was not configured for a while, so that rows which it still needed are gone.
+    fn note_parked(&self, sink: &str) -> rusqlite::Result<()> {
+        self.connection.execute(
+            "INSERT INTO gaps (sink, since, until, certain, reason) SELECT sink, moved_at, ?2, 1, ?3 FROM cursors WHERE sink = ?1",
+            (sink, self.seconds(), "the sink was not configured for longer than rows are kept (--retain)"),
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn settle(&self, sink: &str) -> Result<(), Error> {
+        self.connection.execute("UPDATE cursors SET settled = 1 WHERE sink = ?1", [sink])?;
+        Ok(())
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|t| i64::try_from(t.as_secs()).ok()).unwrap_or(0)
+}
+
+/// The time so many seconds after 1970.
+pub(super) fn time(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+pub(super) fn compact_version(version: &str) -> Value {
+    // Only the canonical form of a number, so that two texts never share a key.
+    match version.parse::<i64>() {
+        Ok(number) if number.to_string() == version => Value::Integer(number),
+        _ => Value::Text(version.to_owned()),
+    }
+}
+
+pub(super) fn compact_uid(uid: &str) -> Value {
+    let parts: Vec<&str> = uid.split('-').collect();
+    let canonical = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && uid.bytes().all(|b| matches!(b, b'-' | b'0'..=b'9' | b'a'..=b'f'));
+    match canonical.then(|| u128::from_str_radix(&parts.concat(), 16)) {
+        Some(Ok(number)) => Value::Blob(number.to_be_bytes().to_vec()),
+        _ => Value::Text(uid.to_owned()),
+    }
+}

@@ -1,0 +1,87 @@
+//! Does the journal keep its promises when it is at its cap, and when the disk is full?
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use kubedl_events::journal::{Batch, Entry, Error, Haste, Journal, Kept, OnFull, Options, Position, SHED, Start};
+
+const MIB: u64 = 1 << 20;
+
+fn batch(versions: std::ops::Range<u64>) -> Batch {
+    let entry = |version: u64| {
+        let raw = format!("{{\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"message\":\"{}\"}}", "m".repeat(10_000));
+        let kept = Some(Kept { observed_at: i64::try_from(version).unwrap() * 1_000_000_000, job: None, labels: None, raw, repeats: false });
+        Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
+    };
+    Batch { scope: "*".to_owned(), checkpoint: Some(versions.end.to_string()), entries: versions.map(entry).collect(), ..Batch::default() }
+}
+
+fn size(folder: &std::path::Path) -> u64 {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap())
+        .filter(|file| file.file_name() != "reserve")
+        .map(|file| file.metadata().unwrap().len())
+        .sum()
+}
+
+#[tokio::test]
+async fn delivered_rows_make_room_before_their_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { max_size: Some(16 * MIB), ..Options::new(folder.path()) }).unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    for round in 1..100_u64 {
+        journal.append(batch(round * 100..round * 100 + 100)).await.unwrap();
+        journal.acknowledge("a", *journal.head().borrow(), vec![], Haste::Now).await.unwrap();
+    }
+    assert!(size(folder.path()) < 24 * MIB, "{} bytes after 100 MB went through", size(folder.path()));
+    assert!(journal.reader().unwrap().gaps().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn block_refuses_events_until_the_sink_has_made_room_and_loses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { max_size: Some(16 * MIB), on_full: OnFull::Block, ..Options::new(folder.path()) }).unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    let mut taken = 0;
+    let refused = loop {
+        match journal.append(batch(taken * 100..taken * 100 + 100)).await {
+            Ok(_) => taken += 1,
+            Err(why) => break why,
+        }
+    };
+    assert!(matches!(refused, Error::Full { most, .. } if most == 16 * MIB), "{refused}");
+    assert!((10..20).contains(&taken), "{taken}");
+    let held: Position = *journal.head().borrow();
+    assert_eq!(journal.reader().unwrap().read(0, 10_000, usize::MAX).unwrap().len() as i64, held);
+    // A little room isn't enough: it would be full again at once.
+    journal.acknowledge("a", 1, vec![], Haste::Now).await.unwrap();
+    assert!(journal.append(batch(taken * 100..taken * 100 + 100)).await.is_err());
+    journal.acknowledge("a", held, vec![], Haste::Now).await.unwrap();
+    assert_eq!(journal.append(batch(taken * 100..taken * 100 + 100)).await.unwrap().stored, 100);
+    assert!(journal.reader().unwrap().gaps().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn shed_takes_from_the_slowest_sink_alone_and_says_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { max_size: Some(16 * MIB), on_full: OnFull::Shed, ..Options::new(folder.path()) }).unwrap();
+    journal.register("quick", Start::Oldest).await.unwrap();
+    journal.register("dead", Start::Oldest).await.unwrap();
+    let reader = journal.reader().unwrap();
+    let mut delivered = Vec::new();
+    for round in 0..60_u64 {
+        journal.append(batch(round * 100 + 1..round * 100 + 101)).await.unwrap();
+        let after = delivered.last().copied().unwrap_or(0);
+        delivered.extend(reader.read(after, 1_000, usize::MAX).unwrap().iter().map(|row| row.position));
+        journal.acknowledge("quick", *delivered.last().unwrap(), vec![], Haste::Now).await.unwrap();
+    }
+    assert_eq!(delivered, (1..=6_000).collect::<Vec<_>>(), "the quick one misses nothing");
+    assert!(size(folder.path()) < 24 * MIB);
+    let gaps = reader.gaps().unwrap();
+    assert_eq!(gaps.len(), 1, "neighbours become one: {gaps:?}");
+    let gap = &gaps[0];
+    assert_eq!((gap.sink.as_deref(), gap.certain, gap.reason.as_str(), gap.since_version.as_deref()), (Some("dead"), true, SHED, Some("1")));
+    let position = reader.standings().unwrap().into_iter().find(|standing| standing.sink == "dead").unwrap().position;
+    assert_eq!(gap.until_version.clone().unwrap(), position.to_string(), "exactly the rows before its cursor");
+    assert_eq!(reader.read(position, 10_000, usize::MAX).unwrap().len() as i64, 6_000 - position, "all after it are there");
+}

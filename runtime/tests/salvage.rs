@@ -1,0 +1,115 @@
+//! Does a damaged journal save what it can, say what it can't, and go on?
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use std::path::Path;
+
+use kubedl_events::journal::{Batch, Entry, Haste, Journal, Kept, Options, Reader, Start};
+
+const ROWS: u64 = 3_000;
+
+fn entry(version: u64) -> Entry {
+    let raw = format!("{{\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"message\":\"{}\"}}", "m".repeat(300));
+    let kept = Some(Kept { observed_at: i64::try_from(version).unwrap() * 1_000_000_000, job: None, labels: None, raw, repeats: false });
+    Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
+}
+
+fn batch(versions: std::ops::RangeInclusive<u64>) -> Batch {
+    Batch { scope: "*".to_owned(), checkpoint: Some(versions.end().to_string()), entries: versions.map(entry).collect(), ..Batch::default() }
+}
+
+/// A journal of `ROWS` rows, of which the sink is done with the first thousand, closed in order.
+async fn written(folder: &Path) {
+    let journal = Journal::open(&Options::new(folder)).unwrap();
+    journal.bind("cluster").await.unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    journal.append(batch(1..=ROWS)).await.unwrap();
+    journal.acknowledge("a", 1_000, vec![], Haste::Now).await.unwrap();
+    journal.close().await.unwrap();
+}
+
+/// Another number each time, from a seed (Marsaglia's xorshift64).
+fn random(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+/// Reads all that a sink still needs, as a relay would: has the file healed where it is found to be damaged.
+async fn rest(journal: &Journal, from: i64) -> (Vec<i64>, Vec<i64>) {
+    let reader = journal.reader().unwrap();
+    let (mut read, mut damaged, mut after) = (Vec::new(), Vec::new(), from);
+    loop {
+        match reader.read(after, 100, usize::MAX) {
+            Ok(rows) if rows.is_empty() => return (read, damaged),
+            Ok(rows) => {
+                read.extend(rows.iter().map(|row| row.position));
+                after = rows.last().unwrap().position;
+            }
+            Err(kubedl_events::journal::Error::Damaged { position }) => {
+                damaged.push(position);
+                after = position;
+            }
+            Err(why) if why.is_damage() => journal.salvage(&reader).await.unwrap(),
+            Err(why) => panic!("{why}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_overwritten_at_random_places_cost_only_what_was_on_them_and_that_is_told() {
+    for seed in 1..=40_u64 {
+        let folder = tempfile::tempdir().unwrap();
+        written(folder.path()).await;
+        let file = folder.path().join("journal.sqlite");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let pages = bytes.len() / 4096;
+        for _ in 0..1 + seed % 3 {
+            let start = usize::try_from(random(&mut state)).unwrap() % pages * 4096 + usize::try_from(random(&mut state)).unwrap() % 2048;
+            for byte in &mut bytes[start..start + 1_500] {
+                *byte = random(&mut state).to_le_bytes()[0];
+            }
+        }
+        std::fs::write(&file, bytes).unwrap();
+
+        let journal = Journal::open(&Options::new(folder.path())).unwrap();
+        let (mut read, mut damaged) = rest(&journal, 1_000).await;
+        // It goes on, whatever was damaged: a write that meets the damage is tried again after the healing.
+        let mut tries = 0;
+        let appended = loop {
+            match journal.append(batch(ROWS + 1..=ROWS + 10)).await {
+                Ok(appended) => break appended,
+                Err(why) => assert!(why.is_damage() && tries < 5, "seed {seed}: {why}"),
+            }
+            tries += 1;
+        };
+        assert_eq!(appended.stored, 10, "seed {seed}");
+        let cursor = journal.register("a", Start::Oldest).await.unwrap();
+        assert!(cursor.position <= 1_000, "seed {seed}: nothing counts as delivered that was not");
+        (read, damaged) = {
+            let (r, d) = rest(&journal, 1_000).await;
+            if r.len() >= 10 { (r, d) } else { (read, damaged) }
+        };
+        let wanted = ROWS + 10 - 1_000;
+        let lost = usize::try_from(wanted).unwrap().saturating_sub(read.len() + damaged.len());
+        let gaps = Reader::open(folder.path()).unwrap().gaps().unwrap();
+        assert!(lost == 0 || !gaps.is_empty(), "seed {seed}: {lost} rows are gone and no gap says so");
+        assert!(lost + damaged.len() < 1_500, "seed {seed}: {lost} rows lost");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_at_all_is_put_aside_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path()).await;
+    std::fs::write(folder.path().join("journal.sqlite"), "nothing of a database").unwrap();
+    let journal = Journal::open(&Options::new(folder.path())).unwrap();
+    journal.append(batch(1..=10)).await.unwrap();
+    let gaps = journal.reader().unwrap().gaps().unwrap();
+    assert_eq!((gaps.len(), gaps[0].sink.clone(), gaps[0].certain), (1, None, false));
+    let kept =
+        std::fs::read_dir(folder.path()).unwrap().filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")).count();
+    assert!(kept > 0, "the damaged file is kept for a person");
+}
