@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
 use crate::journal;
 
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
-/// Exit codes: 0 stopped, or --once and all is stored; 1 failed; 2 wrong usage or grant; 3 --once and some events could not be
-/// stored; 4 --once and --timeout passed.
+/// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit);
+/// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "kubedl-events", version, max_term_width = 120)]
+#[command(name = "kubedl-events", version, max_term_width = 120, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What else to do than to run
+    #[command(subcommand)]
+    pub task: Option<Task>,
+
     /// Where events go: the NAME of a sink in a sink folder, the path of a .wasm file, or INSTANCE= and one of these; may be repeated
     #[arg(long, env = "KUBEDL_EVENTS_EVENT_STORAGE", value_name = "SINK", value_delimiter = ',', required = true)]
     pub event_storage: Vec<String>,
@@ -101,6 +105,116 @@ pub struct Args {
     /// What the log looks like [default: text on a terminal, json elsewhere]
     #[arg(long, env = "KUBEDL_EVENTS_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
+}
+
+/// Subcommands: they look into the journal of a running service, or of one that is stopped.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Task {
+    /// List the intervals in which events may have come and gone unseen, or were given up
+    Gaps(Look),
+    /// Events that a sink will never store: look at them, have them tried again, or drop them
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
+    Audit(Audit),
+}
+
+/// Where the journal is, and how to print.
+#[derive(Clone, Debug, Flags)]
+pub struct Look {
+    /// Folder of the journal
+    #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
+    pub data_dir: PathBuf,
+
+    /// For people, or for machines
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `dead-letters`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeadLetters {
+    /// List them, the oldest first
+    List {
+        /// Of this sink only
+        #[arg(long, value_name = "NAME")]
+        sink: Option<String>,
+        /// Where and how.
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Show one, with the event as Kubernetes wrote it
+    Show {
+        /// Its number
+        id: i64,
+        /// Where and how.
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Have the sink try them again
+    Retry {
+        /// Which.
+        #[command(flatten)]
+        choice: Choice,
+        /// Where and how.
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Throw them away: these events will not be at the destination
+    Drop {
+        /// Which.
+        #[command(flatten)]
+        choice: Choice,
+        /// Where and how.
+        #[command(flatten)]
+        look: Look,
+    },
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Flags)]
+#[group(required = true, multiple = false)]
+pub struct Choice {
+    /// Numbers of dead letters
+    #[arg(value_name = "ID")]
+    pub ids: Vec<i64>,
+
+    /// All of this sink
+    #[arg(long, value_name = "NAME")]
+    pub sink: Option<String>,
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Flags)]
+pub struct Audit {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+
+    /// Events of this namespace only; may be repeated [default: all namespaces]
+    #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    pub namespace: Vec<String>,
+
+    /// The kubeconfig file [default: as kubectl, else the Pod's service account]
+    #[arg(long, env = "KUBEDL_EVENTS_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig
+    #[arg(long, env = "KUBEDL_EVENTS_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// How long the service may take to see, and to deliver, what the list shows
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub wait: Duration,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
 }
 
 /// `--objects`.

@@ -11,10 +11,14 @@ pub enum Exit {
     Failed = 1,
     /// 2: the command line or a grant is wrong (the same code that a wrong flag gives).
     Usage = 2,
-    /// 3: with `--once`: some events were not stored and lie among the dead letters.
+    /// 3: with `--once`, or by `audit`: some events were not stored, and lie among the dead letters or in a gap.
     NotAllStored = 3,
     /// 4: with `--once`: `--timeout` passed.
     TimedOut = 4,
+    /// 5: `audit` found events that the journal has never seen.
+    Missing = 5,
+    /// 6: `audit` found events that are still to be delivered, and nothing worse.
+    Pending = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -1,7 +1,11 @@
 //! The edge: arguments, wiring, exit codes. Sees all stages; the only place for `anyhow`.
 
 mod args;
+mod audit;
+mod control;
+mod dead_letters;
 mod exit;
+mod gaps;
 mod pipeline;
 mod relays;
 mod run;
@@ -15,6 +19,8 @@ pub use exit::Exit;
 pub use run::run;
 
 use crate::telemetry;
+
+use args::Task;
 
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
@@ -32,6 +38,13 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
     // One thread is enough for the watch; each sink and the journal have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
+        let told = |why: anyhow::Error| (why, Exit::Failed);
+        match &args.task {
+            Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
+            Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
+            Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
+            None => {}
+        }
         let stop = run::stop_signal().map_err(failed)?;
         run(args, &|name| std::env::var(name).ok(), stop).await
     })

@@ -16,6 +16,7 @@ use crate::sink::Directories;
 use crate::{event, filter};
 
 use super::args::{self, Args};
+use super::control;
 use super::exit::Exit;
 use super::pipeline::{Pipeline, Seen};
 use super::relays::{self, Running};
@@ -58,6 +59,9 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
+    if args.from.is_none() {
+        tokio::spawn(control::serve(home.directory.clone(), journal.clone()));
+    }
     let (closing, closed) = close_with(stop.clone());
     let mut running = Vec::new();
     for sink in sinks {

@@ -7,6 +7,7 @@
 //! observation says so before the list: what follows from it is the journal's to record.
 
 mod client;
+mod inventory;
 mod line;
 mod owner;
 mod raw;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 pub use client::{Client, connect};
+pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
 pub use raw::Raw;

@@ -123,30 +123,30 @@ fn wait(failures: u32, after: Option<Duration>, options: &Options) -> Duration {
     base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after.unwrap_or_default())
 }
 
-fn path(scope: &Scope, query: &str) -> String {
+pub(super) fn path(scope: &Scope, query: &str) -> String {
     match scope {
         Scope::All => format!("/api/v1/events?{query}"),
         Scope::Namespace(name) => format!("/api/v1/namespaces/{name}/events?{query}"),
     }
 }
 
-fn about(scope: &Scope, verb: &'static str) -> About {
+pub(super) fn about(scope: &Scope, verb: &'static str) -> About {
     About { verb, resource: "events", group: "", scope: scope.clone() }
 }
 
 #[derive(Deserialize)]
-struct Page<'a> {
-    metadata: PageMetadata,
+pub(super) struct Page<'a> {
+    pub metadata: PageMetadata,
     #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
+    pub items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PageMetadata {
-    resource_version: String,
+pub(super) struct PageMetadata {
+    pub resource_version: String,
     #[serde(default, rename = "continue")]
-    next: String,
+    pub next: String,
 }
 
 /// One scope as it is seen.

@@ -1,0 +1,195 @@
+//! `kubedl-events audit`: what the API server has, against the journal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{self, Listed, Scope, is_before};
+use crate::journal::{Fate, Gap, Position, Reader, Standing};
+
+use super::args::{Audit, Format};
+use super::exit::Exit;
+
+/// Examples of each kind that are shown.
+const EXAMPLES: usize = 10;
+
+/// What became of one version of one event, for one sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verdict {
+    /// At the destination, by its own word.
+    Stored,
+    /// Dropped by the filter.
+    Filtered,
+    /// In the journal, still to be delivered.
+    Pending,
+    /// The sink won't have it.
+    DeadLetter,
+    /// Never seen, or given up, and a gap says so.
+    InGap,
+    /// Never seen, and nothing says why.
+    Missing,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Filtered => "filtered",
+            Self::Pending => "pending",
+            Self::DeadLetter => "dead letters",
+            Self::InGap => "in a gap",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Whether a gap covers a resource version, for a sink or for all.
+pub(super) fn covers(gap: &Gap, version: &str, sink: &str) -> bool {
+    let for_this = gap.sink.as_deref().is_none_or(|name| name == sink);
+    let after = gap.since_version.as_deref().is_none_or(|since| is_before(version, since) == Some(false));
+    let before = gap.until_version.as_deref().is_none_or(|until| is_before(until, version) == Some(false));
+    for_this && after && before
+}
+
+/// Judges one event for one sink. Pure.
+pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, is_dead: bool, gaps: &[Gap]) -> Verdict {
+    let in_gap = |own: bool| gaps.iter().any(|gap| gap.sink.is_some() == own && covers(gap, version, &sink.sink));
+    match fate {
+        Fate::Unknown if in_gap(false) => Verdict::InGap,
+        Fate::Unknown => Verdict::Missing,
+        Fate::Dropped { .. } => Verdict::Filtered,
+        Fate::Kept { .. } if is_dead => Verdict::DeadLetter,
+        Fate::Kept { position, .. } if *position > sink.position => Verdict::Pending,
+        Fate::Kept { .. } if in_gap(true) => Verdict::InGap,
+        Fate::Kept { .. } => Verdict::Stored,
+    }
+}
+
+/// Counts and examples, by sink.
+type Account = BTreeMap<String, BTreeMap<Verdict, (u64, Vec<String>)>>;
+
+pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
+    let reader = Reader::open(&args.look.data_dir)?;
+    let mut options = cluster::Options { kubeconfig: args.kubeconfig.clone(), context: args.context.clone(), ..Default::default() };
+    if !args.namespace.is_empty() {
+        options.scopes = args.namespace.iter().cloned().map(Scope::Namespace).collect();
+    }
+    let client = cluster::connect(&options).await?;
+    let mut listed = Vec::new();
+    let mut at = Vec::new();
+    for scope in &options.scopes {
+        let (version, events) = cluster::inventory(&client, scope, options.page).await?;
+        at.push(format!("{scope} at resource version {version}"));
+        listed.extend(events);
+    }
+    let until = Instant::now() + args.wait;
+    let account = loop {
+        let account = compare(&reader, &listed)?;
+        let open = account.values().any(|sink| sink.contains_key(&Verdict::Missing) || sink.contains_key(&Verdict::Pending));
+        if !open || Instant::now() >= until {
+            break account;
+        }
+        sleep(Duration::from_millis(500)).await;
+    };
+    match args.look.format {
+        Format::Text => print(&account, &at, listed.len()),
+        Format::Json => println!("{:#}", as_json(&account, &at, listed.len())),
+    }
+    Ok(exit(&account))
+}
+
+fn compare(reader: &Reader, listed: &[Listed]) -> anyhow::Result<Account> {
+    let gaps = reader.gaps()?;
+    let mut sinks: Vec<Standing> = reader.standings()?.into_iter().filter(|sink| sink.active).collect();
+    if sinks.is_empty() {
+        // Nothing was ever delivered, but the journal can be judged.
+        sinks.push(Standing { sink: "(no sink)".to_owned(), position: Position::MAX, active: true });
+    }
+    let mut account = Account::new();
+    for event in listed {
+        let fate = reader.fate(&event.uid, &event.resource_version)?;
+        for sink in &sinks {
+            let is_dead = if let Fate::Kept { position, .. } = fate { reader.is_dead(&sink.sink, position)? } else { false };
+            let verdict = judge(&fate, &event.resource_version, sink, is_dead, &gaps);
+            let (count, examples) = account.entry(sink.sink.clone()).or_default().entry(verdict).or_default();
+            *count += 1;
+            if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered) {
+                examples.push(format!("{}/{} (uid {}, resource version {})", event.namespace, event.name, event.uid, event.resource_version));
+            }
+        }
+    }
+    Ok(account)
+}
+
+/// The worst of all decides.
+fn exit(account: &Account) -> Exit {
+    let worst = account.values().filter_map(|sink| sink.keys().max()).max().copied();
+    match worst {
+        Some(Verdict::Missing) => Exit::Missing,
+        Some(Verdict::DeadLetter | Verdict::InGap) => Exit::NotAllStored,
+        Some(Verdict::Pending) => Exit::Pending,
+        Some(Verdict::Stored | Verdict::Filtered) | None => Exit::Stopped,
+    }
+}
+
+fn print(account: &Account, at: &[String], events: usize) {
+    println!("{events} events in the API server, {}", at.join(", "));
+    for (sink, verdicts) in account {
+        let counts: Vec<String> = verdicts.iter().map(|(verdict, (count, _))| format!("{count} {}", verdict.word())).collect();
+        println!("{sink}: {}", counts.join(", "));
+        for (verdict, (count, examples)) in verdicts {
+            for example in examples {
+                println!("  {}: {example}", verdict.word());
+            }
+            if *count > examples.len() as u64 && !examples.is_empty() {
+                println!("  {}: and {} more", verdict.word(), *count - examples.len() as u64);
+            }
+        }
+    }
+}
+
+fn as_json(account: &Account, at: &[String], events: usize) -> serde_json::Value {
+    let sinks: BTreeMap<&String, BTreeMap<String, serde_json::Value>> = account
+        .iter()
+        .map(|(sink, verdicts)| {
+            let verdicts = verdicts.iter().map(|(verdict, (count, examples))| (verdict.word().replace(' ', "_"), json!({ "count": count, "examples": examples })));
+            (sink, verdicts.collect())
+        })
+        .collect();
+    json!({ "events": events, "lists": at, "sinks": sinks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(sink: Option<&str>, since: Option<&str>, until: Option<&str>) -> Gap {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let reason = String::new();
+        Gap { id: 1, scope: None, sink: text(sink), since: None, until: None, since_version: text(since), until_version: text(until), certain: true, reason }
+    }
+
+    #[test]
+    fn each_event_has_exactly_the_verdict_that_the_journal_supports() {
+        let sink = Standing { sink: "s".to_owned(), position: 10, active: true };
+        let kept = |position| Fate::Kept { position, there: true };
+        let (own, all) = (gap(Some("s"), Some("5"), Some("7")), gap(None, Some("5"), Some("7")));
+        for (fate, version, dead, gaps, verdict) in [
+            (kept(10), "6", false, vec![], Verdict::Stored),
+            (kept(11), "6", false, vec![], Verdict::Pending),
+            (kept(10), "6", true, vec![], Verdict::DeadLetter),
+            (kept(10), "6", false, vec![own.clone()], Verdict::InGap),
+            (kept(10), "8", false, vec![own.clone()], Verdict::Stored),
+            (kept(10), "6", false, vec![gap(Some("t"), None, None)], Verdict::Stored),
+            (kept(10), "6", false, vec![all.clone()], Verdict::Stored),
+            (Fate::Dropped { rule: "r".to_owned() }, "6", false, vec![], Verdict::Filtered),
+            (Fate::Unknown, "6", false, vec![all.clone()], Verdict::InGap),
+            (Fate::Unknown, "6", false, vec![own], Verdict::Missing),
+            (Fate::Unknown, "9", false, vec![all], Verdict::Missing),
+        ] {
+            assert_eq!(judge(&fate, version, &sink, dead, &gaps), verdict, "{fate:?} at {version}, {gaps:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `kubedl-events dead-letters`.
+
+use anyhow::bail;
+use serde_json::{Value, json};
+
+use crate::journal::{Letter, Reader};
+
+use super::args::{Choice, DeadLetters, Format, Look};
+use super::control::{self, Letters, Request};
+use super::exit::Exit;
+use super::gaps::when;
+
+/// Letters read at once.
+const PAGE: usize = 500;
+
+pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
+    match task {
+        DeadLetters::List { sink, look } => list(sink.as_deref(), look)?,
+        DeadLetters::Show { id, look } => show(*id, look)?,
+        DeadLetters::Retry { choice, look } => {
+            let changed = control::ask(&look.data_dir, Request::Retry(letters(choice))).await?;
+            say(look, "retried", changed, "will be tried again by the sinks, now or at the next start");
+        }
+        DeadLetters::Drop { choice, look } => {
+            let changed = control::ask(&look.data_dir, Request::Drop(letters(choice))).await?;
+            say(look, "dropped", changed, "dropped");
+        }
+    }
+    Ok(Exit::Stopped)
+}
+
+fn letters(choice: &Choice) -> Letters {
+    choice.sink.clone().map_or_else(|| Letters::Ids(choice.ids.clone()), Letters::Sink)
+}
+
+fn say(look: &Look, key: &str, changed: u64, words: &str) {
+    match look.format {
+        Format::Json => println!("{}", json!({ key: changed })),
+        Format::Text => println!("{changed} dead letters {words}."),
+    }
+}
+
+fn list(sink: Option<&str>, look: &Look) -> anyhow::Result<()> {
+    let reader = Reader::open(&look.data_dir)?;
+    let (mut after, mut all) = (0, Vec::new());
+    loop {
+        let page = reader.letters(sink, after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        match look.format {
+            Format::Json => all.extend(page.iter().map(|letter| as_json(letter, false))),
+            Format::Text => page.iter().for_each(print),
+        }
+    }
+    match look.format {
+        Format::Json => println!("{:#}", Value::Array(all)),
+        Format::Text if after == 0 => println!("No dead letters."),
+        Format::Text => {}
+    }
+    Ok(())
+}
+
+fn show(id: i64, look: &Look) -> anyhow::Result<()> {
+    let reader = Reader::open(&look.data_dir)?;
+    let Some(letter) = reader.letters(None, id - 1, 1)?.pop().filter(|letter| letter.id == id) else {
+        bail!("there is no dead letter {id}: `kubedl-events dead-letters list` shows which there are");
+    };
+    match look.format {
+        Format::Json => println!("{:#}", as_json(&letter, true)),
+        Format::Text => {
+            print(&letter);
+            let pretty = serde_json::from_str::<Value>(&letter.row.raw).map_or_else(|_| letter.row.raw.clone(), |value| format!("{value:#}"));
+            println!("{pretty}");
+        }
+    }
+    Ok(())
+}
+
+/// Name of the event and of what it is about, where the JSON has them.
+fn about(letter: &Letter) -> (String, String) {
+    let event: Value = serde_json::from_str(&letter.row.raw).unwrap_or_default();
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let name = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
+    (name, format!("{} of {} {}", text("/reason"), text("/involvedObject/kind"), text("/involvedObject/name")))
+}
+
+fn print(letter: &Letter) {
+    let (name, what) = about(letter);
+    let sink = if letter.sink.is_empty() { "no sink (not an event)" } else { &letter.sink };
+    let again = if letter.requeued { ", to be tried again" } else { "" };
+    println!("{:>6}  {}  {sink}  {name}  {what}", letter.id, when(letter.died_at));
+    println!("        after {} tries{again}: {}", letter.attempts, letter.reason);
+}
+
+fn as_json(letter: &Letter, whole: bool) -> Value {
+    let (name, what) = about(letter);
+    let mut value = json!({
+        "id": letter.id,
+        "sink": letter.sink,
+        "position": letter.position,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "diedAt": when(letter.died_at),
+        "requeued": letter.requeued,
+        "event": name,
+        "about": what,
+    });
+    if whole && let Some(fields) = value.as_object_mut() {
+        fields.insert("raw".to_owned(), serde_json::from_str(&letter.row.raw).unwrap_or_else(|_| Value::String(letter.row.raw.clone())));
+    }
+    value
+}

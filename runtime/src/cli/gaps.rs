@@ -1,0 +1,59 @@
+//! `kubedl-events gaps`.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::journal::{Gap, Reader};
+
+use super::args::{Format, Look};
+use super::exit::Exit;
+
+/// Prints all gaps, the oldest first.
+pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
+    let gaps = Reader::open(&look.data_dir)?.gaps()?;
+    match look.format {
+        Format::Json => println!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
+        Format::Text if gaps.is_empty() => println!("No gaps: no event is known to be missing, and none can be missing unknown."),
+        Format::Text => gaps.iter().for_each(print),
+    }
+    Ok(Exit::Stopped)
+}
+
+/// RFC 3339, to the second.
+pub(super) fn when(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| "?".to_owned(), |time| format!("{time:.0}"))
+}
+
+fn as_json(gap: &Gap) -> serde_json::Value {
+    json!({
+        "id": gap.id,
+        "scope": gap.scope,
+        "sink": gap.sink,
+        "since": gap.since.map(when),
+        "until": gap.until.map(when),
+        "sinceVersion": gap.since_version,
+        "untilVersion": gap.until_version,
+        "certainty": certainty(gap),
+        "reason": gap.reason,
+    })
+}
+
+fn certainty(gap: &Gap) -> &'static str {
+    if gap.certain { "certain" } else { "possible" }
+}
+
+fn print(gap: &Gap) {
+    let since = gap.since.map_or_else(|| "the beginning".to_owned(), when);
+    let until = gap.until.map_or_else(|| "now: the list is still being read".to_owned(), when);
+    let scope = match gap.scope.as_deref() {
+        None | Some("*") => "all namespaces".to_owned(),
+        Some(name) => format!("namespace {name}"),
+    };
+    let sink = gap.sink.as_deref().map_or_else(|| "all sinks".to_owned(), |sink| format!("sink {sink}"));
+    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
+    println!("{:>4}  {}  {since} to {until}", gap.id, certainty(gap));
+    println!("      {scope}, {sink}, resource versions {} to {}", version(&gap.since_version), version(&gap.until_version));
+    println!("      {}", gap.reason);
+}
