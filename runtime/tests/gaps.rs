@@ -18,8 +18,12 @@ fn entry(version: u64, text: &str, repeats: bool) -> Entry {
     Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
 }
 
+fn reached(version: u64) -> Resume {
+    Resume { resource_version: version.to_string(), at: SystemTime::now() }
+}
+
 fn batch(entries: Vec<Entry>, checkpoint: Option<u64>) -> Batch {
-    Batch { scope: "*".to_owned(), entries, checkpoint: checkpoint.map(|c| c.to_string()), ..Batch::default() }
+    Batch { scope: "*".to_owned(), entries, checkpoint: checkpoint.map(reached), ..Batch::default() }
 }
 
 fn lost(ago: Duration, version: u64, set_back: bool) -> Batch {

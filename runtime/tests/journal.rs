@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use kubedl_events::cluster::Resume;
 use kubedl_events::journal::{Appended, Batch, DeadLetter, Entry, Error, Haste, Journal, Kept, Options, Start};
 
 fn open(directory: &Path) -> Result<Journal, Error> {
@@ -17,12 +18,16 @@ fn entry(version: u64, kept: bool) -> Entry {
     Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
 }
 
+fn reached(version: u64) -> Resume {
+    Resume { resource_version: version.to_string(), at: SystemTime::now() }
+}
+
 fn batch(versions: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Batch {
     Batch {
         scope: "*".to_owned(),
         entries: versions.into_iter().map(|version| entry(version, true)).collect(),
         unreadable: vec![],
-        checkpoint: checkpoint.map(|c| c.to_string()),
+        checkpoint: checkpoint.map(reached),
         lost: None,
     }
 }

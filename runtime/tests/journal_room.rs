@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
+use std::time::SystemTime;
+
+use kubedl_events::cluster::Resume;
 use kubedl_events::journal::{Batch, Entry, Error, Haste, Journal, Kept, OnFull, Options, Position, SHED, Start};
 
 const MIB: u64 = 1 << 20;
@@ -12,7 +15,12 @@ fn batch(versions: std::ops::Range<u64>) -> Batch {
         let kept = Some(Kept { observed_at: i64::try_from(version).unwrap() * 1_000_000_000, job: None, labels: None, raw, repeats: false });
         Entry { uid: format!("00000000-0000-0000-0000-{version:012}"), resource_version: version.to_string(), rule: "all", kept }
     };
-    Batch { scope: "*".to_owned(), checkpoint: Some(versions.end.to_string()), entries: versions.map(entry).collect(), ..Batch::default() }
+    Batch {
+        scope: "*".to_owned(),
+        checkpoint: Some(Resume { resource_version: versions.end.to_string(), at: SystemTime::now() }),
+        entries: versions.map(entry).collect(),
+        ..Batch::default()
+    }
 }
 
 fn size(folder: &std::path::Path) -> u64 {

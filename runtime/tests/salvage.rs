@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
 use std::path::Path;
+use std::time::SystemTime;
 
+use kubedl_events::cluster::Resume;
 use kubedl_events::journal::{Batch, Entry, Haste, Journal, Kept, Options, Reader, Start};
 
 const ROWS: u64 = 3_000;
@@ -15,7 +17,12 @@ fn entry(version: u64) -> Entry {
 }
 
 fn batch(versions: std::ops::RangeInclusive<u64>) -> Batch {
-    Batch { scope: "*".to_owned(), checkpoint: Some(versions.end().to_string()), entries: versions.map(entry).collect(), ..Batch::default() }
+    Batch {
+        scope: "*".to_owned(),
+        checkpoint: Some(Resume { resource_version: versions.end().to_string(), at: SystemTime::now() }),
+        entries: versions.map(entry).collect(),
+        ..Batch::default()
+    }
 }
 
 /// A journal of `ROWS` rows, of which the sink is done with the first thousand, closed in order.

@@ -16,6 +16,7 @@ use clap::Parser;
 
 pub use args::Args;
 pub use exit::Exit;
+pub use pipeline::{Pipeline, Seen};
 pub use run::run;
 
 use crate::telemetry;

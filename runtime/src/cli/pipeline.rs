@@ -1,6 +1,6 @@
 //! What a source has seen -> decided -> the journal.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
@@ -13,16 +13,22 @@ use crate::filter::{self, Decision, Objects};
 use crate::journal::{Batch, Entry, Error, Journal, Kept};
 
 /// What the pipeline needs beside its stages.
-pub(super) struct Pipeline {
+pub struct Pipeline {
+    /// Who controls what.
     pub owners: Owners,
+    /// What is kept.
     pub objects: Objects,
+    /// Where it goes.
     pub journal: Journal,
+    /// What goes into every event.
     pub options: event::Options,
+    /// The clock.
+    pub now: fn() -> SystemTime,
 }
 
 /// What went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     /// Events stored in the journal, now or before.
     pub kept: u64,
     /// Objects that could not be read as events.
@@ -31,7 +37,7 @@ pub(super) struct Seen {
 
 impl Pipeline {
     /// Takes observations until the source ends. An event counts as seen when the journal has it.
-    pub(super) async fn run(&self, mut source: Receiver<Observation>) -> Result<Seen, Error> {
+    pub async fn run(&self, mut source: Receiver<Observation>) -> Result<Seen, Error> {
         let mut seen = Seen::default();
         while let Some(observation) = source.recv().await {
             let batch = self.decide(observation).await;
@@ -58,9 +64,9 @@ impl Pipeline {
     }
 
     async fn decide(&self, observation: Observation) -> Batch {
-        let observed_at = Timestamp::now();
+        let observed_at = Timestamp::try_from((self.now)()).unwrap_or(Timestamp::UNIX_EPOCH);
         let scope = observation.scope.key().to_owned();
-        let mut batch = Batch { scope, checkpoint: observation.resource_version, lost: observation.lost, ..Batch::default() };
+        let mut batch = Batch { scope, checkpoint: observation.reached, lost: observation.lost, ..Batch::default() };
         for raw in observation.events {
             match event::normalize(&raw, observed_at, &self.options) {
                 Ok(event) => batch.entries.push(self.entry(&event, raw).await),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
@@ -231,7 +231,7 @@ struct Service<'a> {
 impl Service<'_> {
     async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
         let Self { args, journal, source, objects, event, running, closing } = self;
-        let pipeline = Pipeline { owners: source.owners(), objects, journal: journal.clone(), options: event };
+        let pipeline = Pipeline { owners: source.owners(), objects, journal: journal.clone(), options: event, now: SystemTime::now };
         let (out, observations) = mpsc::channel(4);
         // Ends by itself for a recording, and with --once.
         let work = async {

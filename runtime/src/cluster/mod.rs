@@ -2,7 +2,7 @@
 //!
 //! A *scope* is what one watch covers: all namespaces, or one. Each has a resume point of its own. The loop is ours, over plain
 //! list and watch requests, since a resume point must be an argument and every bookmark must be seen. What the loop promises:
-//! an [`Observation`] with a `resource_version` comes only after every event up to it has been handed over, in the order of the
+//! an [`Observation`] with `reached` comes only after every event up to it has been handed over, in the order of the
 //! watch; pages of a list carry none until the last. Where the API server can't show what came since a watch last saw everything, an
 //! observation says so before the list: what follows from it is the journal's to record.
 
@@ -125,8 +125,8 @@ pub struct Observation {
     pub scope: Scope,
     /// Events, in the order in which they came.
     pub events: Vec<Raw>,
-    /// When set: everything up to this resource version has been handed over.
-    pub resource_version: Option<String>,
+    /// When set: everything up to there has been handed over.
+    pub reached: Option<Resume>,
     /// When set: sight was lost before this observation.
     pub lost: Option<Lost>,
 }
@@ -134,7 +134,7 @@ pub struct Observation {
 impl Observation {
     /// Of nothing yet.
     pub fn of(scope: Scope) -> Self {
-        Self { scope, events: Vec::new(), resource_version: None, lost: None }
+        Self { scope, events: Vec::new(), reached: None, lost: None }
     }
 }
 

@@ -18,6 +18,8 @@ use super::{Error, Lost, Observation, Options, Raw, Resume, Scope, is_before};
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Handed over at the latest when so many events are waiting.
 const MOST_COLLECTED: usize = 2_000;
+/// How far a watch may lag behind the storage.
+const LAG: Duration = Duration::from_secs(5);
 /// How long the next stage may take nothing before the watch is closed.
 const UNREAD: Duration = Duration::from_secs(5);
 /// When nothing more comes for so long, what has gathered is read.
@@ -48,7 +50,7 @@ enum State {
 /// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
 /// API server is one that waiting can't heal. Everything else is retried, and said in the log.
 pub async fn watch(client: Client, scope: Scope, from: Option<Resume>, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
-    let mut eye = Eye { client, scope, options, out, stand: from };
+    let mut eye = Eye { client, scope, options, out, stand: from, target: String::new() };
     let mut state = if eye.stand.is_some() { State::Probe } else { State::List { lost: None } };
     let mut answered = false;
     let mut failures = 0_u32;
@@ -73,8 +75,8 @@ pub async fn watch(client: Client, scope: Scope, from: Option<Resume>, mode: Mod
                 (answered, failures) = (true, failures + 1);
                 warn!(%scope, "The API server no longer knows the resource version where the watch stood: reading the list again.");
                 if !matches!(state, State::List { .. }) {
-                    let reason = "the API server no longer had the versions since the watch was last open (410 Gone)".to_owned();
-                    state = State::List { lost: eye.stand.clone().map(|last| Lost { last, reason, set_back: false }) };
+                    let reason = "the API server no longer had the versions since the watch was last open (410 Gone)";
+                    state = State::List { lost: eye.stand.as_ref().map(|stand| lost(stand, reason.to_owned(), false)) };
                 }
                 sleep(wait(failures, None, options)).await;
             }
@@ -149,6 +151,12 @@ pub(super) struct PageMetadata {
     pub next: String,
 }
 
+/// A watch lags behind the storage, so what is unseen may be older than the last that was seen.
+fn lost(stand: &Resume, reason: String, set_back: bool) -> Lost {
+    let at = stand.at.checked_sub(LAG).unwrap_or(stand.at);
+    Lost { last: Resume { resource_version: stand.resource_version.clone(), at }, reason, set_back }
+}
+
 /// One scope as it is seen.
 struct Eye<'a> {
     client: Client,
@@ -157,6 +165,8 @@ struct Eye<'a> {
     out: Sender<Observation>,
     /// Everything up to here was handed over; none before the first list.
     stand: Option<Resume>,
+    /// What the storage had reached before the watch began: before the watch has, what it shows may be old.
+    target: String,
 }
 
 impl Eye<'_> {
@@ -166,7 +176,7 @@ impl Eye<'_> {
                 if let Some(lost) = lost.take() {
                     self.say_lost(lost).await;
                 }
-                self.list().await.map(|()| State::Watch)
+                self.list().await.map(|()| State::Probe)
             }
             State::Probe => self.probe().await,
             State::Watch => self.follow().await.map(|()| State::Probe),
@@ -192,12 +202,15 @@ impl Eye<'_> {
     }
 
     /// The smallest list tells the newest resource version.
-    async fn probe(&self) -> Result<State, Error> {
+    async fn probe(&mut self) -> Result<State, Error> {
         let text = self.client.get_text(&path(&self.scope, "limit=1"), about(&self.scope, "list")).await?;
         let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
         Ok(match self.set_back(&page.metadata.resource_version) {
             Some(lost) => State::List { lost: Some(lost) },
-            None => State::Watch,
+            None => {
+                self.target = page.metadata.resource_version;
+                State::Watch
+            }
         })
     }
 
@@ -223,11 +236,11 @@ impl Eye<'_> {
             }
             let first = first.get_or_insert(page.metadata.resource_version).clone();
             next = page.metadata.next;
-            let resource_version = next.is_empty().then(|| first.clone());
-            self.hand_over(Observation { events, resource_version, ..Observation::of(self.scope.clone()) }).await;
+            let reached = next.is_empty().then(|| Resume { resource_version: first.clone(), at: began });
+            self.hand_over(Observation { events, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
             if next.is_empty() || self.out.is_closed() {
                 info!(scope = %self.scope, resource_version = first, "The list is read.");
-                self.stand = Some(Resume { resource_version: first, at: began });
+                self.stand = reached;
                 return Ok(());
             }
         }
@@ -239,6 +252,7 @@ impl Eye<'_> {
         let seconds = self.options.watch_timeout.as_secs().max(1);
         let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
         let mut body = self.client.get(&path(&self.scope, &query), about(&self.scope, "watch")).await?;
+        let began = Instant::now();
         let silence = self.options.watch_timeout + Duration::from_secs(20);
         let mut lines = Assembler::default();
         loop {
@@ -253,11 +267,16 @@ impl Eye<'_> {
             }
             let Gathered { events, reached, open, failed } = gather(&mut body, &mut lines, open).await?;
             let ended = !open && failed.is_none();
-            // At its end in order, a silent watch proves that there was nothing more.
-            let proven = if ended { reached.or_else(|| self.stand.as_ref().map(|stand| stand.resource_version.clone())) } else { reached };
+            // At the end of its time, a silent watch proves that there was nothing more. One that ends earlier proves nothing.
+            let whole = ended && began.elapsed() + LAG >= self.options.watch_timeout;
+            let stood = || self.stand.as_ref().map(|stand| stand.resource_version.clone()).filter(|_| whole);
+            let proven = reached.or_else(stood);
             if let Some(reached) = proven {
-                self.stand = Some(Resume { resource_version: reached.clone(), at: (self.options.now)() });
-                let seen = Observation { events, resource_version: Some(reached), ..Observation::of(self.scope.clone()) };
+                let behind = !whole && is_before(&reached, &self.target) == Some(true);
+                let at = self.stand.as_ref().map(|stand| stand.at).filter(|_| behind);
+                let stand = Resume { resource_version: reached, at: at.unwrap_or_else(self.options.now) };
+                self.stand = Some(stand.clone());
+                let seen = Observation { events, reached: Some(stand), ..Observation::of(self.scope.clone()) };
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);

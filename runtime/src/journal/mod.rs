@@ -125,8 +125,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Objects that could not be read as events, with the reason: they become dead letters of no sink.
     pub unreadable: Vec<(String, String)>,
-    /// The resource version that the scope has reached with this batch.
-    pub checkpoint: Option<String>,
+    /// Where the scope's watch has come with this batch.
+    pub checkpoint: Option<Resume>,
     /// Sight was lost before this batch.
     pub lost: Option<Lost>,
 }

@@ -67,14 +67,14 @@ impl Store {
                 )?
                 .execute((reason, seen_at, raw))?;
         }
-        appended.gap = self.after_batch(&batch.scope, repeats, batch.checkpoint.as_deref())?;
-        if let Some(version) = batch.checkpoint {
+        appended.gap = self.after_batch(&batch.scope, repeats, batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str()))?;
+        if let Some(reached) = batch.checkpoint {
             self.connection
                 .prepare_cached(
                     "INSERT INTO checkpoints (scope, epoch, resource_version, reached_at) VALUES (?1, ?2, ?3, ?4) \
                      ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch, resource_version = excluded.resource_version, reached_at = excluded.reached_at",
                 )?
-                .execute((&batch.scope, epoch, version, seen_at))?;
+                .execute((&batch.scope, epoch, reached.resource_version, seconds(reached.at)))?;
         }
         Ok(appended)
     }

@@ -77,6 +77,7 @@ pub async fn run<D: Destination>(
         }
         progress.set(State::Idle);
         tokio::select! {
+            biased;
             _ = head.changed() => {}
             _ = requeued.changed() => requeued.mark_changed(),
             _ = stop.wait_for(|stop| *stop) => {}
@@ -291,6 +292,7 @@ impl Relay<'_> {
         let call = destination.save(attempt, batch);
         tokio::pin!(call);
         tokio::select! {
+            biased;
             outcome = &mut call => return Some(outcome),
             _ = stop.wait_for(|stop| *stop) => {}
         }
@@ -347,6 +349,7 @@ impl Relay<'_> {
 /// Sleeps; true when the stop came first.
 async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
+        biased;
         () = sleep(time) => false,
         _ = stop.wait_for(|stop| *stop) => true,
     }

@@ -45,7 +45,7 @@ impl Default for Policy {
             misconfigured_wait: Duration::from_secs(15),
             tries_alone: 20,
             kills: 3,
-            suspects: 3,
+            suspects: 8,
             refusals: 16,
         }
     }

@@ -1,0 +1,123 @@
+//! Does the service keep its promises whatever happens? A simulation: the real watch, pipeline, journal (SQL and all) and relay, against an API
+//! server and a destination that misbehave by a seed, under a virtual clock, with crashes at any moment.
+//!
+//! `SEEDS=N` runs so many (default below); `SEED=N` runs one and tells its story.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "a test fails by a panic")]
+
+mod api;
+mod random;
+mod service;
+mod sink;
+mod verdict;
+mod world;
+
+use std::cell::Cell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use verdict::Violation;
+use world::Bug;
+
+/// Run in each `cargo xtask test`.
+const SEEDS: u64 = 2_000;
+/// Tried until a planted bug is found.
+const SEEDS_FOR_A_BUG: u64 = 400;
+
+thread_local! {
+    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// 2026-01-01.
+pub fn beginning() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
+
+/// The virtual clock as a wall clock.
+pub fn clock() -> SystemTime {
+    let now = Instant::now();
+    let began = BEGAN.get().unwrap_or(now);
+    beginning() + (now - began)
+}
+
+/// Plays one seed on this thread.
+fn play(seed: u64, bug: Option<Bug>) -> Result<(), Violation> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        BEGAN.set(Some(Instant::now()));
+        let memory = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
+        let world = world::world(seed, bug);
+        service::live(&world, memory.path()).await;
+        verdict::judge(&world, memory.path()).await
+    })
+}
+
+/// Plays seeds on all cores; gives the first that fails.
+fn search(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> Option<(u64, Violation)> {
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) as u64;
+    let found = std::sync::Mutex::new(None);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (found, seeds) = (&found, seeds.clone());
+            scope.spawn(move || {
+                for seed in seeds.filter(|seed| seed % threads == thread) {
+                    if found.lock().unwrap().is_some() {
+                        return;
+                    }
+                    if let Err(violation) = play(seed, bug) {
+                        *found.lock().unwrap() = Some((seed, violation));
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    let seeds = match number("SEED") {
+        Some(seed) => {
+            tracing_subscriber::fmt().without_time().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+            seed..seed + 1
+        }
+        None => 0..number("SEEDS").unwrap_or(SEEDS),
+    };
+    let began = std::time::Instant::now();
+    let count = seeds.end - seeds.start;
+    if let Some((seed, violation)) = search(seeds, None) {
+        panic!("seed {seed}: {violation}\nSEED={seed} plays it again");
+    }
+    println!("{count} seeds in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+#[test]
+fn a_seed_plays_the_same_each_time() {
+    let story = |seed| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            BEGAN.set(Some(Instant::now()));
+            let memory = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
+            let world = world::world(seed, None);
+            service::live(&world, memory.path()).await;
+            let world = world::lock(&world);
+            (world.story.clone(), world.stored.clone())
+        })
+    };
+    for seed in 0..5 {
+        assert_eq!(story(seed), story(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    for bug in [Bug::CheckpointBeforeCommit, Bug::CursorBeforeOk, Bug::PoisonOnOutage, Bug::WatchFromLastPage] {
+        let (seed, violation) = search(0..SEEDS_FOR_A_BUG, Some(bug)).unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDS_FOR_A_BUG} seeds"));
+        println!("{bug:?} is found by seed {seed}: {}", violation.what);
+    }
+}
