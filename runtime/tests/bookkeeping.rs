@@ -43,13 +43,8 @@ impl Stage {
 
     /// A subcommand's exit code and JSON.
     fn ask(&self, words: &[&str]) -> (i32, Value) {
-        let output = Command::new(PROGRAM)
-            .args(words)
-            .arg("--data-dir")
-            .arg(self.folder.path().join("data"))
-            .args(["--format", "json"])
-            .output()
-            .unwrap();
+        let output =
+            Command::new(PROGRAM).args(words).arg("--data-dir").arg(self.folder.path().join("data")).args(["--format", "json"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap(), serde_json::from_str(&text).unwrap_or_else(|_| panic!("{words:?} printed {text:?} and {error}")))

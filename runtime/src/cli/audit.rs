@@ -154,7 +154,9 @@ fn as_json(account: &Account, at: &[String], events: usize) -> serde_json::Value
     let sinks: BTreeMap<&String, BTreeMap<String, serde_json::Value>> = account
         .iter()
         .map(|(sink, verdicts)| {
-            let verdicts = verdicts.iter().map(|(verdict, (count, examples))| (verdict.word().replace(' ', "_"), json!({ "count": count, "examples": examples })));
+            let verdicts = verdicts
+                .iter()
+                .map(|(verdict, (count, examples))| (verdict.word().replace(' ', "_"), json!({ "count": count, "examples": examples })));
             (sink, verdicts.collect())
         })
         .collect();
@@ -168,7 +170,17 @@ mod tests {
     fn gap(sink: Option<&str>, since: Option<&str>, until: Option<&str>) -> Gap {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let reason = String::new();
-        Gap { id: 1, scope: None, sink: text(sink), since: None, until: None, since_version: text(since), until_version: text(until), certain: true, reason }
+        Gap {
+            id: 1,
+            scope: None,
+            sink: text(sink),
+            since: None,
+            until: None,
+            since_version: text(since),
+            until_version: text(until),
+            certain: true,
+            reason,
+        }
     }
 
     #[test]
