@@ -67,11 +67,13 @@ impl Stage {
     fn account(&self, put: &[Put]) -> Account {
         let mut wanted = put.len();
         loop {
-            let account = Account::of(put, &self.sls.wait_for(wanted, PATIENCE).unwrap());
+            let stored = self.sls.wait_for(wanted, PATIENCE);
+            let stored = stored.unwrap_or_else(|why| panic!("{why}; missing: {:?}", Account::of(put, &self.sls.stored()).missing));
+            let account = Account::of(put, &stored);
             if account.missing.is_empty() {
                 return account;
             }
-            wanted = self.sls.count() + 1;
+            wanted = stored.len() + 1;
         }
     }
 
