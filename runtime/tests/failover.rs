@@ -68,7 +68,7 @@ impl Stage {
         let mut wanted = put.len();
         loop {
             let stored = self.sls.wait_for(wanted, PATIENCE);
-            let stored = stored.unwrap_or_else(|why| panic!("{why}; missing: {:?}", Account::of(put, &self.sls.stored()).missing));
+            let stored = stored.unwrap_or_else(|why| panic!("{why}; {} are missing", Account::of(put, &self.sls.stored()).missing.len()));
             let account = Account::of(put, &stored);
             if account.missing.is_empty() {
                 return account;
@@ -183,7 +183,7 @@ async fn a_leader_cut_off_from_the_api_server_is_silent_before_the_other_speaks(
     let account = stage.account(&put);
     let stored = stage.sls.stored();
     let after = |log: &StoredLog| Duration::from_nanos(log.arrived_ns.saturating_sub(renewed));
-    let (last, first) = (after(of(&stored, "a").next_back().unwrap()), after(of(&stored, "b").next().unwrap()));
+    let (last, first) = (after(of(&stored, "a").next_back().unwrap()), after(of(&stored, "b").next().expect("the other had nothing left to say")));
     println!("cut off: silent {last:?} after its last renewal, the other spoke at {first:?}, {} doubled", account.doubled.len());
     assert!(last > Duration::from_secs(4), "it was silent before it had to be, so this proves nothing: {last:?}");
     assert!(last <= Duration::from_secs(10));

@@ -101,17 +101,18 @@ impl Keeper {
 }
 
 async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut closed: Closed) {
-    let (mut refused, mut warned) = (false, false);
+    let (mut said, mut warned) = (false, false);
     while !*closed.borrow() {
         let ours = delivered(&journal, &sinks).await;
         let result = elector.turn(&ours).await;
         let forbidden = matches!(result, Err(Error::Forbidden { .. }));
         match result {
-            Ok(()) => {}
-            Err(why) if forbidden && !refused => {
-                refused = true;
+            Ok(()) => said = false,
+            Err(why) if !said => {
+                said = true;
                 warn!(
-                    "What is delivered is kept on this disk alone: when it is lost, the list is read again, and what it no longer shows is lost: {why}"
+                    "What is delivered is noted on this disk alone, not in the Lease: if the disk is lost now, the list is read again; what it still \
+                     shows is stored twice, what it no longer shows may be missing. {why}"
                 );
             }
             Err(why) => debug!("The Lease could not be kept: {why}."),
@@ -122,7 +123,8 @@ async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut cl
             warned = true;
             warn!(
                 holder,
-                "Another process that lives holds the Lease: both deliver, and every event is stored twice. Stop one, start both with --leader-elect, or give them another --lease-name each."
+                "Another process that lives holds the Lease: both deliver, and every event is stored twice. Stop one, start both with \
+                 --leader-elect, or give each a --lease-name of its own."
             );
         }
         let pause = if forbidden { FORBIDDEN } else { lease::RETRY };

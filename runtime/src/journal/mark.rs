@@ -111,7 +111,7 @@ fn covered(connection: &Connection, sink: &str, through: &Through) -> rusqlite::
     let mut bounds: HashMap<&str, (Position, &str)> = HashMap::new();
     for (scope, version) in through {
         // One that this journal has not reached may be from before the API server's storage was set back.
-        if !reached(connection, scope)?.is_some_and(|reached| is_before(&reached, version) != Some(true)) {
+        if reached(connection, scope)?.is_none_or(|reached| is_before(&reached, version) == Some(true)) {
             continue;
         }
         bounds.insert(scope, (bound(connection, scope, version)?, version));
