@@ -14,7 +14,7 @@ use kubedl_events::journal::{self, Batch, Entry, Journal, Kept};
 use kubedl_events::relay::{self, Attempt, Destination, Item, Limits, Outcome, Policy, Progress};
 use kubedl_events::sink::grant::{Document, Grant};
 use kubedl_events::sink::http::{self, Gate};
-use kubedl_events::sink::{Blueprint, Engine, Sink};
+use kubedl_events::sink::{Blueprint, Engine, Sink, Term};
 use testkit::apiserver::ApiServer;
 use testkit::load::{Account, Load};
 use testkit::program::{Program, Start, sinks};
@@ -225,7 +225,7 @@ async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str
     let before = own_cpu()?;
     let began = Instant::now();
     let head = *journal.head().borrow();
-    let work = relay::run(destination, journal.clone(), cursor, &options, &progress, stopped);
+    let work = relay::run(&mut destination, journal.clone(), cursor, &options, &progress, stopped);
     let watched = async {
         let _ = progress.position().wait_for(|position| *position >= head).await;
         stop.send_replace(true);
@@ -256,7 +256,7 @@ struct Way(Gate);
 impl Native {
     fn new(grant: &Grant, environment: &dyn Fn(&str) -> Option<String>) -> Done<Self> {
         let settings = native::Settings::from_env(environment).map_err(|why| format!("{why:?}"))?;
-        Ok(Self { sink: native::Sink::new(settings), way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()))) })
+        Ok(Self { sink: native::Sink::new(settings), way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless())) })
     }
 }
 

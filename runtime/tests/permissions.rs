@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use testkit::apiserver::ApiServer;
 use testkit::program::Start;
 
@@ -44,6 +45,44 @@ fn a_missing_right_is_named_with_the_role_that_gives_it() {
     let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "wrong"), &[]);
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("does not accept these credentials (401"), "{log}");
+}
+
+/// The rights that the service needs without a Lease, for the user `watcher`.
+async fn let_watch(server: &ApiServer) {
+    use kube::api::{Api, PostParams};
+    let file = kube::config::Kubeconfig::read_from(&server.kubeconfig).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
+    let client = kube::Client::try_from(config).unwrap();
+    let role = serde_json::json!({"metadata": {"name": "watcher"}, "rules": [
+        {"apiGroups": [""], "resources": ["events", "pods"], "verbs": ["get", "list", "watch"]}]});
+    let binding = serde_json::json!({"metadata": {"name": "watcher"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "watcher"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "watcher"}]});
+    let (roles, bindings): (Api<ClusterRole>, Api<ClusterRoleBinding>) = (Api::all(client.clone()), Api::all(client));
+    roles.create(&PostParams::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
+    bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_right_to_leases_it_warns_once_and_runs_but_takes_no_part_in_an_election() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ApiServer::start(&folder.path().join("cluster"), &["--extra-tokens", "watcher,watcher,watchers"]).unwrap();
+    let_watch(&server).await;
+    let watcher = kubeconfig(folder.path(), &server, "watcher");
+    let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--kubeconfig", &watcher);
+    let mut program = start().start().unwrap();
+    for words in ["What is delivered is noted on this disk alone", "The list is read."] {
+        program.wait_for_log(words, Duration::from_secs(60)).unwrap();
+    }
+    let log = program.log().unwrap();
+    assert!(program.terminate().unwrap().success());
+    assert_eq!(log.matches("noted on this disk alone").count(), 1, "{log}");
+    for words in ["A Role with this rule gives it", "coordination.k8s.io", "create", "update"] {
+        assert!(log.contains(words), "{words:?} is not in: {log}");
+    }
+    let (status, _, log) = start().flag("--leader-elect").run().unwrap();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("error: not permitted to get leases in namespace default") && log.contains("A Role with this rule gives it"), "{log}");
 }
 
 #[test]

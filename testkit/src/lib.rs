@@ -9,6 +9,7 @@ pub mod apiserver;
 pub mod life;
 pub mod load;
 pub mod program;
+pub mod proxy;
 pub mod sls;
 
 /// A folder in memory where there is one, for the files of servers whose disk is not what a test is about.

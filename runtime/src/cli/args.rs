@@ -58,6 +58,10 @@ pub struct Args {
     #[arg(long, env = "KUBEDL_EVENTS_TIMEOUT", value_name = "TIME", value_parser = time, requires = "once")]
     pub timeout: Option<Duration>,
 
+    /// The Lease
+    #[command(flatten)]
+    pub lease: Lease,
+
     /// Folder of the journal and the compiled sinks
     #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
     pub data_dir: PathBuf,
@@ -215,6 +219,22 @@ pub enum Format {
     Text,
     /// For machines.
     Json,
+}
+
+/// About the Lease that says who delivers, and what is delivered.
+#[derive(Clone, Debug, Flags)]
+pub struct Lease {
+    /// Deliver only while this process holds the Lease, so that two replicas can run
+    #[arg(long, env = "KUBEDL_EVENTS_LEADER_ELECT", conflicts_with_all = ["from", "once"])]
+    pub leader_elect: bool,
+
+    /// The Lease that keeps what is delivered, and with --leader-elect who delivers
+    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAME", value_name = "NAME", default_value = "kubedl-events")]
+    pub lease_name: String,
+
+    /// The Lease's namespace [default: the Pod's, or the kubeconfig context's]
+    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
 }
 
 /// `--objects`.

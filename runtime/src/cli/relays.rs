@@ -2,27 +2,43 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
 
-use crate::journal::{Journal, Start};
-use crate::relay::{self, Destination, Progress};
+use crate::cluster::spread;
+use crate::event;
+use crate::journal::{Cursor, Journal, Start};
+use crate::relay::{self, Destination, Policy, Progress};
 use crate::sink::grant::{Document, Environment, Grant};
-use crate::sink::{Blueprint, Directories, Engine, Error, Sink, find};
+use crate::sink::{Blueprint, Directories, Engine, Error, Sink, Term, find};
+
+/// What the relays of this process share.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub journal: Journal,
+    pub start: Start,
+    pub grace: Duration,
+    pub event: event::Options,
+}
 
 /// A relay that runs.
 pub(super) struct Running {
-    pub sink: String,
     pub progress: Arc<Progress>,
-    ended: oneshot::Receiver<()>,
+    sink: String,
+    ended: oneshot::Receiver<Sink>,
 }
 
 impl Running {
-    /// Waits for its end.
-    pub(super) async fn join(self) {
-        let _ = self.ended.await;
+    /// Waits for its end, gives an account of it, and gives the sink back: no request of it is open then.
+    pub(super) async fn join(self) -> Option<Sink> {
+        let sink = self.ended.await.ok();
+        let Self { sink: name, progress, .. } = self;
+        let (delivered, dead, retried, batches) = (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
+        info!(sink = name, delivered, dead, retried, batches, "Sink is closed.");
+        sink
     }
 }
 
@@ -60,48 +76,74 @@ fn announce(name: &str, blueprint: &Blueprint, grant: &Grant, began: Instant) {
     }
 }
 
-/// Opens a sink on a thread of its own and starts its relay there; answers when it is open.
-pub(super) async fn start(
-    mut sink: Sink,
-    journal: &Journal,
-    start: Start,
-    options: relay::Options,
-    stop: &watch::Receiver<bool>,
-) -> Result<Running, relay::Error> {
-    let cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
+/// For how long, and how, a relay is to run.
+pub(super) struct Run {
+    /// Until when the sink may send.
+    pub term: Term,
+    /// The stop, which leaves the batch in flight its time.
+    pub stop: watch::Receiver<bool>,
+    /// Whether another may have sent what the journal has now.
+    pub unsure: bool,
+    /// Told when the sink is open, or why it can't be; with nobody to tell, it is tried again for ever.
+    pub opened: Option<oneshot::Sender<Result<(), relay::Error>>>,
+}
+
+/// Starts a sink's relay on a thread of its own.
+pub(super) async fn start(mut sink: Sink, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
+    let Setting { journal, start, grace, event } = setting.clone();
+    let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace, event, spread };
+    let mut cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
+    if run.unsure {
+        cursor.unsure_through = *journal.head().borrow();
+    }
+    let refuse = |why: std::io::Error| relay::Error::NotOpened { sink: options.sink.clone(), reason: why.to_string() };
+    // Guests' requests block threads of this runtime's pool.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(64).build().map_err(refuse)?;
     let progress = Arc::new(Progress::default());
-    let (opened_tx, opened) = oneshot::channel();
     let (ended_tx, ended) = oneshot::channel();
-    let (name, journal, mut stop, shared) = (options.sink.clone(), journal.clone(), stop.clone(), progress.clone());
-    let work = move || {
-        // Guests' requests block threads of this runtime's pool.
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(64).build() {
-            Ok(runtime) => runtime,
-            Err(why) => {
-                let _ = opened_tx.send(Err(relay::Error::NotOpened { sink: options.sink, reason: why.to_string() }));
-                return;
+    let (name, shared) = (options.sink.clone(), progress.clone());
+    let spawned = std::thread::Builder::new().name(format!("sink {name}")).spawn({
+        let options = options.clone();
+        move || {
+            sink.begin(run.term.clone());
+            let term = run.term.clone();
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    // What is in flight is dropped where it stands.
+                    () = term.over() => {}
+                    () = work(&mut sink, journal, cursor, &options, &shared, run) => {}
+                }
+            });
+            sink.cut();
+            // What is left there waits for a name or a connection that it can't use any more.
+            runtime.shutdown_background();
+            let _ = ended_tx.send(sink);
+        }
+    });
+    spawned.map_err(refuse)?;
+    Ok(Running { sink: name, progress, ended })
+}
+
+/// Opens the sink, and delivers until the stop.
+async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay::Options, progress: &Progress, mut run: Run) {
+    while let Err(why) = relay::open(sink, options, &mut run.stop).await {
+        let Some(opened) = run.opened.take() else {
+            let wait = options.policy.misconfigured_wait;
+            error!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "Nothing is delivered: {why}.");
+            tokio::select! {
+                () = sleep(wait) => continue,
+                _ = run.stop.wait_for(|stop| *stop) => return,
             }
         };
-        runtime.block_on(async {
-            let result = relay::open(&mut sink, &options, &mut stop).await;
-            let open = result.is_ok();
-            let _ = opened_tx.send(result);
-            if !open {
-                sink.close().await;
-                return;
-            }
-            info!(sink = options.sink, position = cursor.position, "Sink is open.");
-            if let Err(why) = relay::run(sink, journal, cursor, &options, &shared, stop).await {
-                tracing::error!(sink = options.sink, "The sink's relay ended: {why}.");
-            }
-        });
-        let _ = ended_tx.send(());
-    };
-    let spawned = std::thread::Builder::new().name(format!("sink {name}")).spawn(work);
-    if let Err(why) = spawned {
-        return Err(relay::Error::NotOpened { sink: name, reason: why.to_string() });
+        let _ = opened.send(Err(why));
+        return sink.close().await;
     }
-    let closed = |_| relay::Error::NotOpened { sink: name.clone(), reason: "its thread ended".to_owned() };
-    opened.await.map_err(closed)??;
-    Ok(Running { sink: name, progress, ended })
+    if let Some(opened) = run.opened.take() {
+        let _ = opened.send(Ok(()));
+    }
+    info!(sink = options.sink, position = cursor.position, "Sink is open.");
+    if let Err(why) = relay::run(sink, journal, cursor, options, progress, run.stop).await {
+        error!(sink = options.sink, "The sink's relay ended: {why}.");
+    }
 }

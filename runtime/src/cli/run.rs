@@ -9,17 +9,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::cluster::lease::{Elector, Place};
 use crate::cluster::{self, Mode, Observation, Owners, Recording, Scope};
 use crate::journal::{self, Journal};
-use crate::relay::{self, Policy};
+use crate::relay::Progress;
 use crate::sink::Directories;
 use crate::{event, filter};
 
 use super::args::{self, Args};
 use super::control;
+use super::delivery::{Delivery, identity};
 use super::exit::Exit;
+use super::lead;
 use super::pipeline::{Pipeline, Seen};
-use super::relays::{self, Running};
+use super::relays::{self, Setting};
 
 /// How long the first list of Pods is waited for.
 const PODS_PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +59,7 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let home = Home::make(args).map_err(failed)?;
     let cache = args.data_dir.join("compiled");
     let sinks = relays::load(&args.event_storage, &directories, &cache, environment).await.map_err(|why| usage(why.into()))?;
+    let names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
@@ -63,26 +67,19 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
         tokio::spawn(control::serve(home.directory.clone(), journal.clone()));
     }
     let (closing, closed) = close_with(stop.clone());
-    let mut running = Vec::new();
-    for sink in sinks {
-        let options = relay::Options {
-            sink: sink.name().to_owned(),
-            policy: Policy::default(),
-            grace: args.grace,
-            event: event.clone(),
-            spread: cluster::spread,
-        };
-        let start = match args.start {
-            args::Start::Oldest => journal::Start::Oldest,
-            args::Start::Now => journal::Start::Now,
-        };
-        running.push(relays::start(sink, &journal, start, options, &closed).await.map_err(|why| usage(why.into()))?);
-    }
+    let start = match args.start {
+        args::Start::Oldest => journal::Start::Oldest,
+        args::Start::Now => journal::Start::Now,
+    };
+    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone() };
+    let scopes = source.scopes();
+    let elector = source.elector(args.lease.leader_elect);
+    let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
     let objects = match args.objects {
         args::Objects::Kubedl => filter::Objects::Kubedl,
         args::Objects::All => filter::Objects::All,
     };
-    let service = Service { args, journal, source, objects, event, running, closing };
+    let service = Service { args, journal, source, sinks: names, objects, event, delivery, closing };
     let ended = service.run(stop).await;
     drop(home);
     ended
@@ -138,7 +135,7 @@ impl Drop for Home {
 
 /// Where events come from.
 enum Source {
-    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners },
+    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners, lease: Option<Place> },
     Recording { recording: Recording, owners: Owners },
 }
 
@@ -156,7 +153,25 @@ impl Source {
         }
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
-        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners })
+        let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
+        let lease = (!args.once).then(|| Place { namespace: namespace(), name: args.lease.lease_name.clone() });
+        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
+    }
+
+    /// For the Lease, where there is to be one, and whether it says who delivers.
+    fn elector(&self, elect: bool) -> Option<(Elector, bool)> {
+        match self {
+            Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity()), elect)),
+            _ => None,
+        }
+    }
+
+    /// Keys of what is watched.
+    fn scopes(&self) -> Vec<String> {
+        match self {
+            Self::Cluster { options, .. } => options.scopes.iter().map(|scope| scope.key().to_owned()).collect(),
+            Self::Recording { .. } => Vec::new(),
+        }
     }
 
     fn owners(&self) -> Owners {
@@ -166,12 +181,17 @@ impl Source {
     }
 
     /// Ends when there is nothing more to see, or with an error that waiting can't heal.
-    async fn run(self, journal: &Journal, once: bool, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
-        let (client, options, owners) = match self {
+    async fn run(self, journal: &Journal, sinks: &[String], once: bool, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
+        let (client, options, owners, lease) = match self {
             Self::Recording { recording, .. } => return Ok(recording.play(&out).await?),
-            Self::Cluster { client, options, owners } => (client, options, owners),
+            Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
         bind(&client, journal).await?;
+        // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
+        let there = match &lease {
+            Some(place) => lead::read(&client, place).await,
+            None => None,
+        };
         let mut pods = tokio::task::JoinSet::new();
         for scope in options.scopes.clone() {
             let owners = owners.clone();
@@ -185,7 +205,7 @@ impl Source {
         let mut watches = tokio::task::JoinSet::new();
         for scope in options.scopes.clone() {
             // A list is what --once asks for: where a watch stood doesn't matter to it.
-            let from = if once { None } else { journal.checkpoint(scope.key()).await? };
+            let from = if once { None } else { journal.checkpoint(scope.key()).await?.or_else(|| lead::resume(there.as_ref()?, sinks, scope.key())) };
             info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
             let (options, out) = (cluster::Options::clone(&options), out.clone());
             watches.spawn(cluster::watch_on_thread(scope, from, mode, options, out));
@@ -223,55 +243,53 @@ struct Service<'a> {
     journal: Journal,
     source: Source,
     objects: filter::Objects,
+    sinks: Vec<String>,
     event: event::Options,
-    running: Vec<Running>,
+    delivery: Delivery,
     closing: Arc<watch::Sender<bool>>,
 }
 
 impl Service<'_> {
     async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
-        let Self { args, journal, source, objects, event, running, closing } = self;
+        let Self { args, journal, source, sinks, objects, event, mut delivery, closing } = self;
         let pipeline = Pipeline { owners: source.owners(), objects, journal: journal.clone(), options: event, now: SystemTime::now };
         let (out, observations) = mpsc::channel(4);
         // Ends by itself for a recording, and with --once.
+        let positions = delivery.progress();
         let work = async {
-            let (source, seen) = tokio::join!(source.run(&journal, args.once, out), pipeline.run(observations));
+            let (source, seen) = tokio::join!(source.run(&journal, &sinks, args.once, out), pipeline.run(observations));
             source?;
             let seen = seen?;
-            delivered(&running, &journal).await;
-            anyhow::Ok(verdict(seen, &running))
+            delivered(&positions, &journal).await;
+            anyhow::Ok(verdict(seen, &positions))
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);
         let ended = tokio::select! {
             ended = timeout(limit, work) => ended.unwrap_or(Ok(Exit::TimedOut)),
+            why = delivery.failed() => Err(why),
             _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
         };
         closing.send_replace(true);
-        finish(running, &journal, ended).await
+        let closed = delivery.close().await;
+        finish(&journal, ended.and_then(|exit| closed.map(|()| exit))).await
     }
 }
 
 /// Waits until every sink is done with everything in the journal.
-async fn delivered(running: &[Running], journal: &Journal) {
+async fn delivered(relays: &[Arc<Progress>], journal: &Journal) {
     let head = *journal.head().borrow();
-    for relay in running {
-        let _ = relay.progress.position().wait_for(|position| *position >= head).await;
+    for progress in relays {
+        let _ = progress.position().wait_for(|position| *position >= head).await;
     }
 }
 
-fn verdict(seen: Seen, running: &[Running]) -> Exit {
-    let dead: u64 = running.iter().map(|relay| relay.progress.dead()).sum();
+fn verdict(seen: Seen, relays: &[Arc<Progress>]) -> Exit {
+    let dead: u64 = relays.iter().map(|progress| progress.dead()).sum();
     if seen.unreadable + dead > 0 { Exit::NotAllStored } else { Exit::Stopped }
 }
 
-/// Waits for the sinks, gives an account of what was done, and closes the journal.
-async fn finish(running: Vec<Running>, journal: &Journal, ended: anyhow::Result<Exit>) -> Ended {
-    for relay in running {
-        let (sink, progress) = (relay.sink.clone(), relay.progress.clone());
-        relay.join().await;
-        let (delivered, dead, retried, batches) = (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
-        info!(sink, delivered, dead, retried, batches, "Sink is closed.");
-    }
+/// Gives an account of what was done, and closes the journal.
+async fn finish(journal: &Journal, ended: anyhow::Result<Exit>) -> Ended {
     let stats = journal.stats();
     info!(stored = stats.stored(), known = stats.known(), dropped = stats.dropped(), commits = stats.commits(), "Journal is closed.");
     let closed = journal.close().await;

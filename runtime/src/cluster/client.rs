@@ -68,6 +68,11 @@ impl Client {
         }
     }
 
+    /// The namespace that requests without one mean: the kubeconfig context's, or the Pod's, else `default`.
+    pub fn namespace(&self) -> &str {
+        self.kube.default_namespace()
+    }
+
     /// Sends a GET and gives the body of a 2xx; everything else is an [`Error`].
     pub(super) async fn get(&self, path: &str, about: About) -> Result<Body, Error> {
         let request = http::Request::get(path).body(Body::empty()).map_err(|why| Error::Protocol(why.to_string()))?;

@@ -8,6 +8,7 @@
 
 mod client;
 mod inventory;
+pub mod lease;
 mod line;
 mod owner;
 mod raw;
@@ -208,10 +209,11 @@ impl fmt::Display for Error {
                     Scope::All => ("ClusterRole", String::new()),
                     Scope::Namespace(name) => ("Role", format!(" in namespace {name}")),
                 };
+                let verbs = if *resource == "leases" { r#""get", "create", "update""# } else { r#""get", "list", "watch""# };
                 write!(
                     f,
                     "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it:\n  \
-                     - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [\"get\", \"list\", \"watch\"]"
+                     - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [{verbs}]"
                 )
             }
             Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),

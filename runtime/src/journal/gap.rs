@@ -72,6 +72,7 @@ impl Store {
             self.connection
                 .execute("UPDATE journal SET epoch = epoch + 1 WHERE epoch = (SELECT epoch FROM checkpoints WHERE scope = ?1)", [scope])?;
             self.connection.execute("DELETE FROM checkpoints WHERE scope = ?1", [scope])?;
+            super::mark::set_back(&self.connection, scope)?;
         }
         let changed = self.connection.execute(
             "UPDATE gaps SET set_back = max(set_back, ?2), reason = CASE WHEN ?2 THEN ?3 ELSE reason END WHERE scope = ?1 AND sink IS NULL AND until IS NULL",

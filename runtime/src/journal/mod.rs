@@ -19,6 +19,7 @@
 
 mod gap;
 mod letters;
+mod mark;
 mod reader;
 mod room;
 mod salvage;
@@ -39,6 +40,7 @@ use crate::cluster::{Lost, Resume};
 
 pub use gap::{Gap, is_open};
 pub use letters::{Choice, Letter, Retried};
+pub use mark::{Through, covers};
 pub use reader::{Fate, Reader, Row, Standing};
 pub use room::{OnFull, SHED, half_of_volume};
 
@@ -471,6 +473,18 @@ impl Journal {
     /// Changes when dead letters are to be tried again.
     pub fn requeued(&self) -> watch::Receiver<u64> {
         self.requeued.clone()
+    }
+
+    /// For each scope the resource version up to which a sink is done with every event: what another replica, or a new disk, can go on
+    /// from. It is empty for a scope of which nothing is known since the API server's storage was set back.
+    pub async fn delivered(&self, sink: &str) -> Result<Through, Error> {
+        self.ask(|reply| writer::Command::Delivered { sink: sink.to_owned(), reply }).await
+    }
+
+    /// Moves the cursor of a sink over rows that another replica has delivered: to the first one that is beyond the resource versions
+    /// given, or a few thousand rows at once. Never backwards. Gives the cursor.
+    pub async fn deliver_through(&self, sink: &str, through: Through) -> Result<Position, Error> {
+        self.ask(|reply| writer::Command::DeliverThrough { sink: sink.to_owned(), through, reply }).await
     }
 
     /// A connection that reads, for one thread.

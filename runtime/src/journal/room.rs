@@ -159,6 +159,8 @@ pub(super) fn is_damage(why: &rusqlite::Error) -> bool {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
     let code = why.sqlite_error_code();
     matches!(code, Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+        // A damaged header may claim a format that there never was; SQLite has no code for that.
+        || why.to_string().contains("unsupported file format")
         || matches!(why, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }
 

@@ -122,6 +122,7 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
+    connection.execute_batch(super::mark::TABLE)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::mark::Marks;
 use super::reader::checksum;
 use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Position, Start};
 use crate::cluster::Resume;
@@ -17,6 +18,7 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     /// The last position given.
     pub(super) last: Position,
+    pub(super) marks: Marks,
     pub(super) now: fn() -> SystemTime,
     /// How long the API server shows an event.
     pub(super) event_ttl: Duration,
@@ -31,7 +33,7 @@ impl Store {
 
     /// Stores a batch; what it says of lost sight first, and of the end of a list last.
     pub(super) fn append(&mut self, batch: Batch) -> rusqlite::Result<Appended> {
-        let seen_at = self.seconds();
+        let (seen_at, before) = (self.seconds(), self.last);
         let mut appended = Appended::default();
         if let Some(lost) = &batch.lost {
             self.lose_sight(&batch.scope, lost)?;
@@ -67,14 +69,16 @@ impl Store {
                 )?
                 .execute((reason, seen_at, raw))?;
         }
-        appended.gap = self.after_batch(&batch.scope, repeats, batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str()))?;
-        if let Some(reached) = batch.checkpoint {
+        let reached = batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str());
+        self.marks.note(&self.connection, &batch.scope, before..self.last, reached, seen_at)?;
+        appended.gap = self.after_batch(&batch.scope, repeats, reached)?;
+        if let Some(reached) = &batch.checkpoint {
             self.connection
                 .prepare_cached(
                     "INSERT INTO checkpoints (scope, epoch, resource_version, reached_at) VALUES (?1, ?2, ?3, ?4) \
                      ON CONFLICT (scope) DO UPDATE SET epoch = excluded.epoch, resource_version = excluded.resource_version, reached_at = excluded.reached_at",
                 )?
-                .execute((&batch.scope, epoch, reached.resource_version, seconds(reached.at)))?;
+                .execute((&batch.scope, epoch, &reached.resource_version, seconds(reached.at)))?;
         }
         Ok(appended)
     }

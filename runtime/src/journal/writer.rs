@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::letters::{Choice, Retried};
+use super::mark::{self, Marks, Through};
 use super::room::{OnFull, Reserve, is_damage, is_disk_trouble};
 use super::salvage::salvage;
 use super::store::Store;
@@ -58,6 +59,15 @@ pub(super) enum Command {
     Settle {
         sink: String,
         reply: Reply<()>,
+    },
+    Delivered {
+        sink: String,
+        reply: Reply<Through>,
+    },
+    DeliverThrough {
+        sink: String,
+        through: Through,
+        reply: Reply<Position>,
     },
     Requeue {
         choice: Choice,
@@ -112,7 +122,8 @@ impl Writer {
         head.send_replace(last);
         let file = options.directory.join("journal.sqlite");
         let reserve = Reserve::new(&options.directory, options.durable);
-        let store = Store { connection, last, now: options.now, event_ttl: options.event_ttl, most_letters: options.most_letters };
+        let store =
+            Store { connection, last, marks: Marks::default(), now: options.now, event_ttl: options.event_ttl, most_letters: options.most_letters };
         let clean_next = Instant::now() + CLEANING_STEP;
         Ok(Self { store, file, _lock: lock, head, requeued, stats, options: options.clone(), reserve, blocked: false, clean_next })
     }
@@ -223,6 +234,10 @@ impl Writer {
             Command::Requeue { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.requeue(&choice)?)), |_| ())),
             Command::Discard { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.discard(&choice)?)), |_| ())),
             Command::Retried { letters, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.retried(&letters)?)), |()| ())),
+            Command::Delivered { sink, reply } => pending.push(answer(reply, mark::delivered(&self.store.connection, &sink), |_| ())),
+            Command::DeliverThrough { sink, through, reply } => {
+                pending.push(answer(reply, self.savepoint(|store| store.deliver_through(&sink, &through)), |_| ()));
+            }
             Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster), |()| ())),
             Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope), |_| ())),
             Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)), |_| ())),
@@ -289,7 +304,7 @@ impl Writer {
     /// One step of deleting what is old; gives whether there is more.
     fn clean(&mut self) -> bool {
         let store = &mut self.store;
-        let step = store.forget_rows(Some(self.options.retain)).and_then(|rows| Ok(rows + store.forget_identities()?));
+        let step = store.forget_rows(Some(self.options.retain)).and_then(|rows| Ok(rows + store.forget_identities()? + store.forget_marks()?));
         match step.and_then(|gone| Ok(gone > 0 || store.shrink()?)) {
             Ok(more) => more,
             Err(why) => {
@@ -382,6 +397,8 @@ fn refuse(command: Command, why: &rusqlite::Error) {
         Command::Checkpoint { reply, .. } => no(reply, why),
         Command::Append { reply, .. } => no(reply, why),
         Command::Register { reply, .. } => no(reply, why),
+        Command::Delivered { reply, .. } => no(reply, why),
+        Command::DeliverThrough { reply, .. } => no(reply, why),
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn open<D: Destination>(destination: &mut D, options: &Options, stop: 
 
 /// Hands everything after the sink's cursor to an opened destination, for ever: until `stop` becomes true.
 pub async fn run<D: Destination>(
-    mut destination: D,
+    destination: &mut D,
     journal: Journal,
     cursor: Cursor,
     options: &Options,
@@ -68,11 +68,11 @@ pub async fn run<D: Destination>(
     while !*stop.borrow() {
         if requeued.has_changed().unwrap_or(false) {
             requeued.mark_unchanged();
-            relay.try_letters_again(&mut destination, &mut stop).await;
+            relay.try_letters_again(destination, &mut stop).await;
         }
         let pending = head.borrow_and_update().saturating_sub(relay.position);
         if pending > 0 {
-            relay.next_batch(&mut destination, &mut stop).await;
+            relay.next_batch(destination, &mut stop).await;
             continue;
         }
         progress.set(State::Idle);

@@ -18,6 +18,7 @@ mod host;
 pub mod http;
 mod output;
 mod runner;
+mod term;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use blueprint::{Blueprint, Description, EnvVar};
 pub use directory::{Directories, Found, find};
 pub use engine::Engine;
 pub use runner::Sink;
+pub use term::Term;
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "0.1.0";

@@ -16,7 +16,7 @@ use super::grant::Grant;
 use super::host::{Conduct, Host};
 use super::http::Gate;
 use super::output::Target;
-use super::{Blueprint, grant};
+use super::{Blueprint, Term, grant};
 
 /// Batches where neither the grant nor the sink says otherwise.
 const BATCH: Limits = Limits { events: 1_000, bytes: 1 << 20 };
@@ -51,13 +51,25 @@ impl Sink {
             return Err(grant::Error::NotGranted { sink: name.to_owned(), names, source: grant.source.clone() });
         }
         let grant = Arc::new(grant);
-        let gate = Gate::new(name, grant.clone());
+        let gate = Gate::new(name, grant.clone(), Term::endless());
         Ok(Self { name: Arc::from(name), blueprint, grant, gate, instance: None })
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Lets it send for a term, by connections of that term alone. To be called before it is opened.
+    pub fn begin(&mut self, term: Term) {
+        self.cut();
+        self.gate = Gate::new(&self.name, self.grant.clone(), term);
+    }
+
+    /// Discards the instance, and breaks every request that is still open: none outlives this, and none can follow.
+    pub fn cut(&mut self) {
+        self.instance = None;
+        self.gate.cut();
     }
 
     /// Bytes of memory of the instance that serves.

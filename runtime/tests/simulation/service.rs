@@ -138,7 +138,8 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
     };
     let (_stop, stopped) = watch::channel(false);
     let progress = Progress::default();
-    let relay = relay::run(Sink(world.clone()), journal.clone(), cursor, &options, &progress, stopped);
+    let mut sink = Sink(world.clone());
+    let relay = relay::run(&mut sink, journal.clone(), cursor, &options, &progress, stopped);
 
     let seeing = cluster::Options {
         page: 5,

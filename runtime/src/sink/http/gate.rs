@@ -11,6 +11,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 
+use crate::sink::Term;
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 
 use super::resolver::{Judge, REFUSED};
@@ -32,14 +33,15 @@ struct Inner {
     sink: String,
     grant: Arc<Grant>,
     limits: Limits,
+    term: Term,
     agent: ureq::Agent,
     /// Destinations whose denial was said.
     said: Mutex<HashSet<String>>,
 }
 
 impl Gate {
-    /// For a sink and what it was granted.
-    pub fn new(sink: &str, grant: Arc<Grant>) -> Self {
+    /// For a sink, what it was granted, and the time for which it may send.
+    pub fn new(sink: &str, grant: Arc<Grant>, term: Term) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -55,7 +57,7 @@ impl Gate {
         let judge = Judge { granted: grant.http.clone(), system: DefaultResolver::default() };
         let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), judge);
         let limits = grant.limits;
-        Self(Arc::new(Inner { sink: sink.to_owned(), grant, limits, agent, said: Mutex::default() }))
+        Self(Arc::new(Inner { sink: sink.to_owned(), grant, limits, term, agent, said: Mutex::default() }))
     }
 
     /// How many requests may run at a time.
@@ -63,8 +65,16 @@ impl Gate {
         self.0.limits.http_width
     }
 
+    /// Breaks the requests that are open, on whichever thread, and refuses new ones.
+    pub fn cut(&self) {
+        self.0.agent.clone().shutdown();
+    }
+
     /// Judges and sends; blocks for at most `time`.
     pub fn send(&self, request: Request, time: Duration) -> Result<Response, Error> {
+        if self.0.term.is_over() {
+            return Err(Error::NotSent("another replica may be delivering now".to_owned()));
+        }
         let time = request.timeout.map_or(time, |asked| asked.min(time));
         let limit = self.0.limits.request_body;
         if request.body.len() > limit {

@@ -1,0 +1,107 @@
+//! The sinks at work: all the time, or while this process holds the Lease.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::cluster::lease::Elector;
+use crate::relay::Progress;
+use crate::sink::{Sink, Term};
+
+use super::lead::{Keeper, Lead};
+use super::relays::{self, Run, Running, Setting};
+
+/// Who delivers, and when.
+pub(super) enum Delivery {
+    /// This process, all the time.
+    Always { running: Vec<Running>, keeper: Option<Keeper> },
+    /// The holder of the Lease; none when the election has ended.
+    Elected(Option<JoinHandle<anyhow::Result<()>>>),
+}
+
+impl Delivery {
+    /// Starts the sinks, or the election. `elector` says with it whether the Lease decides who delivers.
+    pub(super) async fn start(
+        sinks: Vec<Sink>,
+        scopes: Vec<String>,
+        setting: Setting,
+        elector: Option<(Elector, bool)>,
+        closed: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let elector = match elector {
+            Some((elector, true)) => {
+                let lead = Lead { elector, sinks, scopes, setting };
+                return Ok(Self::Elected(Some(tokio::spawn(lead.run(closed.clone())))));
+            }
+            elector => elector.map(|(elector, _)| elector),
+        };
+        let names = sinks.iter().map(|sink| sink.name().to_owned()).collect();
+        let running = always(sinks, &setting, closed).await?;
+        let keeper = elector.map(|elector| Keeper::start(elector, setting.journal, names));
+        Ok(Self::Always { running, keeper })
+    }
+
+    /// How far the relays that run all the time have come.
+    pub(super) fn progress(&self) -> Vec<Arc<Progress>> {
+        match self {
+            Self::Always { running, .. } => running.iter().map(|relay| relay.progress.clone()).collect(),
+            Self::Elected(_) => Vec::new(),
+        }
+    }
+
+    /// Comes back only when the election has failed for good.
+    pub(super) async fn failed(&mut self) -> anyhow::Error {
+        if let Self::Elected(task) = self
+            && let Some(running) = task
+        {
+            let ended = running.await;
+            *task = None;
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => return why,
+                Err(why) => return why.into(),
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits until every sink is closed, and the Lease is given back.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Elected(Some(task)) => task.await?,
+            Self::Elected(None) => Ok(()),
+            Self::Always { running, keeper } => {
+                for relay in running {
+                    relay.join().await;
+                }
+                if let Some(keeper) = keeper {
+                    keeper.release().await;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Opens every sink and starts its relay, for as long as the process runs.
+async fn always(sinks: Vec<Sink>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
+    let mut running = Vec::new();
+    for sink in sinks {
+        let (told, opened) = oneshot::channel();
+        let name = sink.name().to_owned();
+        let run = Run { term: Term::endless(), stop: closed.clone(), unsure: false, opened: Some(told) };
+        running.push(relays::start(sink, setting, run).await?);
+        opened.await.with_context(|| format!("the thread of the sink {name} ended"))??;
+    }
+    Ok(running)
+}
+
+/// Another one for each process: the Pod's or machine's name, and something random.
+pub(super) fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "kubedl-events" } else { host.trim() };
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+    format!("{host}-{random:016x}")
+}

@@ -1,0 +1,303 @@
+//! Who delivers: with `--leader-elect` the holder of the Lease, for as long as it holds it; otherwise this process, which then only
+//! keeps in the Lease what is delivered.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
+
+use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
+use crate::cluster::{Client, Error, Resume};
+use crate::journal::{self, Journal, covers};
+use crate::sink::{Sink, Term};
+
+use super::relays::{self, Run, Setting};
+
+/// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
+const CUT: Duration = Duration::from_millis(500);
+/// How long a new leader waits for its own watch to come as far as the Lease says others have delivered.
+const CATCH_UP: Duration = Duration::from_secs(10);
+/// Between two tries where the right is missing.
+const FORBIDDEN: Duration = Duration::from_secs(60);
+
+type Closed = watch::Receiver<bool>;
+
+/// Reads what the Lease says is delivered; tries again while the API server can't be reached. None where it may not be read.
+pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
+    let patience = Duration::from_secs(10);
+    loop {
+        match timeout(patience, lease::read(client, place)).await {
+            Ok(Ok(told)) => return told,
+            Ok(Err(why)) if why.is_fatal() => return None,
+            Ok(Err(why)) => warn!("Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name),
+            Err(_) => warn!("Cannot read the Lease {}/{}: no answer. Trying again.", place.namespace, place.name),
+        }
+        sleep(lease::RETRY).await;
+    }
+}
+
+/// Where to go on with a scope of which the journal knows nothing: at the lowest resource version up to which all of its events are
+/// delivered to those of the sinks that are known. None where there is none, or where they don't compare.
+pub(super) fn resume(told: &Told, sinks: &[String], scope: &str) -> Option<Resume> {
+    let mut versions = sinks.iter().filter_map(|sink| told.delivered.get(sink)?.get(scope));
+    let first = versions.next()?;
+    let lowest = versions.try_fold(first, |lowest, version| match (covers(version, lowest), covers(lowest, version)) {
+        (true, _) => Some(lowest),
+        (false, true) => Some(version),
+        (false, false) => None,
+    })?;
+    (!lowest.is_empty()).then(|| Resume { resource_version: lowest.clone(), at: told.at })
+}
+
+/// What the sinks have delivered, by the journal. A sink that can't be told is left out.
+async fn delivered(journal: &Journal, sinks: &[String]) -> Delivered {
+    let mut all = Delivered::new();
+    for sink in sinks {
+        match journal.delivered(sink).await {
+            Ok(through) => drop(all.insert(sink.clone(), through.into_iter().collect())),
+            Err(why) => debug!(sink, "What is delivered can't be read from the journal: {why}."),
+        }
+    }
+    all
+}
+
+/// Moves the cursors over what another has delivered.
+async fn follow(journal: &Journal, sinks: &[String], there: &Delivered) -> Result<(), journal::Error> {
+    for sink in sinks {
+        let Some(scopes) = there.get(sink) else { continue };
+        let through: journal::Through = scopes.clone().into_iter().collect();
+        let mut reached = -1;
+        loop {
+            let position = journal.deliver_through(sink, through.clone()).await?;
+            if position == reached {
+                break;
+            }
+            reached = position;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps in the Lease what is delivered, beside relays that run for ever.
+pub(super) struct Keeper {
+    closed: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    pub(super) fn start(elector: Elector, journal: Journal, sinks: Vec<String>) -> Self {
+        let (closed, until) = watch::channel(false);
+        Self { closed, task: tokio::spawn(keep(elector, journal, sinks, until)) }
+    }
+
+    /// To be called when the relays have ended: writes down what they delivered last, and gives the Lease back.
+    pub(super) async fn release(self) {
+        self.closed.send_replace(true);
+        let _ = self.task.await;
+    }
+}
+
+async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut closed: Closed) {
+    let (mut said, mut warned) = (false, false);
+    while !*closed.borrow() {
+        let ours = delivered(&journal, &sinks).await;
+        let result = elector.turn(&ours).await;
+        let forbidden = matches!(result, Err(Error::Forbidden { .. }));
+        match result {
+            Ok(()) => said = false,
+            Err(why) if !said => {
+                said = true;
+                warn!(
+                    "What is delivered is noted on this disk alone, not in the Lease: if the disk is lost now, the list is read again; what it still \
+                     shows is stored twice, what it no longer shows may be missing. {why}"
+                );
+            }
+            Err(why) => debug!("The Lease could not be kept: {why}."),
+        }
+        if let (None, Some((holder, true))) = (elector.leads_until(), elector.holder())
+            && !warned
+        {
+            warned = true;
+            warn!(
+                holder,
+                "Another process that lives holds the Lease: both deliver, and every event is stored twice. Stop one, start both with \
+                 --leader-elect, or give each a --lease-name of its own."
+            );
+        }
+        let pause = if forbidden { FORBIDDEN } else { lease::RETRY };
+        let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
+    }
+    let ours = delivered(&journal, &sinks).await;
+    if let Err(why) = elector.release(&ours).await {
+        debug!("The Lease could not be given back: {why}.");
+    }
+}
+
+/// Delivers while it holds the Lease.
+pub(super) struct Lead {
+    pub elector: Elector,
+    /// All of them, when they do not run.
+    pub sinks: Vec<Sink>,
+    /// Keys of the scopes that are watched.
+    pub scopes: Vec<String>,
+    pub setting: Setting,
+}
+
+impl Lead {
+    /// Stands by and leads in turn, until it is closed. Fails only when the very first answer is one that waiting can't heal.
+    pub(super) async fn run(mut self, closed: Closed) -> anyhow::Result<()> {
+        let (names, journal) = (self.names(), self.setting.journal.clone());
+        for sink in &names {
+            // The cursor has to be there before it can follow. Nothing is in flight before it leads.
+            if journal.register(sink, self.setting.start).await?.unsure_through == 0 {
+                journal.settle(sink).await?;
+            }
+        }
+        let mut known = false;
+        while let Some(until) = self.stand_by(&names, &mut known, closed.clone()).await? {
+            self.lead(&names, until, &closed).await;
+        }
+        let ours = delivered(&journal, &names).await;
+        if let Err(why) = self.elector.release(&ours).await {
+            warn!("The Lease could not be given back, so that another will wait until it has expired: {why}.");
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.sinks.iter().map(|sink| sink.name().to_owned()).collect()
+    }
+
+    /// Follows the leader until there is none; gives the end of its own term, or none when it is closed.
+    async fn stand_by(&mut self, names: &[String], known: &mut bool, mut closed: Closed) -> anyhow::Result<Option<Instant>> {
+        let mut said = String::new();
+        loop {
+            if *closed.borrow() {
+                return Ok(None);
+            }
+            // What is delivered is not ours to say: it stays as it is.
+            match self.elector.turn(&Delivered::new()).await {
+                Ok(()) => *known = true,
+                Err(why) if why.is_fatal() && !*known => return Err(why.into()),
+                Err(why) => say(&mut said, format!("The Lease can't be reached: {why}.")),
+            }
+            if let Some(until) = self.elector.leads_until().map(silent_from)
+                && until > Instant::now()
+            {
+                return Ok(Some(until));
+            }
+            if let Some((holder, _)) = self.elector.holder() {
+                say(&mut said, format!("Standing by: {holder} holds the Lease."));
+            }
+            if let Err(why) = follow(&self.setting.journal, names, &self.elector.delivered()).await {
+                warn!("Cannot note in the journal what the leader has delivered: {why}. Trying again.");
+            }
+            let _ = timeout(lease::RETRY, closed.wait_for(|closed| *closed)).await;
+        }
+    }
+
+    /// One term: all sinks run, and the Lease is renewed until they have ended.
+    async fn lead(&mut self, names: &[String], until: Instant, closed: &Closed) {
+        let (end, term) = watch::channel(until);
+        let term = Term::until(term);
+        let there = self.elector.delivered();
+        info!(took_over = self.elector.took_over(), "Leading: this replica delivers.");
+        let Self { elector, sinks, scopes, setting } = self;
+        let unsure = elector.took_over();
+        let sinks_there = std::mem::take(sinks);
+        let serving = async {
+            let ready = async {
+                catch_up(&setting.journal, names, scopes, &there).await;
+                true
+            };
+            let mut stop = closed.clone();
+            let go = tokio::select! {
+                go = ready => go,
+                () = term.over() => false,
+                _ = stop.wait_for(|closed| *closed) => false,
+            };
+            if go { serve(sinks_there, setting, unsure, &term, closed).await } else { sinks_there }
+        };
+        *sinks = tokio::select! {
+            sinks = serving => sinks,
+            never = renew(elector, &setting.journal, names, &end, &term) => match never {},
+        };
+        if !*closed.borrow() {
+            warn!("No longer leading: the Lease could not be renewed in time, or another has it. Standing by.");
+        }
+    }
+}
+
+/// Says something that is not what was said last.
+fn say(said: &mut String, text: String) {
+    if *said != text {
+        info!("{text}");
+        *said = text;
+    }
+}
+
+fn silent_from(deadline: std::time::Instant) -> Instant {
+    Instant::from(deadline) - CUT
+}
+
+/// Runs all sinks until the stop or the end of the term, and gives them back.
+async fn serve(sinks: Vec<Sink>, setting: &Setting, unsure: bool, term: &Term, closed: &Closed) -> Vec<Sink> {
+    let mut running = Vec::new();
+    for sink in sinks {
+        let (name, run) = (sink.name().to_owned(), Run { term: term.clone(), stop: closed.clone(), unsure, opened: None });
+        match relays::start(sink, setting, run).await {
+            Ok(relay) => running.push(relay),
+            Err(why) => tracing::error!(sink = name, "Nothing is delivered until the next start: {why}."),
+        }
+    }
+    let mut back = Vec::new();
+    for relay in running {
+        back.extend(relay.join().await);
+    }
+    back
+}
+
+/// Renews, and ends the term when that fails for too long.
+async fn renew(elector: &mut Elector, journal: &Journal, sinks: &[String], end: &watch::Sender<Instant>, term: &Term) -> Infallible {
+    loop {
+        sleep(lease::RETRY).await;
+        let ours = delivered(journal, sinks).await;
+        if let Err(why) = elector.turn(&ours).await {
+            warn!("The Lease was not renewed: {why}.");
+        }
+        if term.is_over() {
+            return std::future::pending().await;
+        }
+        end.send_replace(elector.leads_until().map_or_else(Instant::now, silent_from));
+    }
+}
+
+/// Waits, though not for ever, until the own watch has seen what the Lease says others have delivered, and moves the cursors over it:
+/// what came only afterwards would be delivered again.
+async fn catch_up(journal: &Journal, sinks: &[String], scopes: &[String], there: &Delivered) {
+    let late = Instant::now() + CATCH_UP;
+    loop {
+        let ready = Instant::now() > late || has_seen(journal, sinks, scopes, there).await;
+        if let Err(why) = follow(journal, sinks, there).await {
+            warn!("Cannot note in the journal what others have delivered: {why}. It may be delivered again.");
+        }
+        if ready {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn has_seen(journal: &Journal, sinks: &[String], scopes: &[String], there: &Delivered) -> bool {
+    for scope in scopes {
+        let own = journal.checkpoint(scope).await.ok().flatten();
+        let mut wanted = sinks.iter().filter_map(|sink| there.get(sink)?.get(scope)).filter(|version| !version.is_empty());
+        if !wanted.all(|version| own.as_ref().is_some_and(|own| covers(&own.resource_version, version))) {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,94 @@
+//! One that delivers, among replicas that all watch: a Lease (coordination.k8s.io/v1) as client-go's leader election uses it.
+//!
+//! [`step`] decides, and is pure; [`Elector`] reads and writes. Times are compared only on one machine: a candidate measures, by its own
+//! monotonic clock, for how long it has seen no change. `renewTime` is written for people and compared only for being another.
+//!
+//! The Lease also carries what is delivered: for each sink and scope the resource version up to which every event is done with.
+//! It travels with the renewal, in one write.
+
+mod elector;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+pub use elector::{Elector, Place, Told, read};
+
+/// For how long a candidate must have seen no change before it takes the Lease (client-go's recommended value, as the two below).
+pub const DURATION: Duration = Duration::from_secs(15);
+/// After its last renewal a holder counts as deposed, in its own eyes, so much later.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// Between two looks at the Lease, and between two renewals.
+pub const RETRY: Duration = Duration::from_secs(2);
+
+/// For each sink, for each scope's key, the resource version up to which every event is delivered; empty where nothing is known any
+/// more, since the API server's storage was set back.
+pub type Delivered = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Takes our entries over into those that are there. What is there of other sinks and scopes stays.
+pub fn merge(mut there: Delivered, ours: &Delivered) -> Delivered {
+    for (sink, scopes) in ours {
+        there.entry(sink.clone()).or_default().extend(scopes.iter().map(|(scope, version)| (scope.clone(), version.clone())));
+    }
+    there
+}
+
+/// What a Lease says about its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Identity of the holder; empty when it was released.
+    pub holder: String,
+    /// How long candidates must wait, as the holder wrote it.
+    pub duration: Duration,
+    /// The holder's wall clock at the last renewal.
+    pub renewed: Option<Timestamp>,
+}
+
+/// A record, and since when it has been seen unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// As it was read last.
+    pub record: Record,
+    /// When it was first read so, by the observer's monotonic clock.
+    pub since: Instant,
+    /// How often this holder was seen to renew: proof that it lives.
+    pub renewals: u32,
+}
+
+impl Observed {
+    /// Takes a record that was read at `now`.
+    pub fn after(before: Option<Self>, record: Record, now: Instant) -> Self {
+        match before {
+            Some(before) if before.record == record => before,
+            Some(before) if before.record.holder == record.holder => Self { record, since: now, renewals: before.renewals.saturating_add(1) },
+            _ => Self { record, since: now, renewals: 0 },
+        }
+    }
+}
+
+/// What to do about the Lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write our name into it.
+    Acquire,
+    /// Write our next renewal.
+    Renew,
+    /// Look again later: another holds it.
+    StandBy,
+    /// Stop acting as its holder, at once.
+    GiveUp,
+}
+
+/// Decides from what was seen of the Lease (`None`: there is none), and from the begin of our own last write that succeeded, if we lead.
+pub fn step(observed: Option<&Observed>, identity: &str, renewed: Option<Instant>, now: Instant) -> Step {
+    if let Some(renewed) = renewed {
+        let expired = now.saturating_duration_since(renewed) >= DEADLINE;
+        let other = observed.is_some_and(|observed| observed.record.holder != identity);
+        return if expired || other { Step::GiveUp } else { Step::Renew };
+    }
+    let Some(observed) = observed else { return Step::Acquire };
+    let record = &observed.record;
+    let free = record.holder.is_empty() || record.holder == identity;
+    if free || now.saturating_duration_since(observed.since) >= record.duration { Step::Acquire } else { Step::StandBy }
+}

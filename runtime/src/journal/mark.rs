@@ -1,0 +1,174 @@
+//! Marks: which place in the journal belongs to which resource version of a scope.
+//!
+//! A mark (scope, position, resource version) says: of this scope's events, exactly those up to the resource version are at or before
+//! the position. It is what lets a sink's cursor, a place in *this* file, be told to a replica that has another file: as
+//! "delivered up to this resource version". The position is that of the scope's own last row, so that the newest mark of a quiet
+//! scope is at or below every cursor that is done with that row.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::store::Store;
+use super::{Error, Position};
+use crate::cluster::is_before;
+
+/// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
+pub(super) const TABLE: &str = "
+-- Which place belongs to which resource version: about one a second for each scope, and always the newest.
+CREATE TABLE IF NOT EXISTS marks (
+  scope            TEXT NOT NULL,
+  position         INTEGER NOT NULL, -- of the scope's last row up to resource_version
+  resource_version TEXT NOT NULL,
+  PRIMARY KEY (scope, position)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Rows that one `deliver_through` looks at, so that it doesn't hold up appends.
+const ROWS_AT_ONCE: i64 = 5_000;
+
+/// A resource version for each scope: all events of the scope up to it.
+pub type Through = Vec<(String, String)>;
+
+/// Whether everything up to `through` includes `version`; where they can't be compared, only what is equal.
+pub fn covers(through: &str, version: &str) -> bool {
+    through == version || is_before(through, version) == Some(false)
+}
+
+/// What the writing thread remembers of each scope.
+#[derive(Debug, Default)]
+pub(super) struct Marks(HashMap<String, Scope>);
+
+#[derive(Debug)]
+struct Scope {
+    /// The scope's last row, or a later row of another scope.
+    last: Position,
+    /// The newest mark, and the second that it is of.
+    newest: Option<(Position, i64)>,
+}
+
+impl Marks {
+    /// After a batch of a scope, in its transaction. `rows` is from the journal's last position before it to that after it; `second`
+    /// is the time: marks of one second become one.
+    pub(super) fn note(
+        &mut self,
+        connection: &Connection,
+        scope: &str,
+        rows: Range<Position>,
+        checkpoint: Option<&str>,
+        second: i64,
+    ) -> rusqlite::Result<()> {
+        if !self.0.contains_key(scope) {
+            // After a start the scope's last row is not known; a later place is right, too, only reached later.
+            self.0.insert(scope.to_owned(), Scope { last: rows.start, newest: None });
+        }
+        let Some(known) = self.0.get_mut(scope) else { return Ok(()) };
+        if !rows.is_empty() {
+            known.last = rows.end;
+        }
+        let Some(version) = checkpoint else { return Ok(()) };
+        let before = known.newest.replace((known.last, second));
+        if let Some((position, _)) = before.filter(|(_, of)| *of == second) {
+            let moved = connection
+                .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4 WHERE scope = ?1 AND position = ?2")?
+                .execute((scope, position, known.last, version))?;
+            if moved > 0 {
+                return Ok(());
+            }
+            // The transaction that made it was undone.
+        }
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version) VALUES (?1, ?2, ?3)")?
+            .execute((scope, known.last, version))?;
+        Ok(())
+    }
+}
+
+/// After the API server's storage was set back its resource versions are given again: of the scope nothing that was known holds, and
+/// the empty one says so to other replicas, which covers nothing.
+pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
+    connection.execute("INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')", [scope])?;
+    Ok(())
+}
+
+/// For each scope the newest resource version up to which a sink is done with every event.
+pub(super) fn delivered(connection: &Connection, sink: &str) -> Result<Through, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT m.scope, m.resource_version FROM marks m, cursors c WHERE c.sink = ?1 \
+         AND m.position = (SELECT max(position) FROM marks WHERE scope = m.scope AND position <= c.position) ORDER BY m.scope",
+    )?;
+    let rows = statement.query_map([sink], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How far the cursor of a sink can go when all events up to the given resource versions are delivered: to the first row that is
+/// not among them, or as far as it looks at once.
+fn covered(connection: &Connection, sink: &str, through: &Through) -> rusqlite::Result<Position> {
+    let cursor = connection.prepare_cached("SELECT position FROM cursors WHERE sink = ?1")?.query_row([sink], |row| row.get(0)).optional()?;
+    let Some(cursor) = cursor else { return Ok(0) };
+    let mut bounds: HashMap<&str, (Position, &str)> = HashMap::new();
+    for (scope, version) in through {
+        // One that this journal has not reached may be from before the API server's storage was set back.
+        if reached(connection, scope)?.is_none_or(|reached| is_before(&reached, version) == Some(true)) {
+            continue;
+        }
+        bounds.insert(scope, (bound(connection, scope, version)?, version));
+    }
+    let mut rows = connection.prepare_cached("SELECT position, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
+    let mut rows = rows.query((cursor, ROWS_AT_ONCE))?;
+    let mut reached = cursor;
+    while let Some(row) = rows.next()? {
+        let (position, scope): (Position, String) = (row.get(0)?, row.get(1)?);
+        let Some((bound, version)) = bounds.get(scope.as_str()) else { break };
+        // Marks are thinned: what comes after the last of them is judged by its own resource version.
+        if position > *bound && !version_of(connection, position)?.is_some_and(|own| covers(version, &own)) {
+            break;
+        }
+        reached = position;
+    }
+    Ok(reached)
+}
+
+/// The resource version that a scope has reached.
+fn reached(connection: &Connection, scope: &str) -> rusqlite::Result<Option<String>> {
+    let query = "SELECT resource_version FROM checkpoints WHERE scope = ?1";
+    connection.prepare_cached(query)?.query_row([scope], |row| row.get(0)).optional()
+}
+
+/// The place of the newest mark of a scope that a resource version covers; 0 when there is none.
+fn bound(connection: &Connection, scope: &str, version: &str) -> rusqlite::Result<Position> {
+    let mut marks = connection.prepare_cached("SELECT position, resource_version FROM marks WHERE scope = ?1 ORDER BY position DESC")?;
+    let mut marks = marks.query([scope])?;
+    while let Some(mark) = marks.next()? {
+        if covers(version, &mark.get::<_, String>(1)?) {
+            return mark.get(0);
+        }
+    }
+    Ok(0)
+}
+
+/// The resource version of a row's event; none for a row that can't be read.
+fn version_of(connection: &Connection, position: Position) -> rusqlite::Result<Option<String>> {
+    let query = "SELECT CASE WHEN json_valid(raw) THEN json_extract(raw, '$.metadata.resourceVersion') END FROM events WHERE position = ?1";
+    connection.prepare_cached(query)?.query_row([position], |row| row.get(0))
+}
+
+impl Store {
+    /// See [`Journal::deliver_through`](super::Journal::deliver_through).
+    pub(super) fn deliver_through(&mut self, sink: &str, through: &Through) -> Result<Position, Error> {
+        let reached = covered(&self.connection, sink, through)?;
+        self.acknowledge(sink, reached, &[])?;
+        Ok(reached)
+    }
+
+    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or below the oldest cursor. Gives how many.
+    pub(super) fn forget_marks(&mut self) -> rusqlite::Result<usize> {
+        self.connection.execute(
+            "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
+             AND m.position <= (SELECT coalesce(min(position), 0) FROM cursors WHERE active))",
+            [],
+        )
+    }
+}
