@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// When nothing of what is still open has arrived for so long, though later events have, the rest will never come.
 const QUIET: Duration = Duration::from_secs(4);
+/// What was put so long before the youngest event that has arrived, in nanoseconds, and is not there itself, will never come.
+const SETTLED: u64 = 2_000_000_000;
 /// A call of the sink may take so long here, where a destination that hangs is to be noticed soon.
 const CALL: &str = "call: 6s";
 /// Bytes of the journal for each version that is put, with room to spare.
@@ -134,14 +136,14 @@ impl<'a> Stage<'a> {
     /// Waits until nothing arrives any more for a time; false when something still does.
     pub fn wait_for_silence(&mut self, silence: Duration, patience: Duration) -> Result<bool, Error> {
         let until = Instant::now() + patience;
-        let (mut arrived, mut since) = (self.follow.arrived(), Instant::now());
+        let (mut arrived, mut since) = (0, Instant::now());
         while since.elapsed() < silence {
             if Instant::now() > until {
                 return Ok(false);
             }
             self.pass(LOOK)?;
-            if self.follow.arrived() != arrived {
-                (arrived, since) = (self.follow.arrived(), Instant::now());
+            if self.follow.arrivals.len() != arrived {
+                (arrived, since) = (self.follow.arrivals.len(), Instant::now());
             }
         }
         Ok(true)
@@ -159,8 +161,12 @@ impl<'a> Stage<'a> {
                 (open, since) = (left, Instant::now());
             }
             let flows = self.follow.reached_ns > healed_ns;
-            if flows && (left == 0 || since.elapsed() > QUIET) {
-                self.follow.give_up_before(healed_ns);
+            if flows && left == 0 {
+                return Ok(true);
+            }
+            if flows && since.elapsed() > QUIET {
+                // What was lost on the way to recovery, too.
+                self.follow.give_up_before(self.follow.reached_ns.saturating_sub(SETTLED).max(healed_ns));
                 return Ok(true);
             }
             if Instant::now() > until {
@@ -173,15 +179,9 @@ impl<'a> Stage<'a> {
     pub fn end(&mut self) -> Result<bool, Error> {
         self.generator.finish();
         let last = now_ns();
-        let until = Instant::now() + PATIENCE;
-        let (mut open, mut since) = (usize::MAX, Instant::now());
-        while open > 0 && since.elapsed() < 2 * QUIET && Instant::now() < until {
-            self.pass(LOOK)?;
-            let left = self.follow.open_before(last);
-            if left < open {
-                (open, since) = (left, Instant::now());
-            }
-        }
+        let all = self.wait_until(QUIET, |stage| stage.follow.open_before(last) == 0)?;
+        // Doubles may follow what was waited for.
+        self.wait_for_silence(if all { QUIET } else { 2 * QUIET }, PATIENCE)?;
         let Some(program) = self.program.take() else { return Ok(false) };
         let in_order = program.terminate()?.success();
         self.follow.look(&self.generator, &self.sls);
