@@ -89,6 +89,25 @@ async fn after_a_set_back_the_same_events_are_known_and_others_of_the_same_versi
 }
 
 #[tokio::test]
+async fn after_a_set_back_new_events_cost_about_as_much_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { durable: false, ..Options::new(folder.path()) }).unwrap();
+    let take = async |versions: std::ops::Range<u64>| {
+        let end = versions.end;
+        let entries = versions.map(|version| entry(version, "x", false)).collect();
+        let began = std::time::Instant::now();
+        let appended = journal.append(batch(entries, Some(end))).await.unwrap();
+        (appended.stored, began.elapsed())
+    };
+    assert_eq!(take(0..20_000).await.0, 20_000);
+    let (_, before) = take(20_000..22_000).await;
+    journal.append(lost(Duration::from_secs(1), 22_000, true)).await.unwrap();
+    let (stored, after) = take(30_000..32_000).await;
+    assert_eq!(stored, 2_000);
+    assert!(after < before * 20, "2000 events took {before:?} before, and {after:?} after the storage was set back");
+}
+
+#[tokio::test]
 async fn a_sink_that_was_parked_for_too_long_has_a_gap_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { retain: Duration::ZERO, ..Options::new(folder.path()) };

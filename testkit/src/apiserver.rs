@@ -1,10 +1,12 @@
 //! A real kube-apiserver with an embedded etcd, as a child process on 127.0.0.1. See `testkit/apiserver/README.md`.
 
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::thread::park_timeout;
+use std::time::{Duration, Instant};
 
 /// How long a start may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -14,75 +16,120 @@ pub fn binaries() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testkit")
 }
 
-/// A server that runs until it is dropped.
+/// A server that runs until it is dropped. Its files stay: the folder is the caller's.
 #[derive(Debug)]
 pub struct ApiServer {
-    child: Child,
-    /// The child ends with it, however this process ends.
-    _lifeline: Option<ChildStdin>,
-    lines: Receiver<String>,
+    process: Process,
+    folder: PathBuf,
+    arguments: Vec<String>,
     /// `https://127.0.0.1:PORT`.
     pub url: String,
     /// A kubeconfig with the rights of an administrator.
     pub kubeconfig: PathBuf,
-    /// Where etcd can be written past the API server.
+    /// Where etcd can be written past the API server. Another port after each start.
     pub etcd: String,
 }
 
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// The child ends with it, however this process ends.
+    _lifeline: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
 impl ApiServer {
-    /// Starts one that keeps its files in `folder`. `arguments` are those of `kube-test-apiserver`.
+    /// Starts one that keeps its files in `folder`, with its log as `apiserver.log`. `arguments` are those of `kube-test-apiserver`.
+    ///
+    /// # Errors
+    /// When it is not built, or does not become ready.
     pub fn start(folder: &Path, arguments: &[&str]) -> io::Result<Self> {
-        let binary = binaries().join("kube-test-apiserver");
-        if !binary.is_file() {
-            return Err(io::Error::other(format!(
-                "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone",
-                binary.display()
-            )));
-        }
-        let mut child = Command::new(binary)
-            .arg("--dir")
-            .arg(folder)
-            .arg("--stdin-lifeline")
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
-        let lifeline = child.stdin.take();
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut server = Self { child, _lifeline: lifeline, lines, url: String::new(), kubeconfig: PathBuf::new(), etcd: String::new() };
-        let ready = server.wait_for("ready ")?;
-        let field = |name: &str| ready.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or_default().to_owned();
-        server.url = ready.split(' ').nth(1).unwrap_or_default().to_owned();
-        server.kubeconfig = PathBuf::from(field("kubeconfig="));
-        server.etcd = field("etcd=");
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let (process, ready) = Process::start(folder, "0", &arguments)?;
+        let mut server = Self { process, folder: folder.to_owned(), arguments, url: String::new(), kubeconfig: PathBuf::new(), etcd: String::new() };
+        server.learn(&ready);
         Ok(server)
+    }
+
+    fn learn(&mut self, ready: &str) {
+        let field = |name: &str| ready.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or_default().to_owned();
+        self.url = ready.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.kubeconfig = PathBuf::from(field("kubeconfig="));
+        self.etcd = field("etcd=");
+    }
+
+    /// Ends it in order, does something `meanwhile`, and starts it again at the same port, with the same data, keys and token.
+    ///
+    /// # Errors
+    /// When it can't be ended, or does not become ready again.
+    pub fn restart_at_same_port(&mut self, meanwhile: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.signal("TERM")?;
+        self.process.child.wait()?;
+        meanwhile()?;
+        let port = self.url.rsplit(':').next().unwrap_or("0");
+        let (process, ready) = Process::start(&self.folder, port, &self.arguments)?;
+        self.process = process;
+        self.learn(&ready);
+        Ok(())
+    }
+
+    /// Copies etcd's files to the folder `to`, as they are at one moment: the process stands still meanwhile, in all its threads. What
+    /// was half written is what a crash would have left, which etcd mends when it starts.
+    ///
+    /// # Errors
+    /// When the process has ended, or the files can't be copied.
+    pub fn snapshot(&self, to: &Path) -> io::Result<()> {
+        self.signal("STOP")?;
+        let copied = self.wait_until_it_stands_still().and_then(|()| copy(&self.folder.join("etcd"), to));
+        self.signal("CONT")?;
+        copied
+    }
+
+    /// Ends it, puts back what [`ApiServer::snapshot`] copied, and starts it again at the same port. Resource versions go on from those
+    /// of the copy.
+    ///
+    /// # Errors
+    /// When it can't be ended, files can't be copied, or it does not become ready again.
+    pub fn restore(&mut self, from: &Path) -> io::Result<()> {
+        let etcd = self.folder.join("etcd");
+        self.restart_at_same_port(|| {
+            fs::remove_dir_all(&etcd)?;
+            copy(from, &etcd)
+        })
+    }
+
+    fn wait_until_it_stands_still(&self) -> io::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut threads = fs::read_dir(format!("/proc/{}/task", self.process.child.id()))?;
+            // proc(5): the third field, after the name in brackets, is the state; T is stopped.
+            let is_still = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+            if threads.all(|thread| thread.and_then(|thread| fs::read_to_string(thread.path().join("stat"))).is_ok_and(is_still)) {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(io::Error::other("kube-test-apiserver does not stand still after SIGSTOP"));
+            }
+            park_timeout(Duration::from_millis(1));
+        }
     }
 
     /// Compacts etcd: every resource version before now is answered with 410 from here on.
     pub fn compact(&self) -> io::Result<()> {
         self.signal("USR1")?;
-        self.wait_for("compacted ").map(drop)
+        self.process.wait_for("compacted ").map(drop)
     }
 
     /// Cuts every client's connection.
     pub fn cut_connections(&self) -> io::Result<()> {
         self.signal("USR2")?;
-        self.wait_for("dropped ").map(drop)
+        self.process.wait_for("dropped ").map(drop)
     }
 
     /// Ends it in order, and waits until it has.
     pub fn stop(mut self) -> io::Result<()> {
         self.signal("TERM")?;
-        self.child.wait().map(drop)
+        self.process.child.wait().map(drop)
     }
 
     /// The generator of load, set up for this server; the caller adds the rest.
@@ -93,8 +140,39 @@ impl ApiServer {
     }
 
     fn signal(&self, name: &str) -> io::Result<()> {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.process.child.id().to_string()).status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other("kube-test-apiserver has ended")) }
+    }
+}
+
+impl Process {
+    /// Starts the program, and gives its line `ready`.
+    fn start(folder: &Path, port: &str, arguments: &[String]) -> io::Result<(Self, String)> {
+        let binary = binaries().join("kube-test-apiserver");
+        if !binary.is_file() {
+            return Err(io::Error::other(format!(
+                "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone",
+                binary.display()
+            )));
+        }
+        fs::create_dir_all(folder)?;
+        let log = File::options().create(true).append(true).open(folder.join("apiserver.log"))?;
+        let mut command = Command::new(binary);
+        command.arg("--dir").arg(folder).args(["--stdin-lifeline", "--keep", "--port", port]).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
+        let lifeline = child.stdin.take();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let process = Self { child, _lifeline: lifeline, lines };
+        let ready = process.wait_for("ready ").map_err(|why| io::Error::other(format!("{why}: see apiserver.log in {}", folder.display())))?;
+        Ok((process, ready))
     }
 
     fn wait_for(&self, start: &str) -> io::Result<String> {
@@ -107,9 +185,19 @@ impl ApiServer {
     }
 }
 
-impl Drop for ApiServer {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() { copy(&entry.path(), &target)? } else { fs::copy(entry.path(), target).map(drop)? }
+    }
+    Ok(())
 }

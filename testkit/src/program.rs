@@ -107,6 +107,14 @@ impl Program {
         self.child.wait().map(drop)
     }
 
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
     /// All that it logged so far.
     ///
     /// # Errors

@@ -57,6 +57,18 @@ fn a_lost_answer_is_stored() {
 }
 
 #[test]
+fn a_broken_answer_is_stored_and_promises_more_than_it_sends() {
+    let server = server();
+    server.order(Order::break_answer().times(1));
+    assert_eq!(server.orders(), 1);
+    let answer = put(&server).send(&server).unwrap();
+    assert_eq!((answer.status, answer.header("content-length"), answer.text().as_str()), (200, Some("100"), "{\"logs\":"));
+    assert_eq!((server.count(), server.orders(), server.requests()[0].status), (1, 0, None));
+    assert_eq!(put(&server).outcome(&server), ok());
+    assert_eq!(server.stored_from(1).len(), 1);
+}
+
+#[test]
 fn a_connection_cut_before_reading_stores_nothing() {
     let server = server();
     server.order(Order::cut_before_reading().times(1));
@@ -70,7 +82,7 @@ fn a_gateway_answers_in_html() {
     let server = server();
     server.order(Order::bad_gateway().times(1));
     let answer = put(&server).send(&server).unwrap();
-    assert_eq!((answer.status, answer.header("content-type")), (502, Some("text/html")));
+    assert_eq!((answer.status, answer.header("content-type"), answer.header("x-log-requestid")), (502, Some("text/html"), None));
     assert!(answer.text().contains("<h1>502 Bad Gateway</h1>"));
     assert_eq!(server.count(), 0);
 }

@@ -27,6 +27,16 @@ enum Task {
     Sinks,
     /// Build what tests start into target/testkit: the API server, guests, KubeDL's reader of SLS
     Testkit,
+    /// Cause faults of every kind under load, and show that no event is lost silently; `chaos --help` has its flags
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// Build and run with --release
+        #[arg(long)]
+        release: bool,
+        /// --minutes, --rate, --seed, --only, --format, --keep
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Measure: ready time, CPU an event, the cost of wasm, latency, memory
     Bench {
         /// Only measurements whose name contains this
@@ -46,6 +56,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(&root()),
         Task::Sinks => build::sinks(&root()),
         Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::apiserver(&root())),
+        Task::Chaos { release, flags } => chaos(release, &flags),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
     match done {
@@ -78,6 +89,23 @@ fn demo() -> anyhow::Result<()> {
         command.arg("--recording").arg(root.join("testkit/recordings/job.jsonl"));
     }
     step::must(&mut command, "the demo")
+}
+
+/// Chaos is a program of the testkit. It takes the place of this one, so that a signal reaches it alone and its clean-up is waited for.
+fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let root = root();
+    build::sinks(&root)?;
+    build::apiserver(&root)?;
+    let mut arguments = vec!["build", "--workspace", "--bins", "--locked"];
+    if release {
+        arguments.push("--release");
+    }
+    step::cargo(&root, "building kubedl-events and chaos", &arguments)?;
+    let built = root.join(if release { "target/release" } else { "target/debug" });
+    let mut command = Command::new(built.join("chaos"));
+    let why = command.arg("--program").arg(built.join("kubedl-events")).args(flags).exec();
+    Err(anyhow::Error::from(why).context("cannot start chaos"))
 }
 
 fn bench(filter: Option<&str>) -> anyhow::Result<()> {

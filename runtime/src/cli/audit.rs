@@ -53,14 +53,15 @@ pub(super) fn covers(gap: &Gap, version: &str, sink: &str) -> bool {
     for_this && after && before
 }
 
-/// Judges one event for one sink. Pure.
-pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, is_dead: bool, gaps: &[Gap]) -> Verdict {
+/// Judges one event for one sink; `letter` is its dead letter, and whether that is to be tried again. Pure.
+pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, letter: Option<bool>, gaps: &[Gap]) -> Verdict {
     let in_gap = |own: bool| gaps.iter().any(|gap| gap.sink.is_some() == own && covers(gap, version, &sink.sink));
     match fate {
         Fate::Unknown if in_gap(false) => Verdict::InGap,
         Fate::Unknown => Verdict::Missing,
         Fate::Dropped { .. } => Verdict::Filtered,
-        Fate::Kept { .. } if is_dead => Verdict::DeadLetter,
+        Fate::Kept { .. } if letter == Some(true) => Verdict::Pending,
+        Fate::Kept { .. } if letter.is_some() => Verdict::DeadLetter,
         Fate::Kept { position, .. } if *position > sink.position => Verdict::Pending,
         Fate::Kept { .. } if in_gap(true) => Verdict::InGap,
         Fate::Kept { .. } => Verdict::Stored,
@@ -111,8 +112,8 @@ fn compare(reader: &Reader, listed: &[Listed]) -> anyhow::Result<Account> {
     for event in listed {
         let fate = reader.fate(&event.uid, &event.resource_version)?;
         for sink in &sinks {
-            let is_dead = if let Fate::Kept { position, .. } = fate { reader.is_dead(&sink.sink, position)? } else { false };
-            let verdict = judge(&fate, &event.resource_version, sink, is_dead, &gaps);
+            let letter = if let Fate::Kept { position, .. } = fate { reader.letter_of(&sink.sink, position)? } else { None };
+            let verdict = judge(&fate, &event.resource_version, sink, letter, &gaps);
             let (count, examples) = account.entry(sink.sink.clone()).or_default().entry(verdict).or_default();
             *count += 1;
             if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered) {
@@ -188,20 +189,21 @@ mod tests {
         let sink = Standing { sink: "s".to_owned(), position: 10, active: true };
         let kept = |position| Fate::Kept { position, there: true };
         let (own, all) = (gap(Some("s"), Some("5"), Some("7")), gap(None, Some("5"), Some("7")));
-        for (fate, version, dead, gaps, verdict) in [
-            (kept(10), "6", false, vec![], Verdict::Stored),
-            (kept(11), "6", false, vec![], Verdict::Pending),
-            (kept(10), "6", true, vec![], Verdict::DeadLetter),
-            (kept(10), "6", false, vec![own.clone()], Verdict::InGap),
-            (kept(10), "8", false, vec![own.clone()], Verdict::Stored),
-            (kept(10), "6", false, vec![gap(Some("t"), None, None)], Verdict::Stored),
-            (kept(10), "6", false, vec![all.clone()], Verdict::Stored),
-            (Fate::Dropped { rule: "r".to_owned() }, "6", false, vec![], Verdict::Filtered),
-            (Fate::Unknown, "6", false, vec![all.clone()], Verdict::InGap),
-            (Fate::Unknown, "6", false, vec![own], Verdict::Missing),
-            (Fate::Unknown, "9", false, vec![all], Verdict::Missing),
+        for (fate, version, letter, gaps, verdict) in [
+            (kept(10), "6", None, vec![], Verdict::Stored),
+            (kept(11), "6", None, vec![], Verdict::Pending),
+            (kept(10), "6", Some(false), vec![], Verdict::DeadLetter),
+            (kept(10), "6", Some(true), vec![], Verdict::Pending),
+            (kept(10), "6", None, vec![own.clone()], Verdict::InGap),
+            (kept(10), "8", None, vec![own.clone()], Verdict::Stored),
+            (kept(10), "6", None, vec![gap(Some("t"), None, None)], Verdict::Stored),
+            (kept(10), "6", None, vec![all.clone()], Verdict::Stored),
+            (Fate::Dropped { rule: "r".to_owned() }, "6", None, vec![], Verdict::Filtered),
+            (Fate::Unknown, "6", None, vec![all.clone()], Verdict::InGap),
+            (Fate::Unknown, "6", None, vec![own], Verdict::Missing),
+            (Fate::Unknown, "9", None, vec![all], Verdict::Missing),
         ] {
-            assert_eq!(judge(&fate, version, &sink, dead, &gaps), verdict, "{fate:?} at {version}, {gaps:?}");
+            assert_eq!(judge(&fate, version, &sink, letter, &gaps), verdict, "{fate:?} at {version}, {gaps:?}");
         }
     }
 }

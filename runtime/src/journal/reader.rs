@@ -172,11 +172,11 @@ impl Reader {
         })
     }
 
-    /// Whether a sink has a dead letter of a row.
-    pub fn is_dead(&self, sink: &str, position: Position) -> Result<bool, Error> {
+    /// Whether a sink has a dead letter of a row, and if so, whether it is to be tried again.
+    pub fn letter_of(&self, sink: &str, position: Position) -> Result<Option<bool>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
-            Ok(statement.exists((sink, position))?)
+            let mut statement = connection.prepare_cached("SELECT max(requeued) FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
+            Ok(statement.query_row((sink, position), |row| row.get(0))?)
         })
     }
 }

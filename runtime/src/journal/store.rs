@@ -106,13 +106,18 @@ impl Store {
     /// another update of that event, so a row must have the same text.
     fn same_before(&self, epoch: i64, entry: &Entry, version: &Value, uid: &Value) -> rusqlite::Result<Option<Claimed>> {
         let raw = entry.kept.as_ref().map(|kept| kept.raw.as_str());
-        self.connection
-            .prepare_cached(
-                "SELECT i.position, i.rule FROM identities i LEFT JOIN events e ON e.position = i.position \
-                 WHERE i.epoch < ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw IS NULL OR e.raw = ?4) ORDER BY i.epoch DESC LIMIT 1",
-            )?
-            .query_row((epoch, version, uid, raw), |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
+        // Asked for epoch by epoch, which finds a row by the key: a range of epochs would read all their identities for each event.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT i.position, i.rule FROM identities i LEFT JOIN events e ON e.position = i.position \
+             WHERE i.epoch = ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw IS NULL OR e.raw = ?4)",
+        )?;
+        for before in (1..epoch).rev() {
+            let found = statement.query_row((before, version, uid, raw), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Moves a cursor, and keeps dead letters. False when there are too many letters of the sink already.

@@ -1,19 +1,19 @@
 //! Connections: one body, one answer, or a cut.
 
-use std::fmt;
 use std::net::TcpListener;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::admission::admit;
+use super::body::{Body, Cut};
 use super::call::Call;
 use super::clock::Now;
 use super::inspect;
@@ -29,19 +29,7 @@ use super::{Options, Order};
 /// No body is read further than this; every limit of a group is far below.
 const MAX_SENT_BYTES: usize = 32 * 1024 * 1024;
 
-pub(super) type Reply = Response<Full<Bytes>>;
-
-/// The connection is to be closed without an answer.
-#[derive(Debug)]
-struct Cut;
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is cut by a test's order")
-    }
-}
-
-impl std::error::Error for Cut {}
+pub(super) type Reply = Response<Body>;
 
 /// What all connections share.
 pub(super) struct Service {
@@ -112,8 +100,14 @@ impl Service {
         if matches!(plan.ending, Some(Fault::LoseAnswer)) {
             return Err(Cut);
         }
+        if matches!(plan.ending, Some(Fault::BreakAnswer)) {
+            return Ok(broken(&reply));
+        }
         record.status = Some(reply.status().as_u16());
-        add_header(&mut reply, "x-log-requestid", &format!("{number:024X}"));
+        // A page is not the service's: what is between knows no request ids.
+        if !matches!(plan.ending, Some(Fault::Page { .. })) {
+            add_header(&mut reply, "x-log-requestid", &format!("{number:024X}"));
+        }
         add_header(&mut reply, "date", &now.http_date());
         Ok(reply)
     }
@@ -199,9 +193,18 @@ fn error_reply(refusal: &Refusal) -> Reply {
 }
 
 pub(super) fn reply(status: u16, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Body::from(body));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// The same status with the beginning of a body whose rest never comes.
+fn broken(whole: &Reply) -> Reply {
+    let mut reply = Response::new(Body::broken_after(b"{\"logs\":"));
+    *reply.status_mut() = whole.status();
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("100"));
     reply
 }
 

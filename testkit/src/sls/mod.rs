@@ -14,7 +14,7 @@
 //! ```
 //!
 //! # Layout, in the order in which a request sees it
-//! - `http`: connections, one body, one answer. `route`: which call it is.
+//! - `http`: connections, one body, one answer (`body`). `route`: which call it is.
 //! - `order`: what a test ordered to go wrong.
 //! - `admission`: host, date, headers, `signature`.
 //! - `receive`: `compression`, `wire`, `limits`, then the `store`.
@@ -26,6 +26,7 @@
 //! ours where no source says what the service does.
 
 mod admission;
+mod body;
 mod call;
 mod clock;
 mod compression;

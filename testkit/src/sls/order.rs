@@ -52,6 +52,9 @@ pub enum Fault {
     CutBeforeReading,
     /// The write is checked and stored as ever, but the connection is closed in place of an answer.
     LoseAnswer,
+    /// The write is checked and stored as ever, but the connection is closed in the middle of the answer: after the headers, which
+    /// promise a longer body, and a piece of it.
+    BreakAnswer,
     /// The write is looked at only after a while; nothing is stored if the client has gone by then.
     Delay {
         /// How long.
@@ -106,6 +109,12 @@ impl Order {
     #[must_use]
     pub fn lose_answer() -> Self {
         Self::new(Fault::LoseAnswer)
+    }
+
+    /// See [`Fault::BreakAnswer`].
+    #[must_use]
+    pub fn break_answer() -> Self {
+        Self::new(Fault::BreakAnswer)
     }
 
     /// See [`Fault::Delay`].
@@ -170,6 +179,10 @@ pub(crate) struct Orders(Vec<Order>);
 impl Orders {
     pub(crate) fn add(&mut self, order: Order) {
         self.0.push(order);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -87,6 +87,12 @@ impl Server {
         self.store.logs_from(0)
     }
 
+    /// The stored logs from this position on: 0 is the first that arrived.
+    #[must_use]
+    pub fn stored_from(&self, position: usize) -> Vec<StoredLog> {
+        self.store.logs_from(position)
+    }
+
     /// The number of stored logs.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -102,6 +108,12 @@ impl Server {
     /// Adds a standing order, after those given before.
     pub fn order(&self, order: Order) {
         self.store.order(order);
+    }
+
+    /// How many orders stand: one with a number of times goes when it is used up.
+    #[must_use]
+    pub fn orders(&self) -> usize {
+        self.store.orders()
     }
 
     /// Forgets all orders; a write that is already under way keeps its own.

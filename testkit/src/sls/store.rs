@@ -133,6 +133,10 @@ impl Store {
         self.lock().orders.add(order);
     }
 
+    pub(crate) fn orders(&self) -> usize {
+        self.lock().orders.count()
+    }
+
     pub(crate) fn clear_orders(&self) {
         self.lock().orders.clear();
     }

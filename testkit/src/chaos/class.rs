@@ -1,0 +1,62 @@
+//! Classes of faults, and when they come.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::dice::Dice;
+
+/// A class of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// SIGKILL, and a start at once.
+    Kill,
+    /// SIGKILL several times within moments, also while it starts.
+    KillAgain,
+    /// Every connection of the API server is cut.
+    Cut,
+    /// etcd is compacted while the watch is open.
+    Compact,
+    /// etcd is compacted while the program is down, so that its resource version is gone (410) when it comes back.
+    CompactDown,
+    /// The API server stops, and is back some seconds later.
+    Restart,
+    /// etcd is replaced by an older copy of itself: resource versions go back.
+    Restore,
+    /// The data folder's disk is full.
+    DiskFull,
+    /// The destination answers 503.
+    Refuse,
+    /// The destination answers 429 with `Retry-After`.
+    Busy,
+    /// The destination does not answer: before it stores, or after.
+    Hang,
+    /// The destination stores, and breaks off in the middle of its answer.
+    BreakAnswer,
+    /// A proxy answers with a page in place of the destination.
+    Garbage,
+    /// The destination stores, and its answer is lost.
+    LoseAnswer,
+}
+
+impl Class {
+    /// As on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it leaves writes without an answer, which may then be stored twice.
+    #[must_use]
+    pub fn leaves_in_doubt(self) -> bool {
+        matches!(self, Self::Hang | Self::BreakAnswer | Self::LoseAnswer)
+    }
+}
+
+/// One round: every class once, in an order of its own.
+#[must_use]
+pub fn round(only: Option<Class>, dice: &mut Dice) -> Vec<Class> {
+    let mut classes = only.map_or_else(|| Class::value_variants().to_vec(), |class| vec![class]);
+    dice.shuffle(&mut classes);
+    classes
+}
