@@ -84,8 +84,8 @@ pub(super) struct Run {
     pub stop: watch::Receiver<bool>,
     /// Whether another may have sent what the journal has now.
     pub unsure: bool,
-    /// Told when the sink is open, or why it can't be; with nobody to tell, it is tried again for ever.
-    pub opened: Option<oneshot::Sender<Result<(), relay::Error>>>,
+    /// Told when the sink is open, or only its destination is waited for, or why it can't be; with nobody to tell, it is tried again for ever.
+    pub opened: Option<Told>,
 }
 
 /// Starts a sink's relay on a thread of its own.
@@ -125,23 +125,32 @@ pub(super) async fn start(mut sink: Sink, setting: &Setting, run: Run) -> Result
     Ok(Running { sink: name, progress, ended })
 }
 
+type Told = oneshot::Sender<Result<(), relay::Error>>;
+
+/// Tells it once.
+fn tell(opened: &mut Option<Told>, what: Result<(), relay::Error>) {
+    if let Some(opened) = opened.take() {
+        let _ = opened.send(what);
+    }
+}
+
 /// Opens the sink, and delivers until the stop.
 async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay::Options, progress: &Progress, mut run: Run) {
-    while let Err(why) = relay::open(sink, options, &mut run.stop).await {
-        let Some(opened) = run.opened.take() else {
+    let mut opened = run.opened.take();
+    // A destination that is down at the start holds up nothing but its own sink.
+    while let Err(why) = relay::open(sink, options, &mut run.stop, || tell(&mut opened, Ok(()))).await {
+        if opened.is_none() {
             let wait = options.policy.misconfigured_wait;
             error!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "Nothing is delivered: {why}.");
             tokio::select! {
                 () = sleep(wait) => continue,
                 _ = run.stop.wait_for(|stop| *stop) => return,
             }
-        };
-        let _ = opened.send(Err(why));
+        }
+        tell(&mut opened, Err(why));
         return sink.close().await;
     }
-    if let Some(opened) = run.opened.take() {
-        let _ = opened.send(Ok(()));
-    }
+    tell(&mut opened, Ok(()));
     info!(sink = options.sink, position = cursor.position, "Sink is open.");
     if let Err(why) = relay::run(sink, journal, cursor, options, progress, run.stop).await {
         error!(sink = options.sink, "The sink's relay ended: {why}.");

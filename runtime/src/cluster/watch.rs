@@ -280,6 +280,7 @@ impl Eye<'_> {
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);
+                    warn!(scope = %self.scope, "The watch is closed until the journal takes events again.");
                     self.hand_over(seen).await;
                     return Ok(());
                 }

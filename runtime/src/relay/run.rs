@@ -28,8 +28,14 @@ pub struct Options {
     pub spread: fn() -> f64,
 }
 
-/// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal.
-pub async fn open<D: Destination>(destination: &mut D, options: &Options, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
+/// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal. Calls `waits` when it
+/// takes longer.
+pub async fn open<D: Destination>(
+    destination: &mut D,
+    options: &Options,
+    stop: &mut watch::Receiver<bool>,
+    mut waits: impl FnMut(),
+) -> Result<(), Error> {
     let mut wait = options.policy.first_wait;
     loop {
         let reason = match destination.open().await {
@@ -42,6 +48,7 @@ pub async fn open<D: Destination>(destination: &mut D, options: &Options, stop: 
             Outcome::Broken { reason, .. } => reason,
         };
         warn!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "The sink can't be opened yet: {reason}.");
+        waits();
         if pause(wait, stop).await {
             return Ok(());
         }
