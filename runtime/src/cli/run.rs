@@ -145,7 +145,8 @@ impl Source {
             let (recording, owners) = Recording::open(path)?;
             return Ok(Self::Recording { recording, owners });
         }
-        let mut options = cluster::Options { kubeconfig: args.kubeconfig.clone(), context: args.context.clone(), ..Default::default() };
+        let (kubeconfig, context) = (args.kubeconfig.clone(), args.context.clone());
+        let mut options = cluster::Options { kubeconfig, context, event_ttl: args.event_ttl, ..Default::default() };
         if !args.namespace.is_empty() {
             options.scopes = args.namespace.iter().cloned().map(Scope::Namespace).collect();
             options.scopes.sort();
@@ -208,7 +209,8 @@ impl Source {
             let from = if once { None } else { journal.checkpoint(scope.key()).await?.or_else(|| lead::resume(there.as_ref()?, sinks, scope.key())) };
             info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
             let (options, out) = (cluster::Options::clone(&options), out.clone());
-            watches.spawn(cluster::watch_on_thread(scope, from, mode, options, out));
+            let begin = cluster::Begin { from, witnesses: journal.reader()?.witnesses(scope.key())? };
+            watches.spawn(cluster::watch_on_thread(scope, begin, mode, options, out));
         }
         drop(out);
         while let Some(ended) = watches.join_next().await {

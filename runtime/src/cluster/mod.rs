@@ -26,7 +26,7 @@ pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
 pub use raw::Raw;
 pub use recording::Recording;
-pub use version::is_before;
+pub use version::{Witness, Witnesses, is_before, is_set_back};
 pub use watch::{Mode, watch, watch_on_thread};
 
 /// What one watch covers. Displays as `all namespaces` or `namespace NAME`.
@@ -72,6 +72,8 @@ pub struct Options {
     pub watch_timeout: Duration,
     /// How long arriving events are collected before they are handed over together; the watch's thread sleeps meanwhile.
     pub collect: Duration,
+    /// How long the API server shows an event (its `--event-ttl`).
+    pub event_ttl: Duration,
     /// The clock.
     pub now: fn() -> SystemTime,
     /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
@@ -87,6 +89,7 @@ impl Default for Options {
             page: 500,
             watch_timeout: Duration::from_secs(240),
             collect: Duration::from_millis(8),
+            event_ttl: Duration::from_secs(3600),
             now: SystemTime::now,
             spread,
         }
@@ -106,6 +109,15 @@ pub struct Resume {
     pub resource_version: String,
     /// When that was last known to be everything.
     pub at: SystemTime,
+}
+
+/// Where a watch begins.
+#[derive(Clone, Debug, Default)]
+pub struct Begin {
+    /// After this; none: with the list.
+    pub from: Option<Resume>,
+    /// Events that were seen before, to know the storage by.
+    pub witnesses: Witnesses,
 }
 
 /// Events may have come and gone since a watch last saw everything; a list follows.

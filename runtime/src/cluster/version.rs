@@ -1,4 +1,13 @@
-//! The order of resource versions. Pure.
+//! The order of resource versions, and what shows that a storage was set back. Pure.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+use super::Raw;
+
+/// Namespaces of which the newest event is remembered.
+const NAMESPACES: usize = 3;
 
 /// Whether `a` is older than `b`; none where they can't be compared.
 ///
@@ -7,4 +16,62 @@
 pub fn is_before(a: &str, b: &str) -> Option<bool> {
     let number = |text: &str| text.parse::<u128>().ok().filter(|number| number.to_string() == text);
     Some(number(a)? < number(b)?)
+}
+
+/// An event that was seen not long ago, so that the API server must still have it, in that version or a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.resourceVersion` that was seen.
+    pub resource_version: String,
+    /// When.
+    pub seen_at: SystemTime,
+}
+
+#[derive(Deserialize)]
+struct Outline {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    namespace: String,
+    name: String,
+    resource_version: String,
+}
+
+impl Witness {
+    /// Of an event; none where it has no name or version.
+    pub fn of(raw: &Raw, seen_at: SystemTime) -> Option<Self> {
+        let Metadata { namespace, name, resource_version } = serde_json::from_str::<Outline>(raw.json()).ok()?.metadata;
+        Some(Self { namespace, name, resource_version, seen_at })
+    }
+}
+
+/// The newest witnesses, each of another namespace: one namespace may be deleted with all its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witnesses(Vec<Witness>);
+
+impl Witnesses {
+    /// Takes a newer one.
+    pub fn add(&mut self, witness: Witness) {
+        self.0.retain(|other| other.namespace != witness.namespace);
+        self.0.insert(0, witness);
+        self.0.truncate(NAMESPACES);
+    }
+
+    /// Those seen since a time, the newest first.
+    pub fn since(&self, time: SystemTime) -> impl Iterator<Item = &Witness> {
+        self.0.iter().filter(move |witness| witness.seen_at >= time)
+    }
+}
+
+/// What a look at a witness says about the storage; `found` is the resource version that the API server has of it now, none if it has none.
+/// None: nothing, since a person may have deleted it.
+pub fn is_set_back(witness: &Witness, found: Option<&str>) -> Option<bool> {
+    found.map(|found| is_before(found, &witness.resource_version) == Some(true))
 }

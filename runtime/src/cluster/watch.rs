@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::client::{About, Client, connect};
 use super::line::{Assembler, Line, parse_line};
-use super::{Error, Lost, Observation, Options, Raw, Resume, Scope, is_before};
+use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before, is_set_back};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -45,12 +45,13 @@ enum State {
     Watch,
 }
 
-/// Sees every event of a scope, starting after `from`, or with a list where there is none (and where `from` is too old).
+/// Sees every event of a scope, starting where `begin` says; with a list where that is too old.
 ///
 /// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
 /// API server is one that waiting can't heal. Everything else is retried, and said in the log.
-pub async fn watch(client: Client, scope: Scope, from: Option<Resume>, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
-    let mut eye = Eye { client, scope, options, out, stand: from, target: String::new() };
+pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
+    let Begin { from, witnesses } = begin;
+    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: String::new() };
     let mut state = if eye.stand.is_some() { State::Probe } else { State::List { lost: None } };
     let mut answered = false;
     let mut failures = 0_u32;
@@ -100,7 +101,7 @@ pub async fn watch(client: Client, scope: Scope, from: Option<Resume>, mode: Mod
 }
 
 /// [`watch`] on a thread and with a connection of its own, since it sleeps while events gather.
-pub async fn watch_on_thread(scope: Scope, from: Option<Resume>, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
+pub async fn watch_on_thread(scope: Scope, begin: Begin, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
     let (ended_tx, ended) = oneshot::channel();
     let refuse = |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
@@ -109,7 +110,7 @@ pub async fn watch_on_thread(scope: Scope, from: Option<Resume>, mode: Mode, opt
             let client = connect(&options).await?;
             let closed = out.clone();
             tokio::select! {
-                result = watch(client, scope, from, mode, &options, out) => result,
+                result = watch(client, scope, begin, mode, &options, out) => result,
                 () = closed.closed() => Ok(()),
             }
         });
@@ -165,6 +166,8 @@ struct Eye<'a> {
     out: Sender<Observation>,
     /// Everything up to here was handed over; none before the first list.
     stand: Option<Resume>,
+    /// Events that the storage must still have.
+    witnesses: Witnesses,
     /// What the storage had reached before the watch began: before the watch has, what it shows may be old.
     target: String,
 }
@@ -174,6 +177,11 @@ impl Eye<'_> {
         match state {
             State::List { lost } => {
                 if let Some(lost) = lost.take() {
+                    self.say_lost(lost).await;
+                }
+                // Each time, as it may happen between two tries.
+                if let Some(lost) = self.overtaken().await? {
+                    self.stand = None;
                     self.say_lost(lost).await;
                 }
                 self.list().await.map(|()| State::Probe)
@@ -205,13 +213,45 @@ impl Eye<'_> {
     async fn probe(&mut self) -> Result<State, Error> {
         let text = self.client.get_text(&path(&self.scope, "limit=1"), about(&self.scope, "list")).await?;
         let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
-        Ok(match self.set_back(&page.metadata.resource_version) {
+        let version = page.metadata.resource_version;
+        let lost = match self.set_back(&version) {
+            Some(lost) => Some(lost),
+            None => self.overtaken().await?,
+        };
+        Ok(match lost {
             Some(lost) => State::List { lost: Some(lost) },
             None => {
-                self.target = page.metadata.resource_version;
+                self.target = version;
                 State::Watch
             }
         })
+    }
+
+    /// A storage that was set back, and has grown beyond where the watch stands since, is known by events that it has no longer.
+    async fn overtaken(&mut self) -> Result<Option<Lost>, Error> {
+        let Some(stand) = self.stand.clone() else { return Ok(None) };
+        let recent = (self.options.now)().checked_sub(self.options.event_ttl / 2).unwrap_or(std::time::UNIX_EPOCH);
+        let mut gone = Vec::new();
+        for witness in self.witnesses.since(recent) {
+            let Witness { namespace, name, .. } = witness;
+            let scope = Scope::Namespace(namespace.clone());
+            let query = format!("limit=1&fieldSelector=metadata.name%3D{name}");
+            let text = self.client.get_text(&path(&scope, &query), about(&scope, "list")).await?;
+            let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+            let found = page.items.unwrap_or_default().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1));
+            match is_set_back(witness, found.as_deref()) {
+                Some(false) => return Ok(None),
+                Some(true) => gone.push(format!("{namespace}/{name} is older than it was")),
+                None => gone.push(format!("{namespace}/{name} is gone before its time")),
+            }
+        }
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        self.witnesses = Witnesses::default();
+        let reason = format!("the API server's storage seems to have been set back, as by a restored backup: the event {}", gone.join(", "));
+        warn!(scope = %self.scope, "{reason}: reading the list again.");
+        Ok(Some(lost(&stand, reason, true)))
     }
 
     /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows.
@@ -276,6 +316,8 @@ impl Eye<'_> {
                 let at = self.stand.as_ref().map(|stand| stand.at).filter(|_| behind);
                 let stand = Resume { resource_version: reached, at: at.unwrap_or_else(self.options.now) };
                 self.stand = Some(stand.clone());
+                let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
+                newest.into_iter().for_each(|witness| self.witnesses.add(witness));
                 let seen = Observation { events, reached: Some(stand), ..Observation::of(self.scope.clone()) };
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.

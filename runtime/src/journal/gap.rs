@@ -75,13 +75,14 @@ impl Store {
             super::mark::set_back(&self.connection, scope)?;
         }
         let changed = self.connection.execute(
-            "UPDATE gaps SET set_back = max(set_back, ?2), reason = CASE WHEN ?2 THEN ?3 ELSE reason END WHERE scope = ?1 AND sink IS NULL AND until IS NULL",
-            (scope, lost.set_back, &lost.reason),
+            "UPDATE gaps SET set_back = max(set_back, ?2), reason = CASE WHEN ?2 THEN ?3 ELSE reason END, position = CASE WHEN ?2 THEN ?4 ELSE position END \
+             WHERE scope = ?1 AND sink IS NULL AND until IS NULL",
+            (scope, lost.set_back, &lost.reason, self.last),
         )?;
         if changed == 0 {
             self.connection.execute(
-                "INSERT INTO gaps (scope, since, since_version, certain, reason, set_back) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
-                (scope, super::store::seconds(lost.last.at), &lost.last.resource_version, &lost.reason, lost.set_back),
+                "INSERT INTO gaps (scope, since, since_version, certain, reason, set_back, position) VALUES (?1, ?2, ?3, 0, ?4, ?5, CASE WHEN ?5 THEN ?6 END)",
+                (scope, super::store::seconds(lost.last.at), &lost.last.resource_version, &lost.reason, lost.set_back, self.last),
             )?;
         }
         Ok(())

@@ -8,8 +8,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::gap::{self, Gap};
 use super::letters::{self, Letter};
-use super::store::{compact_uid, compact_version};
+use super::store::{compact_uid, compact_version, time};
 use super::{Error, Position, Stats, schema};
+use crate::cluster::{Raw, Witness, Witnesses};
+
+/// Rows among which witnesses are looked for.
+const WITNESSES: i64 = 50;
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +146,25 @@ impl Reader {
     pub fn checkpoint(&self, scope: &str) -> Result<Option<String>, Error> {
         self.with(|connection| {
             Ok(connection.query_row("SELECT resource_version FROM checkpoints WHERE scope = ?1", [scope], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// The newest events of a scope since its storage was last set back, to know that by.
+    pub fn witnesses(&self, scope: &str) -> Result<Witnesses, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT raw, observed_at / 1000000000 FROM events WHERE scope = ?1 \
+                 AND position > max((SELECT last_position FROM journal) - 10000, coalesce((SELECT max(position) FROM gaps WHERE set_back), 0)) ORDER BY position DESC LIMIT ?2",
+            )?;
+            let rows = statement.query_map((scope, WITNESSES), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            let mut newest = Vec::new();
+            for row in rows {
+                let (raw, seen_at) = row?;
+                newest.extend(Witness::of(&Raw::stored(raw), time(seen_at)));
+            }
+            let mut witnesses = Witnesses::default();
+            newest.into_iter().rev().for_each(|witness| witnesses.add(witness));
+            Ok(witnesses)
         })
     }
 

@@ -89,7 +89,7 @@ CREATE TABLE gaps (
   reason        TEXT NOT NULL,
   repeats       INTEGER NOT NULL DEFAULT 0, -- while open: events listed since, of which earlier versions may have been missed
   set_back      INTEGER NOT NULL DEFAULT 0, -- 1: the API server's storage was set back
-  position      INTEGER             -- of the last row given up, so that neighbouring gaps become one
+  position      INTEGER             -- of the last row given up, so that neighbouring gaps become one; of the last row before a set-back
 ) STRICT;
 
 INSERT INTO journal (cluster, epoch, last_position) VALUES (NULL, 1, 0);

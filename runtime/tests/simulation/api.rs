@@ -77,6 +77,10 @@ async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
         let seconds = value("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).ok_or("no timeoutSeconds")?;
         return watch(&world, from, Duration::from_secs(seconds));
     }
+    if let Some(name) = value("fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name%3D")) {
+        let (version, item) = lock(&world).one(name);
+        return text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"items\":[{item}]}}"));
+    }
     let limit = value("limit").and_then(|limit| limit.parse().ok()).ok_or("no limit")?;
     let page = lock(&world).page(limit, value("continue"));
     match page {

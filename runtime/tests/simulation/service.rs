@@ -4,10 +4,10 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kubedl_events::cli::Pipeline;
-use kubedl_events::cluster::{self, Client, Mode, Observation, Owners, Scope};
+use kubedl_events::cluster::{self, Begin, Client, Mode, Observation, Owners, Scope};
 use kubedl_events::filter::Objects;
 use kubedl_events::journal::{Journal, Options, Reader, Start};
 use kubedl_events::relay::{self, Policy, Progress};
@@ -78,7 +78,7 @@ async fn trouble(world: &Shared, folder: &Path) {
                 world.tell(format!("destination {}", if down { "down" } else { "up" }));
             }
             9 => world.back_up(),
-            10 => world.restore(committed(folder)),
+            10 => world.restore(committed(folder), witnessed(folder)),
             11..=13 => world.bookmark(),
             _ => world.write(),
         }
@@ -89,6 +89,13 @@ async fn trouble(world: &Shared, folder: &Path) {
 fn committed(folder: &Path) -> u64 {
     let version = Reader::open(folder).and_then(|reader| reader.checkpoint("*"));
     version.ok().flatten().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// The newest event of the journal, and when it came.
+fn witnessed(folder: &Path) -> (u64, SystemTime) {
+    let witnesses = Reader::open(folder).and_then(|reader| reader.witnesses("*")).unwrap_or_default();
+    let newest = witnesses.since(SystemTime::UNIX_EPOCH).next();
+    newest.map_or((0, SystemTime::UNIX_EPOCH), |newest| (newest.resource_version.parse().unwrap_or(0), newest.seen_at))
 }
 
 /// One life after the other, each ended by a crash.
@@ -145,6 +152,7 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
         page: 5,
         watch_timeout: Duration::from_secs(20),
         collect: Duration::ZERO,
+        event_ttl: TTL,
         now: super::clock,
         spread: || 0.5,
         ..Default::default()
@@ -153,7 +161,8 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
     lock(world).tell(format!("watching from {:?}", from.as_ref().map(|from| &from.resource_version)));
     let client = Client::over(kube::Client::new(Api(world.clone()), "default"));
     let (out, seen) = mpsc::channel(4);
-    let watch = cluster::watch(client, Scope::All, from, Mode::Follow, &seeing, out);
+    let begin = Begin { from, witnesses: journal.reader()?.witnesses("*")? };
+    let watch = cluster::watch(client, Scope::All, begin, Mode::Follow, &seeing, out);
     let pipeline =
         Pipeline { owners: Owners::recorded(), objects: Objects::All, journal: journal.clone(), options: Default::default(), now: super::clock };
     let (spoilt, given) = mpsc::channel(4);

@@ -72,6 +72,17 @@ struct Backup {
     names: u64,
 }
 
+/// What the service could know a set-back storage by.
+#[derive(Clone, Debug)]
+struct SetBack {
+    /// When the backup was taken.
+    since: SystemTime,
+    /// When the service saw the newest event that the backup doesn't have.
+    known_by: SystemTime,
+    /// Its checkpoint.
+    committed: u64,
+}
+
 pub struct Watcher {
     lines: UnboundedSender<Result<String, String>>,
     /// Dead: sends nothing any more, and doesn't end.
@@ -89,9 +100,8 @@ pub struct World {
     lists: BTreeMap<u64, (u64, Vec<String>)>,
     watchers: Vec<Watcher>,
     backup: Option<Backup>,
-    /// Until the service has looked again after a restored backup, nothing is written: a storage that has caught up with the service
-    /// can't be told from the old one by its resource versions.
-    pub frozen: bool,
+    /// A restored backup that the service has not looked at yet.
+    unseen: Option<SetBack>,
     pub writes: Vec<Write>,
     /// Serials of writes that nobody can know of.
     pub taken_back: HashSet<u64>,
@@ -123,7 +133,7 @@ pub fn world(seed: u64, bug: Option<Bug>) -> Shared {
         lists: BTreeMap::new(),
         watchers: Vec::new(),
         backup: None,
-        frozen: false,
+        unseen: None,
         writes: Vec::new(),
         taken_back: HashSet::new(),
         stored: Vec::new(),
@@ -163,10 +173,11 @@ impl World {
 
     /// Writes a new event, or a new version of one.
     pub fn write(&mut self) {
-        if self.frozen || self.api_down {
+        if self.api_down {
             return;
         }
-        let old = self.random.percent(35).then(|| {
+        // The very event that could tell must not be written again.
+        let old = (self.unseen.is_none() && self.random.percent(35)).then(|| {
             let place = usize::try_from(self.random.below(self.objects.len() as u64)).unwrap();
             self.objects.iter().nth(place).map(|(name, object)| (name.clone(), object.clone()))
         });
@@ -244,8 +255,8 @@ impl World {
         self.backup = Some(Backup { at: super::clock(), version: self.version, objects: self.objects.clone(), names: self.names });
     }
 
-    /// Puts a copy of the storage back. `committed` is the service's checkpoint.
-    pub fn restore(&mut self, committed: u64) {
+    /// Puts a copy of the storage back. `committed` is the service's checkpoint, `witnessed` the newest event in its journal and when it came.
+    pub fn restore(&mut self, committed: u64, witnessed: (u64, SystemTime)) {
         let Some(backup) = self.backup.take() else { return };
         if committed <= backup.version {
             // What the storage takes back before anybody has seen it leaves no trace that could be noticed.
@@ -256,16 +267,29 @@ impl World {
         // Names of events are never used again: the new timeline's objects are others.
         self.names = self.names.max(backup.names);
         self.version = backup.version;
-        self.objects = backup.objects;
+        self.objects = backup.objects.clone();
         self.history.clear();
         self.compacted = self.version;
-        self.frozen = true;
+        let known_by = if witnessed.0 > self.version { witnessed.1 } else { SystemTime::UNIX_EPOCH };
+        let before = self.unseen.take().unwrap_or(SetBack { since: backup.at, known_by, committed });
+        self.unseen =
+            Some(SetBack { since: before.since.min(backup.at), known_by: before.known_by.min(known_by), committed: before.committed.min(committed) });
+    }
+
+    /// The service looks at the storage. One that has grown beyond where the service stood is only known by an event that it should have, and
+    /// while that is young; otherwise nothing shows what was lost by it.
+    fn look(&mut self) {
+        let Some(SetBack { since, known_by, committed }) = self.unseen.take() else { return };
+        let young = super::clock().duration_since(known_by).is_ok_and(|age| age + Duration::from_secs(1) < TTL / 2);
+        if self.version >= committed && !young {
+            self.tell("a storage that was set back can't be known any more");
+            self.taken_back.extend(self.writes.iter().filter(|write| write.at >= since).map(|write| write.serial));
+        }
     }
 
     /// A page of a list: the resource version, the items, and what the next page is asked for by.
     pub fn page(&mut self, limit: usize, next: Option<&str>) -> Result<(u64, Vec<String>, Option<String>), u16> {
-        // A look at the storage, by which the service can know.
-        self.frozen = false;
+        self.look();
         let (token, start) = match next.and_then(|next| next.split_once('.')) {
             Some((token, start)) => (token.parse().map_err(|_| 400_u16)?, start.parse().map_err(|_| 400_u16)?),
             None => {
@@ -285,6 +309,11 @@ impl World {
             self.last_page = Some((version, self.version));
         }
         Ok((version, items, next))
+    }
+
+    /// The event of a name, if there is one.
+    pub fn one(&self, name: &str) -> (u64, String) {
+        (self.version, self.objects.get(name).map(|object| object.json.clone()).unwrap_or_default())
     }
 
     /// Opens a watch; what it sends comes through the channel. Err: the answer is an ERROR line with 410.
