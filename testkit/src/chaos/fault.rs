@@ -27,6 +27,7 @@ pub(super) fn cause(class: Class, stage: &mut Stage<'_>) -> Result<Option<String
         Class::CompactDown => compact_while_down(stage),
         Class::Restart => restart(stage),
         Class::Restore => restore(stage),
+        Class::RestoreDown => restore_while_down(stage),
         Class::DiskFull => fill_disk(stage),
         Class::Refuse => refuse(stage),
         Class::Busy => {
@@ -96,10 +97,26 @@ fn restart(stage: &mut Stage<'_>) -> Remark {
 fn restore(stage: &mut Stage<'_>) -> Remark {
     let copy = stage.folder.join("etcd-copy");
     stage.server.snapshot(&copy)?;
-    let pause = stage.dice.time(2_000..=6_000);
+    // So old that the program looks again before the resource versions have passed the old ones: its longest wait is about as long as the
+    // server is away.
+    let pause = stage.dice.time(8_000..=12_000);
     stage.pass(pause)?;
     stage.server.restore(&copy)?;
     fs::remove_dir_all(&copy)?;
+    Ok(None)
+}
+
+fn restore_while_down(stage: &mut Stage<'_>) -> Remark {
+    let copy = stage.folder.join("etcd-copy");
+    stage.server.snapshot(&copy)?;
+    let pause = stage.dice.time(500..=2_000);
+    stage.pass(pause)?;
+    stage.kill()?;
+    stage.server.restore(&copy)?;
+    fs::remove_dir_all(&copy)?;
+    // As many puts as the copy does not have, and some more.
+    stage.pass(pause * 2 + Duration::from_millis(500))?;
+    stage.start()?;
     Ok(None)
 }
 
