@@ -26,7 +26,7 @@ pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
 pub use raw::Raw;
 pub use recording::Recording;
-pub use version::{Witness, Witnesses, is_before, is_set_back};
+pub use version::{Witness, Witnesses, is_before};
 pub use watch::{Mode, watch, watch_on_thread};
 
 /// What one watch covers. Displays as `all namespaces` or `namespace NAME`.

@@ -18,7 +18,7 @@ pub fn is_before(a: &str, b: &str) -> Option<bool> {
     Some(number(a)? < number(b)?)
 }
 
-/// An event that was seen not long ago, so that the API server must still have it, in that version or a newer one.
+/// An event that was seen, which the API server's storage must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     /// `metadata.namespace`.
@@ -64,14 +64,8 @@ impl Witnesses {
         self.0.truncate(NAMESPACES);
     }
 
-    /// Those seen since a time, the newest first.
-    pub fn since(&self, time: SystemTime) -> impl Iterator<Item = &Witness> {
-        self.0.iter().filter(move |witness| witness.seen_at >= time)
+    /// The newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Witness> {
+        self.0.iter()
     }
-}
-
-/// What a look at a witness says about the storage; `found` is the resource version that the API server has of it now, none if it has none.
-/// None: nothing, since a person may have deleted it.
-pub fn is_set_back(witness: &Witness, found: Option<&str>) -> Option<bool> {
-    found.map(|found| is_before(found, &witness.resource_version) == Some(true))
 }

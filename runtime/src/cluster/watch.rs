@@ -12,14 +12,14 @@ use tracing::{info, warn};
 
 use super::client::{About, Client, connect};
 use super::line::{Assembler, Line, parse_line};
-use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before, is_set_back};
+use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Handed over at the latest when so many events are waiting.
 const MOST_COLLECTED: usize = 2_000;
-/// How far a watch may lag behind the storage.
-const LAG: Duration = Duration::from_secs(5);
+/// How far a watch may lag behind the storage, and what is read of it behind what has come.
+const LAG: Duration = Duration::from_secs(10);
 /// How long the next stage may take nothing before the watch is closed.
 const UNREAD: Duration = Duration::from_secs(5);
 /// When nothing more comes for so long, what has gathered is read.
@@ -227,31 +227,49 @@ impl Eye<'_> {
         })
     }
 
-    /// A storage that was set back, and has grown beyond where the watch stands since, is known by events that it has no longer.
+    /// A storage that was set back, and has grown beyond where the watch stands since, is known by events that it does not have.
     async fn overtaken(&mut self) -> Result<Option<Lost>, Error> {
         let Some(stand) = self.stand.clone() else { return Ok(None) };
         let recent = (self.options.now)().checked_sub(self.options.event_ttl / 2).unwrap_or(std::time::UNIX_EPOCH);
         let mut gone = Vec::new();
-        for witness in self.witnesses.since(recent) {
-            let Witness { namespace, name, .. } = witness;
-            let scope = Scope::Namespace(namespace.clone());
-            let query = format!("limit=1&fieldSelector=metadata.name%3D{name}");
-            let text = self.client.get_text(&path(&scope, &query), about(&scope, "list")).await?;
-            let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
-            let found = page.items.unwrap_or_default().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1));
-            match is_set_back(witness, found.as_deref()) {
-                Some(false) => return Ok(None),
-                Some(true) => gone.push(format!("{namespace}/{name} is older than it was")),
-                None => gone.push(format!("{namespace}/{name} is gone before its time")),
+        for witness in self.witnesses.iter() {
+            let Witness { namespace, name, resource_version, seen_at } = witness;
+            // In the very version in which it was seen: a history that knows it is the same.
+            match self.version_of(witness, &format!("&resourceVersion={resource_version}&resourceVersionMatch=Exact")).await {
+                Ok(found) if found.as_deref() == Some(resource_version) => return Ok(None),
+                Ok(_) => gone.push(format!("{namespace}/{name} was never written in version {resource_version}")),
+                // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
+                Err(Error::Busy { status: 504, message, .. }) if message.contains("Too large resource version") => {
+                    gone.push(format!("{namespace}/{name} is of version {resource_version}, which is still to come"));
+                }
+                // Compacted since: it must still be there, in that version or a newer one.
+                Err(Error::Expired) if *seen_at >= recent => {
+                    match self.version_of(witness, "").await?.map(|found| is_before(&found, resource_version)) {
+                        Some(Some(true)) => gone.push(format!("{namespace}/{name} is older than it was")),
+                        Some(_) => return Ok(None),
+                        None => gone.push(format!("{namespace}/{name} is gone before its time")),
+                    }
+                }
+                Err(Error::Expired) => {}
+                Err(error) => return Err(error),
             }
         }
         if gone.is_empty() {
             return Ok(None);
         }
         self.witnesses = Witnesses::default();
-        let reason = format!("the API server's storage seems to have been set back, as by a restored backup: the event {}", gone.join(", "));
-        warn!(scope = %self.scope, "{reason}: reading the list again.");
+        let reason = format!("the API server's storage was set back, as by a restored backup: the event {}", gone.join(", "));
+        warn!(scope = %self.scope, "{reason}. Reading the list again.");
         Ok(Some(lost(&stand, reason, true)))
+    }
+
+    /// The resource version that the API server gives for a witness; none where it has no such event.
+    async fn version_of(&self, witness: &Witness, at: &str) -> Result<Option<String>, Error> {
+        let scope = Scope::Namespace(witness.namespace.clone());
+        let query = format!("limit=1&fieldSelector=metadata.name%3D{}{at}", witness.name);
+        let text = self.client.get_text(&path(&scope, &query), about(&scope, "list")).await?;
+        let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+        Ok(page.items.unwrap_or_default().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
     }
 
     /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows.

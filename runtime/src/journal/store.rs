@@ -103,13 +103,13 @@ impl Store {
     }
 
     /// The same version of the same event from before the storage was set back. Its resource version may have been given again to
-    /// another update of that event, so a row must have the same text.
+    /// another update of that event, so a row must have the same text; one that is gone is taken for another: twice is better than never.
     fn same_before(&self, epoch: i64, entry: &Entry, version: &Value, uid: &Value) -> rusqlite::Result<Option<Claimed>> {
         let raw = entry.kept.as_ref().map(|kept| kept.raw.as_str());
         // Asked for epoch by epoch, which finds a row by the key: a range of epochs would read all their identities for each event.
         let mut statement = self.connection.prepare_cached(
             "SELECT i.position, i.rule FROM identities i LEFT JOIN events e ON e.position = i.position \
-             WHERE i.epoch = ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw IS NULL OR e.raw = ?4)",
+             WHERE i.epoch = ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw = ?4 OR (i.position IS NULL AND ?4 IS NULL))",
         )?;
         for before in (1..epoch).rev() {
             let found = statement.query_row((before, version, uid, raw), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

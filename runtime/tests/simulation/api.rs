@@ -78,7 +78,12 @@ async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
         return watch(&world, from, Duration::from_secs(seconds));
     }
     if let Some(name) = value("fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name%3D")) {
-        let (version, item) = lock(&world).one(name);
+        let exact = value("resourceVersion").and_then(|version| version.parse().ok());
+        let (version, item) = match lock(&world).one(name, exact) {
+            Ok(found) => found,
+            Err(504) => return text(504, refusal(504, "Timeout").replace("\"m\"", "\"Timeout: Too large resource version: 9, current: 1\"")),
+            Err(_) => return text(410, refusal(410, "Expired")),
+        };
         return text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"items\":[{item}]}}"));
     }
     let limit = value("limit").and_then(|limit| limit.parse().ok()).ok_or("no limit")?;

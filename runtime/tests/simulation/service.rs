@@ -94,7 +94,7 @@ fn committed(folder: &Path) -> u64 {
 /// The newest event of the journal, and when it came.
 fn witnessed(folder: &Path) -> (u64, SystemTime) {
     let witnesses = Reader::open(folder).and_then(|reader| reader.witnesses("*")).unwrap_or_default();
-    let newest = witnesses.since(SystemTime::UNIX_EPOCH).next();
+    let newest = witnesses.iter().next();
     newest.map_or((0, SystemTime::UNIX_EPOCH), |newest| (newest.resource_version.parse().unwrap_or(0), newest.seen_at))
 }
 

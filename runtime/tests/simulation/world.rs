@@ -311,9 +311,21 @@ impl World {
         Ok((version, items, next))
     }
 
-    /// The event of a name, if there is one.
-    pub fn one(&self, name: &str) -> (u64, String) {
-        (self.version, self.objects.get(name).map(|object| object.json.clone()).unwrap_or_default())
+    /// The event of a name, if there is one; now, or as it was written in one version. Err: 410, that version is compacted; 504, it is still to come.
+    pub fn one(&self, name: &str, exact: Option<u64>) -> Result<(u64, String), u16> {
+        let Some(exact) = exact else {
+            return Ok((self.version, self.objects.get(name).map(|object| object.json.clone()).unwrap_or_default()));
+        };
+        if exact > self.version {
+            return Err(504);
+        }
+        if exact <= self.compacted {
+            return Err(410);
+        }
+        let named = format!("\"name\":\"{name}\"");
+        let change = self.history.iter().find(|change| change.version == exact && change.line.contains(&named));
+        let json = change.and_then(|change| Some(change.line.split_once("\"object\":")?.1.trim_end().strip_suffix('}')?.to_owned()));
+        Ok((exact, json.unwrap_or_default()))
     }
 
     /// Opens a watch; what it sends comes through the channel. Err: the answer is an ERROR line with 410.

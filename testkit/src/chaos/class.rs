@@ -55,15 +55,10 @@ impl Class {
     }
 }
 
-/// Classes that the program is known not to bear yet, and why: only for those who ask for them.
-pub const KNOWN: [(Class, &str); 1] =
-    [(Class::RestoreDown, "a storage that was set back and has passed the old resource version is not noticed yet; --only restore-down shows it")];
-
 /// One round: every class once, in an order of its own; or one class alone.
 #[must_use]
 pub fn round(only: Option<Class>, dice: &mut Dice) -> Vec<Class> {
-    let is_borne = |class: &Class| !KNOWN.iter().any(|(known, _)| known == class);
-    let mut classes = only.map_or_else(|| Class::value_variants().iter().copied().filter(is_borne).collect(), |class| vec![class]);
+    let mut classes = only.map_or_else(|| Class::value_variants().to_vec(), |class| vec![class]);
     dice.shuffle(&mut classes);
     classes
 }

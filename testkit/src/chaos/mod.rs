@@ -111,9 +111,6 @@ pub fn run(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str)) -> Result<
 fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant) -> Result<Report, Error> {
     let mut stage = Stage::set(options, stop)?;
     let mut skipped: Vec<(Class, String)> = Vec::new();
-    if options.only.is_none() {
-        skipped.extend(class::KNOWN.map(|(class, why)| (class, why.to_owned())));
-    }
     if let Err(why) = &stage.disk {
         skipped.push((Class::DiskFull, why.clone()));
     }
