@@ -62,6 +62,19 @@ pub struct Args {
     #[command(flatten)]
     pub lease: Lease,
 
+    /// Write an event of its own every minute, or every TIME, to prove that the watch sees what is written; one that doesn't is opened again
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_HEARTBEAT",
+        value_name = "TIME",
+        value_parser = time,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60s",
+        conflicts_with_all = ["from", "once"]
+    )]
+    pub heartbeat: Option<Duration>,
+
     /// Folder of the journal and the compiled sinks
     #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
     pub data_dir: PathBuf,

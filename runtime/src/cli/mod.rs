@@ -7,6 +7,7 @@ mod dead_letters;
 mod delivery;
 mod exit;
 mod gaps;
+mod heartbeat;
 mod lead;
 mod pipeline;
 mod relays;

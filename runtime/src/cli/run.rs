@@ -20,6 +20,7 @@ use super::args::{self, Args};
 use super::control;
 use super::delivery::{Delivery, identity};
 use super::exit::Exit;
+use super::heartbeat::Heartbeat;
 use super::lead;
 use super::pipeline::{Pipeline, Seen};
 use super::relays::{self, Setting};
@@ -182,8 +183,9 @@ impl Source {
     }
 
     /// Ends when there is nothing more to see, or with an error that waiting can't heal.
-    async fn run(self, journal: &Journal, sinks: &[String], once: bool, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
-        let (client, options, owners, lease) = match self {
+    async fn run(self, journal: &Journal, sinks: &[String], args: &Args, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
+        let once = args.once;
+        let (client, mut options, owners, lease) = match self {
             Self::Recording { recording, .. } => return Ok(recording.play(&out).await?),
             Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
@@ -201,6 +203,20 @@ impl Source {
         tokio::select! {
             () = owners.listed(PODS_PATIENCE) => {}
             Some(Ok(Err(why))) = pods.join_next() => return Err(why.into()),
+        }
+        let (reopen, reopened) = watch::channel(0);
+        options.reopen = reopened;
+        if let (Some(interval), Some(place)) = (args.heartbeat, &lease) {
+            let covers = |scope: &&Scope| matches!(scope, Scope::All) || scope.key() == place.namespace;
+            let scope = options.scopes.iter().find(covers).with_context(|| {
+                format!(
+                    "--heartbeat writes into the namespace {}, which is not watched: watch it too, or name another with --lease-namespace",
+                    place.namespace
+                )
+            })?;
+            let (namespace, name, scope) = (place.namespace.clone(), place.name.clone(), scope.key().to_owned());
+            let (client, journal) = (cluster::Client::clone(&client), journal.clone());
+            tokio::spawn(Heartbeat { client, namespace, name, scope, interval, journal, reopen }.run());
         }
         let mode = if once { Mode::Once } else { Mode::Follow };
         let mut watches = tokio::task::JoinSet::new();
@@ -259,7 +275,7 @@ impl Service<'_> {
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
         let work = async {
-            let (source, seen) = tokio::join!(source.run(&journal, &sinks, args.once, out), pipeline.run(observations));
+            let (source, seen) = tokio::join!(source.run(&journal, &sinks, args, out), pipeline.run(observations));
             source?;
             let seen = seen?;
             delivered(&positions, &journal).await;

@@ -7,6 +7,7 @@
 //! observation says so before the list: what follows from it is the journal's to record.
 
 mod client;
+mod heartbeat;
 mod inventory;
 pub mod lease;
 mod line;
@@ -20,7 +21,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch as watch_channel;
+
 pub use client::{Client, connect};
+pub use heartbeat::{COMPONENT, REASON};
 pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
@@ -74,6 +78,8 @@ pub struct Options {
     pub collect: Duration,
     /// How long the API server shows an event (its `--event-ttl`).
     pub event_ttl: Duration,
+    /// A change closes an open watch, and opens it again from where it stands.
+    pub reopen: watch_channel::Receiver<u64>,
     /// The clock.
     pub now: fn() -> SystemTime,
     /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
@@ -90,6 +96,7 @@ impl Default for Options {
             watch_timeout: Duration::from_secs(240),
             collect: Duration::from_millis(8),
             event_ttl: Duration::from_secs(3600),
+            reopen: watch_channel::channel(0).1,
             now: SystemTime::now,
             spread,
         }

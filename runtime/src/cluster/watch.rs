@@ -309,14 +309,20 @@ impl Eye<'_> {
         let Some(from) = self.stand.as_ref().map(|stand| stand.resource_version.clone()) else { return Err(Error::Expired) };
         let seconds = self.options.watch_timeout.as_secs().max(1);
         let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
+        let mut reopen = self.options.reopen.clone();
+        reopen.mark_unchanged();
         let mut body = self.client.get(&path(&self.scope, &query), about(&self.scope, "watch")).await?;
         let began = Instant::now();
         let silence = self.options.watch_timeout + Duration::from_secs(20);
         let mut lines = Assembler::default();
         loop {
-            let open = match timeout_at(Instant::now() + silence, frame(&mut body, &mut lines)).await {
-                Ok(open) => open?,
-                Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
+            let open = tokio::select! {
+                biased;
+                open = timeout_at(Instant::now() + silence, frame(&mut body, &mut lines)) => match open {
+                    Ok(open) => open?,
+                    Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
+                },
+                () = changed(&mut reopen) => return Err(Error::Unreachable("the watch does not show what was written".to_owned())),
             };
             // What follows closely is handed over with it: the kernel collects while the thread sleeps, so that one wake-up and one
             // commit serve many events. A task that slept would be woken for every packet all the same.
@@ -352,6 +358,13 @@ impl Eye<'_> {
                 None => {}
             }
         }
+    }
+}
+
+/// Never, where nobody can change it any more.
+async fn changed(signal: &mut tokio::sync::watch::Receiver<u64>) {
+    if signal.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -10,9 +10,9 @@
 //! | `controlled` | a Pod, ReplicaSet or Deployment of an Inference | Pod -> ReplicaSet -> Deployment -> Inference |
 //! | `pod-gone` | a Pod that no longer exists and was never seen: it may have been a job's | |
 //!
-//! All others are dropped by the rule `not-kubedl`. `--objects all` keeps every event by the rule `all`, and still finds its job.
+//! All others are dropped by the rule `not-kubedl`, and the service's own event by the rule `heartbeat`. `--objects all` keeps every event by the rule `all`, and still finds its job.
 
-use crate::cluster::{Chain, Owner};
+use crate::cluster::{COMPONENT, Chain, Owner, REASON};
 use crate::event::{Event, ObjectReference};
 
 /// Kinds that are KubeDL jobs where the group is an older one, or isn't given.
@@ -55,6 +55,9 @@ pub fn needs_owners(regarding: &ObjectReference) -> bool {
 /// Decides about one event. `chain` is what is known of the controllers of its object; it is only read where [`needs_owners`].
 pub fn decide(objects: Objects, event: &Event, chain: &Chain) -> Decision {
     let regarding = &event.regarding;
+    if event.component == COMPONENT && event.reason == REASON {
+        return Decision::Drop { rule: "heartbeat" };
+    }
     if let Some(rule) = kubedl_rule(regarding.group(), &regarding.kind) {
         let job = Some(ObjectReference { field_path: String::new(), ..regarding.clone() });
         return Decision::Keep { rule: if objects == Objects::All { "all" } else { rule }, job };
