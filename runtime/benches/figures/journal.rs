@@ -23,16 +23,22 @@ pub struct Trial {
     retain: Duration,
     /// Whether the size limit is reached soon.
     capped: bool,
+    /// Events a second; none: as fast as the journal takes them.
+    rate: Option<u32>,
 }
 
-/// Alone; with old rows going; at the size limit.
-pub const TRIALS: [Trial; 3] = [
-    Trial { name: "journal", retain: Duration::from_secs(24 * 3600), capped: false },
-    Trial { name: "journal-retain", retain: Duration::from_secs(2), capped: false },
-    Trial { name: "journal-cap", retain: Duration::from_secs(24 * 3600), capped: true },
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const RATE: Option<u32> = Some(20_000);
+
+/// As fast as it goes; and at a steady rate alone, with old rows going, and at the size limit.
+pub const TRIALS: [Trial; 4] = [
+    Trial { name: "journal-fast", retain: DAY, capped: false, rate: None },
+    Trial { name: "journal-steady", retain: DAY, capped: false, rate: RATE },
+    Trial { name: "journal-retain", retain: Duration::from_secs(2), capped: false, rate: RATE },
+    Trial { name: "journal-cap", retain: DAY, capped: true, rate: RATE },
 ];
 
-/// Appends for a minute, or `BENCH_SECONDS`, to a journal of a million rows, or `BENCH_ROWS`, as fast as it takes them.
+/// Appends for a minute, or `BENCH_SECONDS`, to a journal of a million rows, or `BENCH_ROWS`.
 pub fn sustained(trial: &Trial) -> Done<()> {
     let (name, rows) = (trial.name, length("BENCH_ROWS", 1_000_000)?);
     let time = Duration::from_secs(u64::from(length("BENCH_SECONDS", 60)?));
@@ -57,7 +63,7 @@ pub fn sustained(trial: &Trial) -> Done<()> {
                 }
             });
         }
-        let appends = runtime.block_on(append(&journal, &data, rows, time));
+        let appends = runtime.block_on(append(&journal, &data, rows, (time, trial.rate)));
         stop.store(true, Ordering::Relaxed);
         appends
     })?;
@@ -100,9 +106,13 @@ fn ms(time: &Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-async fn append(journal: &Journal, data: &Path, rows: u32, time: Duration) -> Done<Appends> {
+async fn append(journal: &Journal, data: &Path, rows: u32, (time, rate): (Duration, Option<u32>)) -> Done<Appends> {
     let (mut appends, mut next, began) = (Appends::default(), rows, Instant::now());
     while began.elapsed() < time {
+        if let Some(rate) = rate {
+            let due = began + Duration::from_secs_f64(appends.stored as f64 / f64::from(rate));
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         let batch = batch(next, next + BATCH, ONE_KB, jiff::Timestamp::now());
         let start = Instant::now();
         let appended = match journal.append(batch).await {
