@@ -12,6 +12,10 @@ use super::{Error, Position};
 const AT_ONCE: i64 = 2_000;
 /// How long identities are kept: longer than any API server in use shows an event (KubeDL clusters: three hours).
 const IDENTITIES: Duration = Duration::from_secs(24 * 3600);
+/// How long emptying the log waits for those who read it: a forgotten one would hold up every append.
+const READERS: Duration = Duration::from_millis(50);
+/// How long a command waits for another program that writes (rusqlite's default).
+const OTHERS: Duration = Duration::from_secs(5);
 /// Pages given back to the file system at once.
 const PAGES_AT_ONCE: i64 = 500;
 /// Bytes kept in reserve on the disk: enough for the log of deletions and acknowledgements.
@@ -33,8 +37,18 @@ impl Store {
     /// Bytes in use: pages that are not free, and the write-ahead log.
     pub(super) fn size(&self, file: &Path) -> rusqlite::Result<u64> {
         let pages = self.number("page_count")?.saturating_sub(self.number("freelist_count")?);
-        let log = fs::metadata(with_suffix(file, "-wal")).map_or(0, |meta| meta.len());
-        Ok(pages * self.number("page_size")? + log)
+        Ok(pages * self.number("page_size")? + log_size(file))
+    }
+
+    /// Empties the write-ahead log if it is longer than `most` bytes and no reader is in the way for long; gives whether it tried.
+    pub(super) fn cut_log(&self, file: &Path, most: u64) -> rusqlite::Result<bool> {
+        if log_size(file) <= most {
+            return Ok(false);
+        }
+        self.connection.busy_timeout(READERS)?;
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.connection.busy_timeout(OTHERS)?;
+        Ok(true)
     }
 
     fn number(&self, pragma: &str) -> rusqlite::Result<u64> {
@@ -93,6 +107,10 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+fn log_size(file: &Path) -> u64 {
+    fs::metadata(with_suffix(file, "-wal")).map_or(0, |meta| meta.len())
 }
 
 fn nanoseconds(time: SystemTime) -> i64 {
