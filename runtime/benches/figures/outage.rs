@@ -38,7 +38,7 @@ pub fn outage() -> Done<()> {
     let memory_down = program.peak_memory()?;
     sls.clear_orders();
     let put = load.finish()?;
-    let stored = sls.wait_for(put.len(), Duration::from_secs(u64::from(60 + down))).map_or_else(|_| sls.stored(), |stored| stored);
+    let stored = sls.wait_for(put.len(), Duration::from_secs(u64::from(60 + down))).unwrap_or_else(|_| sls.stored());
     let cpu = program.cpu()?.saturating_sub(cpu);
     println!("outage: {waited}");
     let account = Account::of(&put, &stored);
