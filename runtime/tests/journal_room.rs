@@ -93,3 +93,17 @@ async fn shed_takes_from_the_slowest_sink_alone_and_says_what() {
     assert_eq!(gap.until_version.clone().unwrap(), position.to_string(), "exactly the rows before its cursor");
     assert_eq!(reader.read(position, 10_000, usize::MAX).unwrap().len() as i64, 6_000 - position, "all after it are there");
 }
+
+#[tokio::test]
+async fn what_was_seen_and_delivered_never_blocks_by_its_identities_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { max_size: Some(4 * MIB), on_full: OnFull::Block, ..Options::new(folder.path()) }).unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    for round in 0..100_u64 {
+        let dropped = |version: u64| Entry { kept: None, ..batch(version..version + 1).entries.remove(0) };
+        let entries = (round * 2_000..round * 2_000 + 2_000).map(dropped).collect();
+        let appended = journal.append(Batch { scope: "*".to_owned(), entries, ..Batch::default() }).await.unwrap();
+        assert_eq!(appended.dropped, 2_000);
+    }
+    assert!(size(folder.path()) < 12 * MIB, "{} bytes", size(folder.path()));
+}

@@ -10,8 +10,9 @@ use super::{Error, Position};
 
 /// Rows deleted at once, so that a clean-up doesn't hold up appends.
 const AT_ONCE: i64 = 2_000;
-/// How long identities are kept: longer than any API server in use shows an event (KubeDL clusters: three hours).
-const IDENTITIES: Duration = Duration::from_secs(24 * 3600);
+/// Times the API server's `--event-ttl` for which identities are kept: it may be longer than the operator says (KubeDL clusters: three hours),
+/// and an audit asks for them.
+pub(super) const IDENTITIES: u32 = 4;
 /// How long emptying the log waits for those who read it: a forgotten one would hold up every append.
 const READERS: Duration = Duration::from_millis(50);
 /// How long a command waits for another program that writes (rusqlite's default).
@@ -67,15 +68,22 @@ impl Store {
             .execute((old, AT_ONCE))
     }
 
-    /// Deletes some identities that no list can show any more. Gives how many.
-    pub(super) fn forget_identities(&mut self) -> rusqlite::Result<usize> {
-        let old = self.seconds() - i64::try_from(IDENTITIES.as_secs()).unwrap_or(0);
+    /// Deletes some identities, the oldest first: those that were seen so long ago. Without one, a list that still shows the event adds it
+    /// again. Gives how many.
+    pub(super) fn forget_identities(&mut self, age: Duration) -> rusqlite::Result<usize> {
+        let old = self.seconds().saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         self.connection
             .prepare_cached(
                 "DELETE FROM identities WHERE (epoch, resource_version, uid) IN \
-                 (SELECT epoch, resource_version, uid FROM identities ORDER BY epoch, resource_version, uid LIMIT ?2) AND seen_at < ?1",
+                 (SELECT epoch, resource_version, uid FROM identities ORDER BY epoch, resource_version, uid LIMIT ?2) AND seen_at <= ?1",
             )?
             .execute((old, AT_ONCE))
+    }
+
+    /// Whether every active sink is done with everything.
+    pub(super) fn is_delivered(&self) -> rusqlite::Result<bool> {
+        let behind: i64 = self.connection.query_row("SELECT count(*) FROM cursors WHERE active AND position < ?1", [self.last], |row| row.get(0))?;
+        Ok(behind == 0)
     }
 
     /// Gives free pages back to the file system when they are more than a quarter.

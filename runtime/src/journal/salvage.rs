@@ -133,12 +133,12 @@ fn identities(old: &Connection, new: &Connection) -> Result<(), Error> {
     for order in ["", " DESC"] {
         let select = format!("SELECT * FROM identities ORDER BY epoch{order}, resource_version{order}, uid{order}");
         let Ok(mut select) = old.prepare(&select) else { return Ok(()) };
-        let mut insert = new.prepare("INSERT OR IGNORE INTO identities VALUES (?, ?, ?, ?, ?, ?)")?;
+        let mut insert = new.prepare("INSERT OR IGNORE INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)")?;
         let Ok(mut rows) = select.query([]) else { continue };
         loop {
             match rows.next() {
                 Ok(Some(row)) => {
-                    let Ok(values) = (0..6).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>() else { break };
+                    let Ok(values) = (0..7).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>() else { break };
                     insert.execute(params_from_iter(values))?;
                 }
                 Ok(None) => return Ok(()),

@@ -40,6 +40,7 @@ CREATE TABLE identities (
   position         INTEGER,         -- NULL: the filter dropped it
   rule             TEXT NOT NULL,
   seen_at          INTEGER NOT NULL, -- seconds since 1970
+  crc              INTEGER,         -- CRC-32 (IEEE) of the raw JSON; NULL: the filter dropped it
   PRIMARY KEY (epoch, resource_version, uid)
 ) WITHOUT ROWID;
 

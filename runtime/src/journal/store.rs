@@ -86,33 +86,24 @@ impl Store {
     /// Takes an identity; false when it was taken before.
     fn claim(&self, epoch: i64, entry: &Entry, position: Option<Position>, seen_at: i64) -> rusqlite::Result<bool> {
         let (version, uid) = (compact_version(&entry.resource_version), compact_uid(&entry.uid));
-        if epoch > 1
-            && let Some((position, rule)) = self.same_before(epoch, entry, &version, &uid)?
-        {
-            self.identify(epoch, &version, &uid, position, &rule, seen_at)?;
-            return Ok(false);
-        }
-        self.identify(epoch, &version, &uid, position, entry.rule, seen_at)
-    }
-
-    fn identify(&self, epoch: i64, version: &Value, uid: &Value, position: Option<Position>, rule: &str, seen_at: i64) -> rusqlite::Result<bool> {
+        let crc = entry.kept.as_ref().map(|kept| i64::from(crc32fast::hash(kept.raw.as_bytes())));
+        let before = if epoch > 1 { self.same_before(epoch, &version, &uid, crc)? } else { None };
+        let (place, rule) = before.as_ref().map_or((position, entry.rule), |(position, rule)| (*position, rule));
         let mut insert = self.connection.prepare_cached(
-            "INSERT OR IGNORE INTO identities (epoch, resource_version, uid, position, rule, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR IGNORE INTO identities (epoch, resource_version, uid, position, rule, seen_at, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        Ok(insert.execute((epoch, version, uid, position, rule, seen_at))? == 1)
+        Ok(insert.execute((epoch, version, uid, place, rule, seen_at, crc))? == 1 && before.is_none())
     }
 
     /// The same version of the same event from before the storage was set back. Its resource version may have been given again to
-    /// another update of that event, so a row must have the same text; one that is gone is taken for another: twice is better than never.
-    fn same_before(&self, epoch: i64, entry: &Entry, version: &Value, uid: &Value) -> rusqlite::Result<Option<Claimed>> {
-        let raw = entry.kept.as_ref().map(|kept| kept.raw.as_str());
+    /// another update of that event, so it must have the same text.
+    fn same_before(&self, epoch: i64, version: &Value, uid: &Value, crc: Option<i64>) -> rusqlite::Result<Option<Claimed>> {
         // Asked for epoch by epoch, which finds a row by the key: a range of epochs would read all their identities for each event.
-        let mut statement = self.connection.prepare_cached(
-            "SELECT i.position, i.rule FROM identities i LEFT JOIN events e ON e.position = i.position \
-             WHERE i.epoch = ?1 AND i.resource_version = ?2 AND i.uid = ?3 AND (e.raw = ?4 OR (i.position IS NULL AND ?4 IS NULL))",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT position, rule FROM identities WHERE epoch = ?1 AND resource_version = ?2 AND uid = ?3 AND crc IS ?4")?;
         for before in (1..epoch).rev() {
-            let found = statement.query_row((before, version, uid, raw), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let found = statement.query_row((before, version, uid, crc), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             if found.is_some() {
                 return Ok(found);
             }

@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::letters::{Choice, Retried};
 use super::mark::{self, Marks, Through};
-use super::room::{OnFull, Reserve, is_damage, is_disk_trouble};
+use super::room::{IDENTITIES, OnFull, Reserve, is_damage, is_disk_trouble};
 use super::salvage::salvage;
 use super::store::Store;
 use super::{Appended, Batch, Cursor, DeadLetter, Error, Haste, Options, Position, Start, Stats, schema};
@@ -284,7 +284,12 @@ impl Writer {
                 self.blocked = false;
                 return Ok(());
             }
-            let gone = self.store.forget_rows(None)?;
+            let mut gone = self.store.forget_rows(None)?;
+            if gone == 0 && size > enough {
+                // What no list shows any more; and where nothing is left to deliver, even what one may show again.
+                let age = if self.store.is_delivered()? { Duration::ZERO } else { self.store.event_ttl };
+                gone = self.store.forget_identities(age)?;
+            }
             wanted = if gone == 0 { 0 } else { wanted.saturating_sub(gone) };
             if gone == 0 && size > enough && (self.options.on_full == OnFull::Block || !self.shed()?) {
                 self.blocked = self.options.on_full == OnFull::Block;
@@ -307,7 +312,9 @@ impl Writer {
     /// One step of deleting what is old; gives whether there is more.
     fn clean(&mut self) -> bool {
         let store = &mut self.store;
-        let step = store.forget_rows(Some(self.options.retain)).and_then(|rows| Ok(rows + store.forget_identities()? + store.forget_marks()?));
+        let step = store
+            .forget_rows(Some(self.options.retain))
+            .and_then(|rows| Ok(rows + store.forget_identities(store.event_ttl * IDENTITIES)? + store.forget_marks()?));
         match step.and_then(|gone| Ok(gone > 0 || store.shrink()?)) {
             Ok(more) => more,
             Err(why) => {
