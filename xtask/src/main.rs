@@ -73,14 +73,18 @@ fn demo() -> anyhow::Result<()> {
     let root = root();
     let began = std::time::Instant::now();
     build::sinks(&root)?;
-    let recorded = if build::has_go() {
-        build::apiserver(&root)?;
-        false
-    } else {
+    let recorded = !build::has_go();
+    if recorded {
         println!("There is no Go on this machine, which the real API server is built with: a recording takes its place.");
-        true
-    };
-    step::cargo(&root, "building kubedl-events and the demo", &["build", "--workspace", "--bins", "--locked"])?;
+    }
+    // Side by side: each of them leaves a core idle now and then.
+    std::thread::scope(|scope| {
+        let server = (!recorded).then(|| scope.spawn(|| build::apiserver(&root)));
+        let arguments = ["build", "--package", "kubedl-events", "--package", "testkit", "--bin", "kubedl-events", "--bin", "demo", "--locked"];
+        let built = step::cargo(&root, "building kubedl-events and the demo", &arguments);
+        let server = server.map_or(Ok(()), |server| server.join().unwrap_or_else(|_| Err(anyhow::anyhow!("building the API server broke off"))));
+        server.and(built)
+    })?;
     let mut command = Command::new(root.join("target/debug/demo"));
     command.arg("--program").arg(root.join("target/debug/kubedl-events"));
     command.arg("--sinks").arg(root.join("target/sinks"));

@@ -14,6 +14,7 @@ mod line;
 mod owner;
 mod raw;
 mod recording;
+mod stream;
 mod version;
 mod watch;
 

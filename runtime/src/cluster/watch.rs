@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
@@ -11,19 +10,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use super::client::{About, Client, connect};
-use super::line::{Assembler, Line, parse_line};
+use super::line::Assembler;
+use super::stream::{Gathered, changed, frame, gather};
 use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Handed over at the latest when so many events are waiting.
-const MOST_COLLECTED: usize = 2_000;
 /// How far a watch may lag behind the storage, and what is read of it behind what has come.
 const LAG: Duration = Duration::from_secs(10);
 /// How long the next stage may take nothing before the watch is closed.
 const UNREAD: Duration = Duration::from_secs(5);
-/// When nothing more comes for so long, what has gathered is read.
-const DRAINED: Duration = Duration::from_millis(1);
 
 /// Whether to go on after the first list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,65 +354,5 @@ impl Eye<'_> {
                 None => {}
             }
         }
-    }
-}
-
-/// Never, where nobody can change it any more.
-async fn changed(signal: &mut tokio::sync::watch::Receiver<u64>) {
-    if signal.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// What a watch brought at once.
-struct Gathered {
-    events: Vec<Raw>,
-    /// The newest resource version among it.
-    reached: Option<String>,
-    /// False at the end of the body.
-    open: bool,
-    /// What ended it; nothing after it may count as seen.
-    failed: Option<Error>,
-}
-
-/// Reads lines for as long as they follow each other closely.
-async fn gather(body: &mut kube::client::Body, lines: &mut Assembler, mut open: bool) -> Result<Gathered, Error> {
-    let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
-    loop {
-        for line in lines.lines()? {
-            match parse_line(&line) {
-                Ok(Line::Event { raw, resource_version }) => {
-                    events.push(raw);
-                    reached = Some(resource_version);
-                }
-                Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        if failed.is_some() || !open || events.len() >= MOST_COLLECTED {
-            return Ok(Gathered { events, reached, open, failed });
-        }
-        match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
-            Ok(Ok(more)) => open = more,
-            Ok(Err(error)) => failed = Some(error),
-            Err(_) => return Ok(Gathered { events, reached, open, failed }),
-        }
-    }
-}
-
-/// Reads one piece of the body; false at its end.
-async fn frame(body: &mut kube::client::Body, lines: &mut Assembler) -> Result<bool, Error> {
-    match body.frame().await {
-        None => Ok(false),
-        Some(Ok(frame)) => {
-            if let Some(data) = frame.data_ref() {
-                lines.push(data);
-            }
-            Ok(true)
-        }
-        Some(Err(why)) => Err(Error::Unreachable(format!("the watch broke: {why}"))),
     }
 }

@@ -17,6 +17,9 @@
 //!
 //! The journal doesn't know what a sink is beyond its name, nor what an event says. The format is in [`schema`].
 
+mod checkpoint;
+mod command;
+mod error;
 mod gap;
 mod letters;
 mod mark;
@@ -24,13 +27,13 @@ mod reader;
 mod room;
 mod salvage;
 pub mod schema;
+mod stats;
 mod store;
 mod writer;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
@@ -38,17 +41,13 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cluster::{Lost, Resume};
 
+pub use error::Error;
 pub use gap::{Gap, is_open};
 pub use letters::{Choice, Letter, Retried};
 pub use mark::{Through, covers};
 pub use reader::{Fate, Reader, Row, Standing};
 pub use room::{OnFull, SHED, half_of_volume};
-
-/// Between two looks at whether there is something to checkpoint.
-const CHECKPOINTS: Duration = Duration::from_millis(500);
-
-/// Pages of the write-ahead log that can't be moved: 256 MiB.
-const FORGOTTEN_READER: i64 = 65_536;
+pub use stats::Stats;
 
 /// A place in the journal's order; 0 is before the first event.
 pub type Position = i64;
@@ -185,174 +184,6 @@ pub enum Haste {
     WithNext,
 }
 
-/// Counters since the start; they count after the commit.
-#[derive(Debug, Default)]
-pub struct Stats {
-    pub(in crate::journal) stored: AtomicU64,
-    pub(in crate::journal) known: AtomicU64,
-    pub(in crate::journal) dropped: AtomicU64,
-    pub(in crate::journal) commits: AtomicU64,
-    pub(in crate::journal) shed: AtomicU64,
-    pub(in crate::journal) gaps: AtomicU64,
-    /// Counts the files: each time a damaged one was replaced.
-    pub(in crate::journal) generation: AtomicU64,
-}
-
-impl Stats {
-    /// Events stored.
-    pub fn stored(&self) -> u64 {
-        self.stored.load(Ordering::Relaxed)
-    }
-    /// Events seen again.
-    pub fn known(&self) -> u64 {
-        self.known.load(Ordering::Relaxed)
-    }
-    /// Events dropped by the filter.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-    /// Gaps that watches left.
-    pub fn gaps(&self) -> u64 {
-        self.gaps.load(Ordering::Relaxed)
-    }
-    /// Times that a sink lost rows to the size limit.
-    pub fn shed(&self) -> u64 {
-        self.shed.load(Ordering::Relaxed)
-    }
-    pub(in crate::journal) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
-    }
-    pub(in crate::journal) fn count(&self, appended: &Appended) {
-        self.stored.fetch_add(appended.stored, Ordering::Relaxed);
-        self.known.fetch_add(appended.known, Ordering::Relaxed);
-        self.dropped.fetch_add(appended.dropped, Ordering::Relaxed);
-        self.gaps.fetch_add(u64::from(appended.gap.is_some()), Ordering::Relaxed);
-    }
-    /// Transactions.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-}
-
-/// Why the journal can't do something.
-#[derive(Debug)]
-pub enum Error {
-    /// The folder or file can't be used. Not retryable without a person.
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// The system's words.
-        why: std::io::Error,
-    },
-    /// Another process holds the folder.
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-    },
-    /// Written by a newer version of this program; nothing was changed.
-    Newer {
-        /// Version of the file.
-        found: i64,
-        /// The newest version that this program knows.
-        known: i64,
-    },
-    /// The journal belongs to another cluster; nothing was changed.
-    OtherCluster {
-        /// Uid of `kube-system` in the journal.
-        journal: String,
-        /// Uid of `kube-system` now.
-        cluster: String,
-    },
-    /// SQLite failed; the transaction did not happen. Retryable: the disk may have room again.
-    Storage(rusqlite::Error),
-    /// A row is not what was written.
-    Damaged {
-        /// Which.
-        position: Position,
-    },
-    /// The journal is at its size limit, and sinks have to make room. Retryable.
-    Full {
-        /// Bytes now.
-        size: u64,
-        /// Bytes at most.
-        most: u64,
-    },
-    /// The disk has no room for more events. Retryable.
-    DiskFull {
-        /// The journal's folder.
-        folder: PathBuf,
-    },
-    /// A sink has too many dead letters. Retryable once a person has looked at them.
-    LettersFull {
-        /// The sink.
-        sink: String,
-        /// How many it may have.
-        most: u64,
-    },
-    /// The writing thread has ended.
-    Closed,
-}
-
-impl Error {
-    /// SQLite's errors can't be cloned; code and words can.
-    pub(in crate::journal) fn copy(&self) -> Self {
-        match self {
-            Self::Storage(why) => Self::Storage(writer::copy(why)),
-            Self::Full { size, most } => Self::Full { size: *size, most: *most },
-            Self::DiskFull { folder } => Self::DiskFull { folder: folder.clone() },
-            Self::LettersFull { sink, most } => Self::LettersFull { sink: sink.clone(), most: *most },
-            Self::Damaged { position } => Self::Damaged { position: *position },
-            Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
-            Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
-            Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
-            Self::Locked { path } => Self::Locked { path: path.clone() },
-            Self::Closed => Self::Closed,
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder { path, why } => write!(f, "cannot use {} for the journal: {why}. Give a writable folder with --data-dir", path.display()),
-            Self::Locked { path } => {
-                write!(f, "another process holds {}: stop it, or give each process a folder of its own with --data-dir", path.display())
-            }
-            Self::Newer { found, known } => write!(
-                f,
-                "the journal has format {found}, this version of kubedl-events knows formats up to {known}: run the newer version, or start with an empty --data-dir"
-            ),
-            Self::OtherCluster { journal, cluster } => write!(
-                f,
-                "the journal belongs to another cluster (uid of kube-system: {journal} in the journal, {cluster} now): give this cluster a --data-dir of its own"
-            ),
-            Self::Storage(why) => write!(f, "the journal's storage failed: {why}"),
-            Self::Damaged { position } => write!(f, "row {position} of the journal is damaged: its checksum does not fit"),
-            Self::Full { size, most } => write!(
-                f,
-                "the journal has {} MiB, its limit is {} MiB, and everything in it still has to be delivered: mend the sink that is behind, raise \
-                 --max-size, or let it lose its oldest events with --on-full shed",
-                size >> 20,
-                most >> 20
-            ),
-            Self::DiskFull { folder } => write!(f, "the disk of {} is full: events wait until there is room", folder.display()),
-            Self::LettersFull { sink, most } => write!(
-                f,
-                "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"
-            ),
-            Self::Closed => write!(f, "the journal is closed"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<rusqlite::Error> for Error {
-    fn from(why: rusqlite::Error) -> Self {
-        Self::Storage(why)
-    }
-}
-
 /// The open journal. Clones share it; the file is closed when [`Journal::close`] has answered.
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -367,7 +198,7 @@ pub struct Journal {
 #[derive(Clone)]
 enum Way {
     /// A thread of its own. Unbounded, but everybody waits for an answer before sending more.
-    Thread(mpsc::Sender<writer::Command>),
+    Thread(mpsc::Sender<command::Command>),
     /// On the caller's thread, one command a transaction: the same order at each run, for simulations.
     Inline(Arc<Mutex<writer::Writer>>),
 }
@@ -387,7 +218,7 @@ impl Journal {
             std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(inbox)).map_err(folder)?;
             Ok(Way::Thread(commands))
         })?;
-        checkpoint_beside(&journal.file, journal.stats.clone()).map_err(folder)?;
+        checkpoint::checkpoint_beside(&journal.file, journal.stats.clone()).map_err(folder)?;
         Ok(journal)
     }
 
@@ -421,53 +252,53 @@ impl Journal {
 
     /// Makes sure that the journal is this cluster's; a new journal becomes so.
     pub async fn bind(&self, cluster: &str) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Bind { cluster: cluster.to_owned(), reply }).await
+        self.ask(|reply| command::Command::Bind { cluster: cluster.to_owned(), reply }).await
     }
 
     /// How far a scope has come.
     pub async fn checkpoint(&self, scope: &str) -> Result<Option<Resume>, Error> {
-        self.ask(|reply| writer::Command::Checkpoint { scope: scope.to_owned(), reply }).await
+        self.ask(|reply| command::Command::Checkpoint { scope: scope.to_owned(), reply }).await
     }
 
     /// Stores a batch and its checkpoint.
     pub async fn append(&self, batch: Batch) -> Result<Appended, Error> {
-        self.ask(|reply| writer::Command::Append { batch, reply }).await
+        self.ask(|reply| command::Command::Append { batch, reply }).await
     }
 
     /// Makes a sink known, and gives its cursor.
     pub async fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
-        self.ask(|reply| writer::Command::Register { sink: sink.to_owned(), start, reply }).await
+        self.ask(|reply| command::Command::Register { sink: sink.to_owned(), start, reply }).await
     }
 
     /// Moves a sink's cursor, and keeps its dead letters.
     pub async fn acknowledge(&self, sink: &str, position: Position, dead: Vec<DeadLetter>, haste: Haste) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Acknowledge { sink: sink.to_owned(), position, dead, haste, reply }).await
+        self.ask(|reply| command::Command::Acknowledge { sink: sink.to_owned(), position, dead, haste, reply }).await
     }
 
     /// Notes that a sink has nothing in flight: what follows its cursor was never sent.
     pub async fn settle(&self, sink: &str) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Settle { sink: sink.to_owned(), reply }).await
+        self.ask(|reply| command::Command::Settle { sink: sink.to_owned(), reply }).await
     }
 
     /// Marks dead letters to be tried again by their sinks; gives how many there are.
     pub async fn requeue(&self, choice: Choice) -> Result<u64, Error> {
-        self.ask(|reply| writer::Command::Requeue { choice, reply }).await
+        self.ask(|reply| command::Command::Requeue { choice, reply }).await
     }
 
     /// Throws dead letters away; gives how many.
     pub async fn discard(&self, choice: Choice) -> Result<u64, Error> {
-        self.ask(|reply| writer::Command::Discard { choice, reply }).await
+        self.ask(|reply| command::Command::Discard { choice, reply }).await
     }
 
     /// Notes what became of dead letters that were tried again.
     pub async fn retried(&self, letters: Vec<Retried>) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Retried { letters, reply }).await
+        self.ask(|reply| command::Command::Retried { letters, reply }).await
     }
 
     /// Has a file that a reader found to be damaged replaced by what can be read of it.
     pub async fn salvage(&self, reader: &Reader) -> Result<(), Error> {
         let generation = reader.generation();
-        self.ask(|reply| writer::Command::Salvage { generation, reply }).await
+        self.ask(|reply| command::Command::Salvage { generation, reply }).await
     }
 
     /// Changes when dead letters are to be tried again.
@@ -478,13 +309,13 @@ impl Journal {
     /// For each scope the resource version up to which a sink is done with every event: what another replica, or a new disk, can go on
     /// from. It is empty for a scope of which nothing is known since the API server's storage was set back.
     pub async fn delivered(&self, sink: &str) -> Result<Through, Error> {
-        self.ask(|reply| writer::Command::Delivered { sink: sink.to_owned(), reply }).await
+        self.ask(|reply| command::Command::Delivered { sink: sink.to_owned(), reply }).await
     }
 
     /// Moves the cursor of a sink over rows that another replica has delivered: to the first one that is beyond the resource versions
     /// given, or a few thousand rows at once. Never backwards. Gives the cursor.
     pub async fn deliver_through(&self, sink: &str, through: Through) -> Result<Position, Error> {
-        self.ask(|reply| writer::Command::DeliverThrough { sink: sink.to_owned(), through, reply }).await
+        self.ask(|reply| command::Command::DeliverThrough { sink: sink.to_owned(), through, reply }).await
     }
 
     /// A connection that reads, for one thread.
@@ -504,10 +335,10 @@ impl Journal {
 
     /// Ends the writing thread after what was sent before, and closes the file.
     pub async fn close(&self) -> Result<(), Error> {
-        self.ask(|reply| writer::Command::Close { reply }).await
+        self.ask(|reply| command::Command::Close { reply }).await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> writer::Command) -> Result<T, Error> {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> command::Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         match &self.way {
             Way::Thread(commands) => commands.send(command(reply)).map_err(|_| Error::Closed)?,
@@ -523,39 +354,6 @@ impl Journal {
         }
         answer.await.map_err(|_| Error::Closed)?
     }
-}
-
-/// Moves what was committed from the write-ahead log into the database, on a thread and connection of its own, so that no commit
-/// waits for it (sqlite.org/wal.html, "passive"). Ends with the journal.
-fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Result<()> {
-    let (file, stats) = (file.to_owned(), Arc::downgrade(&stats));
-    let work = move || {
-        let (mut connection, mut seen, mut generation, mut said) = (None, 0, 0, false);
-        loop {
-            std::thread::sleep(CHECKPOINTS);
-            // The writer and the handles share the counters: none left means closed.
-            let Some((commits, current)) = stats.upgrade().map(|stats| (stats.commits(), stats.generation())) else { return };
-            if connection.is_none() || generation != current {
-                connection = rusqlite::Connection::open(&file).ok();
-                generation = current;
-            }
-            if commits != seen
-                && let Some(connection) = &connection
-            {
-                seen = commits;
-                let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
-                let held = left.is_ok_and(|pages| pages > FORGOTTEN_READER);
-                if held && !said {
-                    tracing::warn!(
-                        "Another program has been reading {} for long, so its log grows: end what holds it open, such as a forgotten sqlite3.",
-                        file.display()
-                    );
-                }
-                said = held;
-            }
-        }
-    };
-    std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work).map(drop)
 }
 
 fn make_private(directory: &Path) -> std::io::Result<()> {

@@ -8,15 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::letters::{Choice, Retried};
-use super::mark::{self, Marks, Through};
+use super::command::{Command, Reply, copy, refuse};
+use super::mark::{self, Marks};
 use super::room::{IDENTITIES, OnFull, Reserve, is_damage, is_disk_trouble};
 use super::salvage::salvage;
 use super::store::Store;
-use super::{Appended, Batch, Cursor, DeadLetter, Error, Haste, Options, Position, Start, Stats, schema};
-use crate::cluster::Resume;
+use super::{Error, Options, Position, Stats, schema};
 
 /// Commands that share a transaction, at most.
 const GROUP: usize = 64;
@@ -26,70 +25,6 @@ const PATIENCE: Duration = Duration::from_millis(25);
 const CLEANING: Duration = Duration::from_secs(10);
 /// Between two steps of a clean-up.
 const CLEANING_STEP: Duration = Duration::from_millis(100);
-
-type Reply<T> = oneshot::Sender<Result<T, Error>>;
-
-/// What the writer is asked to do.
-#[derive(Debug)]
-pub(super) enum Command {
-    Bind {
-        cluster: String,
-        reply: Reply<()>,
-    },
-    Checkpoint {
-        scope: String,
-        reply: Reply<Option<Resume>>,
-    },
-    Append {
-        batch: Batch,
-        reply: Reply<Appended>,
-    },
-    Register {
-        sink: String,
-        start: Start,
-        reply: Reply<Cursor>,
-    },
-    Acknowledge {
-        sink: String,
-        position: Position,
-        dead: Vec<DeadLetter>,
-        haste: Haste,
-        reply: Reply<()>,
-    },
-    Settle {
-        sink: String,
-        reply: Reply<()>,
-    },
-    Delivered {
-        sink: String,
-        reply: Reply<Through>,
-    },
-    DeliverThrough {
-        sink: String,
-        through: Through,
-        reply: Reply<Position>,
-    },
-    Requeue {
-        choice: Choice,
-        reply: Reply<u64>,
-    },
-    Discard {
-        choice: Choice,
-        reply: Reply<u64>,
-    },
-    Retried {
-        letters: Vec<Retried>,
-        reply: Reply<()>,
-    },
-    /// The file of this generation was seen to be damaged.
-    Salvage {
-        generation: u64,
-        reply: Reply<()>,
-    },
-    Close {
-        reply: Reply<()>,
-    },
-}
 
 /// An answer that waits for the commit.
 type Pending = Box<dyn FnOnce(Option<&rusqlite::Error>)>;
@@ -373,12 +308,6 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
     commands
 }
 
-impl Command {
-    fn is_hasty(&self) -> bool {
-        !matches!(self, Self::Acknowledge { haste: Haste::WithNext, .. })
-    }
-}
-
 fn answer<T: 'static>(reply: Reply<T>, result: Result<T, Error>, on_commit: impl FnOnce(&T) + 'static) -> Pending {
     Box::new(move |failed| {
         let result = match (failed, result) {
@@ -390,31 +319,4 @@ fn answer<T: 'static>(reply: Reply<T>, result: Result<T, Error>, on_commit: impl
         }
         let _ = reply.send(result);
     })
-}
-
-fn refuse(command: Command, why: &rusqlite::Error) {
-    fn no<T>(reply: Reply<T>, why: &rusqlite::Error) {
-        let _ = reply.send(Err(Error::Storage(copy(why))));
-    }
-    match command {
-        Command::Bind { reply, .. }
-        | Command::Acknowledge { reply, .. }
-        | Command::Settle { reply, .. }
-        | Command::Retried { reply, .. }
-        | Command::Salvage { reply, .. }
-        | Command::Close { reply } => no(reply, why),
-        Command::Requeue { reply, .. } | Command::Discard { reply, .. } => no(reply, why),
-        Command::Checkpoint { reply, .. } => no(reply, why),
-        Command::Append { reply, .. } => no(reply, why),
-        Command::Register { reply, .. } => no(reply, why),
-        Command::Delivered { reply, .. } => no(reply, why),
-        Command::DeliverThrough { reply, .. } => no(reply, why),
-    }
-}
-
-/// SQLite's errors can't be cloned; code and words can.
-pub(super) fn copy(why: &rusqlite::Error) -> rusqlite::Error {
-    let other = if is_damage(why) { rusqlite::ffi::SQLITE_CORRUPT } else { rusqlite::ffi::SQLITE_ERROR };
-    let code = why.sqlite_error().map_or(other, |error| error.extended_code);
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why.to_string()))
 }

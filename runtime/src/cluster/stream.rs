@@ -1,0 +1,75 @@
+//! Reading the body of a watch.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use kube::client::Body;
+use tokio::time::{Instant, timeout_at};
+
+use super::line::{Assembler, Line, parse_line};
+use super::{Error, Raw};
+
+/// Handed over at the latest when so many events are waiting.
+const MOST_COLLECTED: usize = 2_000;
+/// When nothing more comes for so long, what has gathered is read.
+const DRAINED: Duration = Duration::from_millis(1);
+
+/// Never, where nobody can change it any more.
+pub(super) async fn changed(signal: &mut tokio::sync::watch::Receiver<u64>) {
+    if signal.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a watch brought at once.
+pub(super) struct Gathered {
+    pub events: Vec<Raw>,
+    /// The newest resource version among it.
+    pub reached: Option<String>,
+    /// False at the end of the body.
+    pub open: bool,
+    /// What ended it; nothing after it may count as seen.
+    pub failed: Option<Error>,
+}
+
+/// Reads lines for as long as they follow each other closely.
+pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: bool) -> Result<Gathered, Error> {
+    let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
+    loop {
+        for line in lines.lines()? {
+            match parse_line(&line) {
+                Ok(Line::Event { raw, resource_version }) => {
+                    events.push(raw);
+                    reached = Some(resource_version);
+                }
+                Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if failed.is_some() || !open || events.len() >= MOST_COLLECTED {
+            return Ok(Gathered { events, reached, open, failed });
+        }
+        match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
+            Ok(Ok(more)) => open = more,
+            Ok(Err(error)) => failed = Some(error),
+            Err(_) => return Ok(Gathered { events, reached, open, failed }),
+        }
+    }
+}
+
+/// Reads one piece of the body; false at its end.
+pub(super) async fn frame(body: &mut Body, lines: &mut Assembler) -> Result<bool, Error> {
+    match body.frame().await {
+        None => Ok(false),
+        Some(Ok(frame)) => {
+            if let Some(data) = frame.data_ref() {
+                lines.push(data);
+            }
+            Ok(true)
+        }
+        Some(Err(why)) => Err(Error::Unreachable(format!("the watch broke: {why}"))),
+    }
+}

@@ -1,0 +1,108 @@
+//! What the writer is asked to do.
+
+use tokio::sync::oneshot;
+
+use super::letters::{Choice, Retried};
+use super::mark::Through;
+use super::room::is_damage;
+use super::{Appended, Batch, Cursor, DeadLetter, Error, Haste, Position, Start};
+use crate::cluster::Resume;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    Bind {
+        cluster: String,
+        reply: Reply<()>,
+    },
+    Checkpoint {
+        scope: String,
+        reply: Reply<Option<Resume>>,
+    },
+    Append {
+        batch: Batch,
+        reply: Reply<Appended>,
+    },
+    Register {
+        sink: String,
+        start: Start,
+        reply: Reply<Cursor>,
+    },
+    Acknowledge {
+        sink: String,
+        position: Position,
+        dead: Vec<DeadLetter>,
+        haste: Haste,
+        reply: Reply<()>,
+    },
+    Settle {
+        sink: String,
+        reply: Reply<()>,
+    },
+    Delivered {
+        sink: String,
+        reply: Reply<Through>,
+    },
+    DeliverThrough {
+        sink: String,
+        through: Through,
+        reply: Reply<Position>,
+    },
+    Requeue {
+        choice: Choice,
+        reply: Reply<u64>,
+    },
+    Discard {
+        choice: Choice,
+        reply: Reply<u64>,
+    },
+    Retried {
+        letters: Vec<Retried>,
+        reply: Reply<()>,
+    },
+    /// The file of this generation was seen to be damaged.
+    Salvage {
+        generation: u64,
+        reply: Reply<()>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
+}
+
+impl Command {
+    /// Whether somebody waits for the answer.
+    pub(super) fn is_hasty(&self) -> bool {
+        !matches!(self, Self::Acknowledge { haste: Haste::WithNext, .. })
+    }
+}
+
+/// Answers that it did not happen.
+pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
+    fn no<T>(reply: Reply<T>, why: &rusqlite::Error) {
+        let _ = reply.send(Err(Error::Storage(copy(why))));
+    }
+    match command {
+        Command::Bind { reply, .. }
+        | Command::Acknowledge { reply, .. }
+        | Command::Settle { reply, .. }
+        | Command::Retried { reply, .. }
+        | Command::Salvage { reply, .. }
+        | Command::Close { reply } => no(reply, why),
+        Command::Requeue { reply, .. } | Command::Discard { reply, .. } => no(reply, why),
+        Command::Checkpoint { reply, .. } => no(reply, why),
+        Command::Append { reply, .. } => no(reply, why),
+        Command::Register { reply, .. } => no(reply, why),
+        Command::Delivered { reply, .. } => no(reply, why),
+        Command::DeliverThrough { reply, .. } => no(reply, why),
+    }
+}
+
+/// SQLite's errors can't be cloned; code and words can.
+pub(super) fn copy(why: &rusqlite::Error) -> rusqlite::Error {
+    let other = if is_damage(why) { rusqlite::ffi::SQLITE_CORRUPT } else { rusqlite::ffi::SQLITE_ERROR };
+    let code = why.sqlite_error().map_or(other, |error| error.extended_code);
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why.to_string()))
+}

@@ -1,0 +1,125 @@
+//! What can go wrong, in words for the person who can act.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::{Position, command};
+
+/// Why the journal can't do something.
+#[derive(Debug)]
+pub enum Error {
+    /// The folder or file can't be used. Not retryable without a person.
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        why: std::io::Error,
+    },
+    /// Another process holds the folder.
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Written by a newer version of this program; nothing was changed.
+    Newer {
+        /// Version of the file.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// The journal belongs to another cluster; nothing was changed.
+    OtherCluster {
+        /// Uid of `kube-system` in the journal.
+        journal: String,
+        /// Uid of `kube-system` now.
+        cluster: String,
+    },
+    /// SQLite failed; the transaction did not happen. Retryable: the disk may have room again.
+    Storage(rusqlite::Error),
+    /// A row is not what was written.
+    Damaged {
+        /// Which.
+        position: Position,
+    },
+    /// The journal is at its size limit, and sinks have to make room. Retryable.
+    Full {
+        /// Bytes now.
+        size: u64,
+        /// Bytes at most.
+        most: u64,
+    },
+    /// The disk has no room for more events. Retryable.
+    DiskFull {
+        /// The journal's folder.
+        folder: PathBuf,
+    },
+    /// A sink has too many dead letters. Retryable once a person has looked at them.
+    LettersFull {
+        /// The sink.
+        sink: String,
+        /// How many it may have.
+        most: u64,
+    },
+    /// The writing thread has ended.
+    Closed,
+}
+
+impl Error {
+    /// SQLite's errors can't be cloned; code and words can.
+    pub(in crate::journal) fn copy(&self) -> Self {
+        match self {
+            Self::Storage(why) => Self::Storage(command::copy(why)),
+            Self::Full { size, most } => Self::Full { size: *size, most: *most },
+            Self::DiskFull { folder } => Self::DiskFull { folder: folder.clone() },
+            Self::LettersFull { sink, most } => Self::LettersFull { sink: sink.clone(), most: *most },
+            Self::Damaged { position } => Self::Damaged { position: *position },
+            Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
+            Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
+            Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
+            Self::Locked { path } => Self::Locked { path: path.clone() },
+            Self::Closed => Self::Closed,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder { path, why } => write!(f, "cannot use {} for the journal: {why}. Give a writable folder with --data-dir", path.display()),
+            Self::Locked { path } => {
+                write!(f, "another process holds {}: stop it, or give each process a folder of its own with --data-dir", path.display())
+            }
+            Self::Newer { found, known } => write!(
+                f,
+                "the journal has format {found}, this version of kubedl-events knows formats up to {known}: run the newer version, or start with an empty --data-dir"
+            ),
+            Self::OtherCluster { journal, cluster } => write!(
+                f,
+                "the journal belongs to another cluster (uid of kube-system: {journal} in the journal, {cluster} now): give this cluster a --data-dir of its own"
+            ),
+            Self::Storage(why) => write!(f, "the journal's storage failed: {why}"),
+            Self::Damaged { position } => write!(f, "row {position} of the journal is damaged: its checksum does not fit"),
+            Self::Full { size, most } => write!(
+                f,
+                "the journal has {} MiB, its limit is {} MiB, and everything in it still has to be delivered: mend the sink that is behind, raise \
+                 --max-size, or let it lose its oldest events with --on-full shed",
+                size >> 20,
+                most >> 20
+            ),
+            Self::DiskFull { folder } => write!(f, "the disk of {} is full: events wait until there is room", folder.display()),
+            Self::LettersFull { sink, most } => write!(
+                f,
+                "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"
+            ),
+            Self::Closed => write!(f, "the journal is closed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(why: rusqlite::Error) -> Self {
+        Self::Storage(why)
+    }
+}
