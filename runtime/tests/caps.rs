@@ -3,50 +3,39 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kubedl_events::journal::{Gap, Reader, SHED};
-use testkit::apiserver::ApiServer;
 use testkit::load::{Account, Load};
 use testkit::program::Start;
 use testkit::sls::{self, Order};
+use testkit::stage::Stage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 const PATIENCE: Duration = Duration::from_secs(180);
 
-struct Stage {
-    folder: tempfile::TempDir,
-    server: ApiServer,
-    sls: sls::Server,
+fn stage() -> Stage {
+    let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
+    Load::set_up(&stage.server).unwrap();
+    stage
 }
 
-impl Stage {
-    fn set() -> Self {
-        let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
-        let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
-        Load::set_up(&server).unwrap();
-        Self { folder, server, sls: sls::Server::start(sls::Options::default()).unwrap() }
-    }
+fn start(stage: &Stage) -> Start {
+    stage.start().with("--max-size", "8Mi")
+}
 
-    fn start(&self) -> Start {
-        let start = Start::new(Path::new(PROGRAM), self.folder.path(), "log").to_sls(&self.sls).with("--kubeconfig", &self.server.kubeconfig);
-        start.with("--max-size", "8Mi")
-    }
+fn gaps(stage: &Stage) -> Vec<Gap> {
+    Reader::open(&stage.folder.path().join("data")).unwrap().gaps().unwrap()
+}
 
-    fn gaps(&self) -> Vec<Gap> {
-        Reader::open(&self.folder.path().join("data")).unwrap().gaps().unwrap()
-    }
-
-    fn journal_size(&self) -> u64 {
-        let size = |name: &str| std::fs::metadata(self.folder.path().join("data").join(name)).map_or(0, |meta| meta.len());
-        size("journal.sqlite") + size("journal.sqlite-wal")
-    }
+fn journal_size(stage: &Stage) -> u64 {
+    let size = |name: &str| std::fs::metadata(stage.folder.path().join("data").join(name)).map_or(0, |meta| meta.len());
+    size("journal.sqlite") + size("journal.sqlite-wal")
 }
 
 #[test]
 fn shed_lets_the_dead_sink_lose_its_oldest_and_leaves_the_other_whole() {
-    let stage = Stage::set();
+    let stage = stage();
     let grants = stage.folder.path().join("grants");
     std::fs::create_dir(&grants).unwrap();
     // The second instance of the same sink speaks to a port where nobody listens.
@@ -57,41 +46,41 @@ fn shed_lets_the_dead_sink_lose_its_oldest_and_leaves_the_other_whole() {
         known.project
     );
     std::fs::write(grants.join("dead.yaml"), env).unwrap();
-    let start = stage.start().with("--event-storage", "dead=aliyun-sls").with("--grant-dir", &grants);
+    let start = start(&stage).with("--event-storage", "dead=aliyun-sls").with("--grant-dir", &grants);
     let mut program = start.start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.0, 2_000).unwrap().finish().unwrap();
     let stored = stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
     assert_eq!((account.missing.len(), account.doubled.len(), account.disordered), (0, 0, 0));
-    let gaps = stage.gaps();
+    let gaps = gaps(&stage);
     assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.sink.as_deref() == Some("dead") && gap.reason == SHED && gap.certain), "{gaps:?}");
-    assert!(stage.journal_size() < 24 << 20, "{} bytes", stage.journal_size());
+    assert!(journal_size(&stage) < 24 << 20, "{} bytes", journal_size(&stage));
     assert!(program.terminate().unwrap().success());
 }
 
 #[test]
 fn block_closes_the_watch_and_loses_nothing_that_the_api_server_still_has() {
-    let stage = Stage::set();
+    let stage = stage();
     stage.sls.order(Order::answer(503, "ServerBusy", "Busy."));
-    let mut program = stage.start().start().unwrap();
+    let mut program = start(&stage).start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     let put = Load::start(&stage.server, stage.folder.path(), 20_000, 0.0, 2_000).unwrap().finish().unwrap();
     program.wait_for_log("The watch is closed until the journal takes events again.", PATIENCE).unwrap();
-    assert!(stage.journal_size() < 24 << 20, "{} bytes", stage.journal_size());
+    assert!(journal_size(&stage) < 24 << 20, "{} bytes", journal_size(&stage));
     stage.sls.clear_orders();
     let stored = stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
     assert_eq!((account.missing.len(), account.doubled.len(), account.disordered), (0, 0, 0));
-    assert_eq!(stage.gaps(), []);
+    assert_eq!(gaps(&stage), []);
     assert!(program.terminate().unwrap().success());
 }
 
 #[test]
 fn block_reports_what_the_api_server_forgot_meanwhile_as_a_gap_and_loses_nothing_else() {
-    let stage = Stage::set();
+    let stage = stage();
     stage.sls.order(Order::answer(503, "ServerBusy", "Busy."));
-    let mut program = stage.start().start().unwrap();
+    let mut program = start(&stage).start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     // Updates replace versions, and compaction takes the replaced ones away.
     let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.5, 2_000).unwrap().finish().unwrap();
@@ -110,7 +99,7 @@ fn block_reports_what_the_api_server_forgot_meanwhile_as_a_gap_and_loses_nothing
         assert!(Instant::now() < until);
     }
     let account = Account::of(&put, &stage.sls.stored());
-    let gaps = stage.gaps();
+    let gaps = gaps(&stage);
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     let seconds = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let (since, until) = (seconds(gaps[0].since.unwrap()), seconds(gaps[0].until.unwrap()));

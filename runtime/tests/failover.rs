@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use testkit::apiserver::ApiServer;
+use testkit::apiserver::client;
 use testkit::load::{Account, Load, Put};
 use testkit::program::{Program, Start};
 use testkit::proxy::Proxy;
 use testkit::sls::{self, StoredLog};
+use testkit::stage::Stage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,26 +21,28 @@ const TRICKLE: u32 = 25;
 /// Seconds of events that a failover may double: two between renewals, one between marks, and as much for a busy machine.
 const DOUBLED: usize = 6;
 
-struct Stage {
-    folder: tempfile::TempDir,
-    server: ApiServer,
-    sls: sls::Server,
+/// Where two processes meet, with the objects that events will be about.
+struct Pair(Stage);
+
+impl std::ops::Deref for Pair {
+    type Target = Stage;
+    fn deref(&self) -> &Stage {
+        &self.0
+    }
 }
 
-impl Stage {
+impl Pair {
     fn set() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
-        Load::set_up(&server).unwrap();
-        Self { folder, server, sls: sls::Server::start(sls::Options::default()).unwrap() }
+        let stage = Stage::set(PROGRAM, &std::env::temp_dir()).unwrap();
+        Load::set_up(&stage.server).unwrap();
+        Self(stage)
     }
 
     /// A process with a data folder of its own, whose name goes as the cluster's name into every event.
     fn process(&self, name: &str, kubeconfig: &Path) -> Start {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let start = Start::new(Path::new(PROGRAM), &folder, "log").to_sls(&self.sls).with("--kubeconfig", kubeconfig);
-        start.with("--cluster", name)
+        self.start_in(&folder, kubeconfig).with("--cluster", name)
     }
 
     fn replica(&self, name: &str) -> Start {
@@ -78,9 +81,7 @@ impl Stage {
     }
 
     async fn lease(&self) -> Lease {
-        let file = kube::config::Kubeconfig::read_from(&self.server.kubeconfig).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
-        let api: Api<Lease> = Api::namespaced(kube::Client::try_from(config).unwrap(), "default");
+        let api: Api<Lease> = Api::namespaced(client(&self.server.kubeconfig).await.unwrap(), "default");
         api.get("kubedl-events").await.unwrap()
     }
 
@@ -111,7 +112,7 @@ fn delay(stored: &[StoredLog], replica: &str, since: Instant) -> Duration {
 
 #[test]
 fn when_the_leader_is_killed_the_other_delivers_what_it_did_not() {
-    let stage = Stage::set();
+    let stage = Pair::set();
     let (a, b) = stage.pair();
     let load = stage.load("load", TRICKLE * 24, 0.25, TRICKLE);
     stage.sls.wait_for(100, PATIENCE).unwrap();
@@ -129,7 +130,7 @@ fn when_the_leader_is_killed_the_other_delivers_what_it_did_not() {
 
 #[test]
 fn a_leader_that_is_stopped_hands_over_at_once() {
-    let stage = Stage::set();
+    let stage = Pair::set();
     let (a, b) = stage.pair();
     let load = stage.load("load", TRICKLE * 10, 0.25, TRICKLE);
     stage.sls.wait_for(100, PATIENCE).unwrap();
@@ -148,7 +149,7 @@ fn a_leader_that_is_stopped_hands_over_at_once() {
 }
 
 /// The kubeconfig of the administrator, by way of the proxy.
-fn by_way_of(stage: &Stage, proxy: &Proxy) -> PathBuf {
+fn by_way_of(stage: &Pair, proxy: &Proxy) -> PathBuf {
     let text = std::fs::read_to_string(&stage.server.kubeconfig).unwrap();
     assert!(text.contains(&stage.server.url));
     let path = stage.folder.path().join("proxied.yaml");
@@ -158,7 +159,7 @@ fn by_way_of(stage: &Stage, proxy: &Proxy) -> PathBuf {
 
 #[tokio::test]
 async fn a_leader_cut_off_from_the_api_server_is_silent_before_the_other_speaks() {
-    let stage = Stage::set();
+    let stage = Pair::set();
     let proxy = Proxy::start(stage.server.url.trim_start_matches("https://").parse().unwrap()).unwrap();
     // One event a request, and each takes a while: when it is cut off, the leader has enough to go on with.
     let grant = std::fs::read_to_string(testkit::program::sinks().join("aliyun-sls.yaml")).unwrap();
@@ -197,7 +198,7 @@ async fn a_leader_cut_off_from_the_api_server_is_silent_before_the_other_speaks(
 
 #[tokio::test]
 async fn a_standby_with_an_empty_disk_leaves_no_hole() {
-    let stage = Stage::set();
+    let stage = Pair::set();
     let mut a = stage.replica("a").start().unwrap();
     a.wait_for_log("The list is read.", PATIENCE).unwrap();
     a.wait_for_log("Sink is open.", PATIENCE).unwrap();
@@ -220,7 +221,7 @@ async fn a_standby_with_an_empty_disk_leaves_no_hole() {
 
 #[tokio::test]
 async fn without_an_election_a_lost_disk_goes_on_where_the_lease_says_and_a_second_process_is_warned() {
-    let stage = Stage::set();
+    let stage = Pair::set();
     let mut one = stage.process("a", &stage.server.kubeconfig).start().unwrap();
     one.wait_for_log("The list is read.", PATIENCE).unwrap();
     let mut put = stage.load("before", 40, 0.25, 100).finish().unwrap();

@@ -2,36 +2,31 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::path::Path;
 use std::time::Duration;
 
-use testkit::apiserver::ApiServer;
 use testkit::load::{Account, Load};
-use testkit::program::Start;
-use testkit::sls;
+use testkit::stage::Stage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The most events that aliyun-sls takes at once.
 const BATCH: usize = 4_096;
 
-/// A cluster with the objects that events will be about, and an SLS server.
-fn stage() -> (tempfile::TempDir, ApiServer, sls::Server) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
-    Load::set_up(&server).unwrap();
-    (folder, server, sls::Server::start(sls::Options::default()).unwrap())
+/// With the objects that events will be about.
+fn stage() -> Stage {
+    let stage = Stage::set(PROGRAM, &std::env::temp_dir()).unwrap();
+    Load::set_up(&stage.server).unwrap();
+    stage
 }
 
 #[test]
 fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
-    let (folder, server, sls) = stage();
-    let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&sls).with("--kubeconfig", &server.kubeconfig);
-    let mut program = start().start().unwrap();
+    let stage = stage();
+    let mut program = stage.start().start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
-    let put = Load::start(&server, folder.path(), 20_000, 1.0 / 3.0, 1_000).unwrap().finish().unwrap();
+    let put = Load::start(&stage.server, stage.folder.path(), 20_000, 1.0 / 3.0, 1_000).unwrap().finish().unwrap();
     assert!(put.len() > 26_000, "{}", put.len());
-    let stored = sls.wait_for(put.len(), PATIENCE).unwrap();
+    let stored = stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
     println!(
         "p50 {:?}, p99 {:?}, cpu {:?}, peak {} MiB",
@@ -46,25 +41,24 @@ fn twenty_thousand_events_and_their_updates_arrive_once_and_in_order() {
 
 #[test]
 fn a_kill_in_the_middle_loses_nothing_and_doubles_one_batch_at_most() {
-    let (folder, server, sls) = stage();
-    let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&sls).with("--kubeconfig", &server.kubeconfig);
-    let mut program = start().start().unwrap();
+    let stage = stage();
+    let mut program = stage.start().start().unwrap();
     // A list shows only the newest version of an event: what is updated before it is gone.
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
-    let load = Load::start(&server, folder.path(), 6_000, 1.0 / 3.0, 1_000).unwrap();
-    sls.wait_for(2_000, PATIENCE).unwrap();
+    let load = Load::start(&stage.server, stage.folder.path(), 6_000, 1.0 / 3.0, 1_000).unwrap();
+    stage.sls.wait_for(2_000, PATIENCE).unwrap();
     program.kill().unwrap();
-    let program = start().start().unwrap();
+    let program = stage.start().start().unwrap();
     let put = load.finish().unwrap();
-    sls.wait_for(put.len(), PATIENCE).unwrap();
+    stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     // What is doubled comes before what is new, so nothing is on its way any more once all have come.
-    let account = Account::of(&put, &sls.wait_for(put.len(), PATIENCE).unwrap());
+    let account = Account::of(&put, &stage.sls.wait_for(put.len(), PATIENCE).unwrap());
     if !account.missing.is_empty() {
         // Doubles were counted in place of the rest: these are still to come.
-        sls.wait_for(put.len() + account.doubled.len(), PATIENCE).unwrap();
+        stage.sls.wait_for(put.len() + account.doubled.len(), PATIENCE).unwrap();
     }
     assert!(program.terminate().unwrap().success());
-    let account = Account::of(&put, &sls.stored());
+    let account = Account::of(&put, &stage.sls.stored());
     println!("doubled {}", account.doubled.len());
     assert_eq!((account.missing, account.foreign), (vec![], 0));
     assert!(account.doubled.len() <= BATCH, "{} events were stored twice", account.doubled.len());

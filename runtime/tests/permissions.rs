@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use testkit::apiserver::ApiServer;
+use testkit::apiserver::{ApiServer, client};
 use testkit::program::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
@@ -50,9 +50,7 @@ fn a_missing_right_is_named_with_the_role_that_gives_it() {
 /// The rights that the service needs without a Lease, for the user `watcher`.
 async fn let_watch(server: &ApiServer) {
     use kube::api::{Api, PostParams};
-    let file = kube::config::Kubeconfig::read_from(&server.kubeconfig).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
-    let client = kube::Client::try_from(config).unwrap();
+    let client = client(&server.kubeconfig).await.unwrap();
     let role = serde_json::json!({"metadata": {"name": "watcher"}, "rules": [
         {"apiGroups": [""], "resources": ["events", "pods"], "verbs": ["get", "list", "watch"]}]});
     let binding = serde_json::json!({"metadata": {"name": "watcher"},

@@ -123,3 +123,27 @@ async fn a_file_that_is_no_database_at_all_is_put_aside_and_told() {
         std::fs::read_dir(folder.path()).unwrap().filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")).count();
     assert!(kept > 0, "the damaged file is kept for a person");
 }
+
+#[tokio::test]
+async fn what_is_written_beside_a_salvage_is_there_when_it_was_answered_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options::new(folder.path())).unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    let mut wanted = 0;
+    for round in 0..20 {
+        let reader = journal.reader().unwrap();
+        let version = round * 2 + 1;
+        // The first one has no haste, so that the others share its transaction.
+        let (patient, before, salvaged, after) = tokio::join!(
+            journal.acknowledge("a", 0, vec![], Haste::WithNext),
+            journal.append(batch(version..=version)),
+            journal.salvage(&reader),
+            journal.append(batch(version + 1..=version + 1)),
+        );
+        patient.unwrap();
+        salvaged.unwrap();
+        assert_eq!((before.unwrap().stored, after.unwrap().stored), (1, 1), "round {round}");
+        wanted += 2;
+        assert_eq!(journal.reader().unwrap().read(0, 100, usize::MAX).unwrap().len(), wanted, "round {round}");
+    }
+}

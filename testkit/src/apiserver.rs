@@ -16,6 +16,16 @@ pub fn binaries() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testkit")
 }
 
+/// A client with the rights of a kubeconfig.
+///
+/// # Errors
+/// When it can't be read, or says nothing useful.
+pub async fn client(kubeconfig: &Path) -> io::Result<kube::Client> {
+    let file = kube::config::Kubeconfig::read_from(kubeconfig).map_err(io::Error::other)?;
+    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.map_err(io::Error::other)?;
+    kube::Client::try_from(config).map_err(io::Error::other)
+}
+
 /// A server that runs until it is dropped. Its files stay: the folder is the caller's.
 #[derive(Debug)]
 pub struct ApiServer {

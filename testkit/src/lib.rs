@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`sls`]: a strict server of Aliyun Simple Log Service (SLS), for a service that can't be reached from a test.
 //! - [`apiserver`]: a real kube-apiserver (Go program in `apiserver/`), started as a process of its own; [`life`] plays a job on it.
+//! - [`stage`]: both, with a folder for the program's own files.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`chaos`]: faults of every kind, and whether all events arrived nevertheless.
 //! - `sls-sdk-check/`: the vendor's own clients, run against [`sls`] to prove that it is right.
@@ -15,6 +16,7 @@ pub mod program;
 pub mod proxy;
 pub mod sls;
 pub mod small_disk;
+pub mod stage;
 
 /// A folder in memory where there is one, for the files of servers whose disk is not what a test is about.
 #[must_use]

@@ -2,18 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use testkit::apiserver::ApiServer;
+use testkit::apiserver::{ApiServer, client};
 use testkit::life::{Life, Written};
-
-async fn client(server: &ApiServer) -> kube::Client {
-    let file = kube::config::Kubeconfig::read_from(&server.kubeconfig).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.unwrap();
-    kube::Client::try_from(config).unwrap()
-}
 
 /// Uid and resource version of every event, and the resource version of the list.
 async fn events(server: &ApiServer) -> (Vec<(String, String)>, u64) {
-    let api: kube::Api<k8s_openapi::api::core::v1::Event> = kube::Api::all(client(server).await);
+    let api: kube::Api<k8s_openapi::api::core::v1::Event> = kube::Api::all(client(&server.kubeconfig).await.unwrap());
     let list = api.list_metadata(&kube::api::ListParams::default()).await.unwrap();
     let mut found: Vec<(String, String)> =
         list.items.into_iter().map(|event| (event.metadata.uid.unwrap(), event.metadata.resource_version.unwrap())).collect();
@@ -32,7 +26,7 @@ async fn a_restart_keeps_port_and_events_and_a_restore_takes_versions_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
     let url = server.url.clone();
-    let mut life = Life::begin(client(&server).await, "one").await.unwrap();
+    let mut life = Life::begin(client(&server.kubeconfig).await.unwrap(), "one").await.unwrap();
     life.serve("a").await.unwrap();
 
     server.restart_at_same_port(|| Ok(())).unwrap();
@@ -41,7 +35,7 @@ async fn a_restart_keeps_port_and_events_and_a_restore_takes_versions_back() {
 
     server.snapshot(&folder.path().join("copy")).unwrap();
     let kept = versions(life.written());
-    let mut life = Life::begin(client(&server).await, "two").await.unwrap();
+    let mut life = Life::begin(client(&server.kubeconfig).await.unwrap(), "two").await.unwrap();
     life.serve("a").await.unwrap();
     let (found, before) = events(&server).await;
     assert_eq!(found.len(), kept.len() + life.written().len(), "the server goes on after a copy");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::{self, Scope};
 use crate::journal;
 
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
@@ -34,17 +35,9 @@ pub struct Args {
     #[arg(long, env = "KUBEDL_EVENTS_OBJECTS", value_enum, default_value_t = Objects::Kubedl)]
     pub objects: Objects,
 
-    /// Watch this namespace only; may be repeated [default: all namespaces]
-    #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
-    pub namespace: Vec<String>,
-
-    /// The kubeconfig file [default: as kubectl, else the Pod's service account]
-    #[arg(long, env = "KUBEDL_EVENTS_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// The context of the kubeconfig
-    #[arg(long, env = "KUBEDL_EVENTS_CONTEXT", value_name = "NAME")]
-    pub context: Option<String>,
+    /// Which events, of which cluster
+    #[command(flatten)]
+    pub cluster_flags: Cluster,
 
     /// Read recorded events from a file instead of a cluster: one JSON object a line, or `kubectl get events,pods -o json`
     #[arg(long, env = "KUBEDL_EVENTS_FROM", value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "namespace"])]
@@ -208,6 +201,18 @@ pub struct Audit {
     #[command(flatten)]
     pub look: Look,
 
+    /// Which events, of which cluster
+    #[command(flatten)]
+    pub cluster_flags: Cluster,
+
+    /// How long the service may take to see, and to deliver, what the list shows
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub wait: Duration,
+}
+
+/// Which cluster, and which of its events.
+#[derive(Clone, Debug, Flags)]
+pub struct Cluster {
     /// Events of this namespace only; may be repeated [default: all namespaces]
     #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
     pub namespace: Vec<String>,
@@ -219,10 +224,19 @@ pub struct Audit {
     /// The context of the kubeconfig
     #[arg(long, env = "KUBEDL_EVENTS_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
+}
 
-    /// How long the service may take to see, and to deliver, what the list shows
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
-    pub wait: Duration,
+impl Cluster {
+    /// What the flags mean for the watch.
+    pub(super) fn options(&self) -> cluster::Options {
+        let mut options = cluster::Options { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), ..Default::default() };
+        if !self.namespace.is_empty() {
+            options.scopes = self.namespace.iter().cloned().map(Scope::Namespace).collect();
+            options.scopes.sort();
+            options.scopes.dedup();
+        }
+        options
+    }
 }
 
 /// `--format`.

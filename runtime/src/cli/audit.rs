@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{self, Listed, Scope, is_before};
+use crate::cluster::{self, Listed, is_before};
 use crate::journal::{Fate, Gap, Position, Reader, Standing};
 
 use super::args::{Audit, Format};
@@ -73,10 +73,7 @@ type Account = BTreeMap<String, BTreeMap<Verdict, (u64, Vec<String>)>>;
 
 pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
     let reader = Reader::open(&args.look.data_dir)?;
-    let mut options = cluster::Options { kubeconfig: args.kubeconfig.clone(), context: args.context.clone(), ..Default::default() };
-    if !args.namespace.is_empty() {
-        options.scopes = args.namespace.iter().cloned().map(Scope::Namespace).collect();
-    }
+    let options = args.cluster_flags.options();
     let client = cluster::connect(&options).await?;
     let mut listed = Vec::new();
     let mut at = Vec::new();

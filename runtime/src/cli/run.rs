@@ -146,13 +146,7 @@ impl Source {
             let (recording, owners) = Recording::open(path)?;
             return Ok(Self::Recording { recording, owners });
         }
-        let (kubeconfig, context) = (args.kubeconfig.clone(), args.context.clone());
-        let mut options = cluster::Options { kubeconfig, context, event_ttl: args.event_ttl, ..Default::default() };
-        if !args.namespace.is_empty() {
-            options.scopes = args.namespace.iter().cloned().map(Scope::Namespace).collect();
-            options.scopes.sort();
-            options.scopes.dedup();
-        }
+        let options = cluster::Options { event_ttl: args.event_ttl, ..args.cluster_flags.options() };
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
         let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use super::watch::{Page, about, path};
+use super::list::Pages;
 use super::{Error, Scope};
 
 /// How often paging begins anew when the API server has compacted meanwhile.
@@ -49,20 +49,15 @@ pub async fn inventory(client: &Client, scope: &Scope, page: u32) -> Result<(Str
 }
 
 async fn at_once(client: &Client, scope: &Scope, limit: u32) -> Result<(String, Vec<Listed>), Error> {
-    let (mut first, mut next, mut found) = (None, String::new(), Vec::new());
-    loop {
-        let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
-        let text = client.get_text(&path(scope, &query), about(scope, "list")).await?;
-        let refuse = |why: serde_json::Error| Error::Protocol(format!("a list of events: {why}"));
-        let page: Page<'_> = serde_json::from_str(&text).map_err(refuse)?;
-        for item in page.items.unwrap_or_default() {
-            let ItemMetadata { uid, resource_version, namespace, name } = serde_json::from_str::<Item>(item.get()).map_err(refuse)?.metadata;
+    let (mut first, mut found) = (None, Vec::new());
+    let mut pages = Pages::new(client, scope, limit);
+    while let Some(page) = pages.next().await? {
+        for item in page.items() {
+            let item: Item = serde_json::from_str(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?;
+            let ItemMetadata { uid, resource_version, namespace, name } = item.metadata;
             found.push(Listed { uid, resource_version, namespace, name });
         }
-        let first = first.get_or_insert(page.metadata.resource_version);
-        next = page.metadata.next;
-        if next.is_empty() {
-            return Ok((first.clone(), found));
-        }
+        first.get_or_insert_with(|| page.version().to_owned());
     }
+    Ok((first.unwrap_or_default(), found))
 }

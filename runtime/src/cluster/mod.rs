@@ -11,6 +11,7 @@ mod heartbeat;
 mod inventory;
 pub mod lease;
 mod line;
+mod list;
 mod owner;
 mod raw;
 mod recording;
@@ -21,8 +22,6 @@ mod watch;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-
-use tokio::sync::watch as watch_channel;
 
 pub use client::{Client, connect};
 pub use heartbeat::{COMPONENT, REASON};
@@ -80,7 +79,7 @@ pub struct Options {
     /// How long the API server shows an event (its `--event-ttl`).
     pub event_ttl: Duration,
     /// A change closes an open watch, and opens it again from where it stands.
-    pub reopen: watch_channel::Receiver<u64>,
+    pub reopen: tokio::sync::watch::Receiver<u64>,
     /// The clock.
     pub now: fn() -> SystemTime,
     /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
@@ -97,7 +96,7 @@ impl Default for Options {
             watch_timeout: Duration::from_secs(240),
             collect: Duration::from_millis(8),
             event_ttl: Duration::from_secs(3600),
-            reopen: watch_channel::channel(0).1,
+            reopen: tokio::sync::watch::channel(0).1,
             now: SystemTime::now,
             spread,
         }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::client::{About, Client, connect};
+use super::client::{Client, connect};
 use super::line::Assembler;
+use super::list::{Pages, about, page, path};
 use super::stream::{Gathered, changed, frame, gather};
 use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before};
 
@@ -122,32 +122,6 @@ fn wait(failures: u32, after: Option<Duration>, options: &Options) -> Duration {
     base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after.unwrap_or_default())
 }
 
-pub(super) fn path(scope: &Scope, query: &str) -> String {
-    match scope {
-        Scope::All => format!("/api/v1/events?{query}"),
-        Scope::Namespace(name) => format!("/api/v1/namespaces/{name}/events?{query}"),
-    }
-}
-
-pub(super) fn about(scope: &Scope, verb: &'static str) -> About {
-    About { verb, resource: "events", group: "", scope: scope.clone() }
-}
-
-#[derive(Deserialize)]
-pub(super) struct Page<'a> {
-    pub metadata: PageMetadata,
-    #[serde(borrow, default)]
-    pub items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PageMetadata {
-    pub resource_version: String,
-    #[serde(default, rename = "continue")]
-    pub next: String,
-}
-
 /// A watch lags behind the storage, so what is unseen may be older than the last that was seen.
 fn lost(stand: &Resume, reason: String, set_back: bool) -> Lost {
     let at = stand.at.checked_sub(LAG).unwrap_or(stand.at);
@@ -207,9 +181,7 @@ impl Eye<'_> {
 
     /// The smallest list tells the newest resource version.
     async fn probe(&mut self) -> Result<State, Error> {
-        let text = self.client.get_text(&path(&self.scope, "limit=1"), about(&self.scope, "list")).await?;
-        let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
-        let version = page.metadata.resource_version;
+        let version = page(&self.client, &self.scope, "limit=1").await?.version().to_owned();
         let lost = match self.set_back(&version) {
             Some(lost) => Some(lost),
             None => self.overtaken().await?,
@@ -263,41 +235,36 @@ impl Eye<'_> {
     async fn version_of(&self, witness: &Witness, at: &str) -> Result<Option<String>, Error> {
         let scope = Scope::Namespace(witness.namespace.clone());
         let query = format!("limit=1&fieldSelector=metadata.name%3D{}{at}", witness.name);
-        let text = self.client.get_text(&path(&scope, &query), about(&scope, "list")).await?;
-        let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
-        Ok(page.items.unwrap_or_default().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
+        let page = page(&self.client, &scope, &query).await?;
+        Ok(page.items().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
     }
 
     /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows.
-    /// A page that expired starts the paging anew; its inconsistent `continue` is never used.
     async fn list(&mut self) -> Result<(), Error> {
-        let (mut first, mut next) = (None, String::new());
-        let limit = self.options.page;
         let began = (self.options.now)();
-        loop {
-            let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
-            let text = self.client.get_text(&path(&self.scope, &query), about(&self.scope, "list")).await?;
-            let page: Page<'_> = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+        let mut first: Option<String> = None;
+        let mut pages = Pages::new(&self.client, &self.scope, self.options.page);
+        while let Some(page) = pages.next().await? {
             if first.is_none()
-                && let Some(lost) = self.set_back(&page.metadata.resource_version)
+                && let Some(lost) = self.set_back(page.version())
             {
                 self.stand = None;
                 self.say_lost(lost).await;
             }
-            let mut events = Vec::new();
-            for item in page.items.unwrap_or_default() {
-                events.push(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
-            }
-            let first = first.get_or_insert(page.metadata.resource_version).clone();
-            next = page.metadata.next;
-            let reached = next.is_empty().then(|| Resume { resource_version: first.clone(), at: began });
+            let read = |item: &RawValue| Ok(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
+            let events = page.items().iter().map(|item| read(item)).collect::<Result<_, Error>>()?;
+            let resource_version = first.get_or_insert_with(|| page.version().to_owned()).clone();
+            let reached = page.is_last().then_some(Resume { resource_version, at: began });
             self.hand_over(Observation { events, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
-            if next.is_empty() || self.out.is_closed() {
-                info!(scope = %self.scope, resource_version = first, "The list is read.");
-                self.stand = reached;
-                return Ok(());
+            if let Some(reached) = reached {
+                info!(scope = %self.scope, resource_version = reached.resource_version, "The list is read.");
+                self.stand = Some(reached);
+            }
+            if self.out.is_closed() {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Watches from where it stands, and moves that with everything handed over. Ok when the server ended the watch.

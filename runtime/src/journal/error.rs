@@ -60,6 +60,8 @@ pub enum Error {
         /// How many it may have.
         most: u64,
     },
+    /// Another write that shared the transaction failed and undid it. Retryable.
+    Undone,
     /// The writing thread has ended.
     Closed,
 }
@@ -77,6 +79,7 @@ impl Error {
             Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
             Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
             Self::Locked { path } => Self::Locked { path: path.clone() },
+            Self::Undone => Self::Undone,
             Self::Closed => Self::Closed,
         }
     }
@@ -111,6 +114,7 @@ impl fmt::Display for Error {
                 f,
                 "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"
             ),
+            Self::Undone => write!(f, "another write to the journal failed, and took this one with it"),
             Self::Closed => write!(f, "the journal is closed"),
         }
     }

@@ -105,13 +105,14 @@ pub(super) fn delivered(connection: &Connection, sink: &str) -> Result<Through, 
 
 /// How far the cursor of a sink can go when all events up to the given resource versions are delivered: to the first row that is
 /// not among them, or as far as it looks at once.
-fn covered(connection: &Connection, sink: &str, through: &Through) -> rusqlite::Result<Position> {
+fn covered(store: &Store, sink: &str, through: &Through) -> rusqlite::Result<Position> {
+    let connection = &store.connection;
     let cursor = connection.prepare_cached("SELECT position FROM cursors WHERE sink = ?1")?.query_row([sink], |row| row.get(0)).optional()?;
     let Some(cursor) = cursor else { return Ok(0) };
     let mut bounds: HashMap<&str, (Position, &str)> = HashMap::new();
     for (scope, version) in through {
         // One that this journal has not reached may be from before the API server's storage was set back.
-        if reached(connection, scope)?.is_none_or(|reached| is_before(&reached, version) == Some(true)) {
+        if store.checkpoint(scope)?.is_none_or(|reached| is_before(&reached.resource_version, version) == Some(true)) {
             continue;
         }
         bounds.insert(scope, (bound(connection, scope, version)?, version));
@@ -129,12 +130,6 @@ fn covered(connection: &Connection, sink: &str, through: &Through) -> rusqlite::
         reached = position;
     }
     Ok(reached)
-}
-
-/// The resource version that a scope has reached.
-fn reached(connection: &Connection, scope: &str) -> rusqlite::Result<Option<String>> {
-    let query = "SELECT resource_version FROM checkpoints WHERE scope = ?1";
-    connection.prepare_cached(query)?.query_row([scope], |row| row.get(0)).optional()
 }
 
 /// The place of the newest mark of a scope that a resource version covers; 0 when there is none.
@@ -158,7 +153,7 @@ fn version_of(connection: &Connection, position: Position) -> rusqlite::Result<O
 impl Store {
     /// See [`Journal::deliver_through`](super::Journal::deliver_through).
     pub(super) fn deliver_through(&mut self, sink: &str, through: &Through) -> Result<Position, Error> {
-        let reached = covered(&self.connection, sink, through)?;
+        let reached = covered(self, sink, through)?;
         self.acknowledge(sink, reached, &[])?;
         Ok(reached)
     }

@@ -234,11 +234,7 @@ impl Journal {
         let file = options.directory.join("journal.sqlite");
         let connection = match schema::open(&file, options.durable) {
             Err(why) if why.is_damage() => {
-                let saved = salvage::salvage(&file, options.durable, (options.now)())?;
-                tracing::error!(
-                    kept_as = %saved.kept_as.display(), rows = saved.rows, lost = saved.lost,
-                    "The journal was damaged on the disk. What could be read was moved to a new file; `kubedl-events gaps` lists the rest."
-                );
+                salvage::salvage(&file, options.durable, (options.now)())?;
                 schema::open(&file, options.durable)?
             }
             opened => opened?,
@@ -345,7 +341,7 @@ impl Journal {
             Way::Inline(writer) => {
                 // As with the thread, others go on before and after: a simulated crash can fall on either side of the commit.
                 tokio::task::yield_now().await;
-                let closed = writer.lock().unwrap_or_else(PoisonError::into_inner).group(vec![command(reply)]);
+                let closed = writer.lock().unwrap_or_else(PoisonError::into_inner).all(vec![command(reply)]);
                 if let Some(closed) = closed {
                     let _ = closed.send(Ok(()));
                 }

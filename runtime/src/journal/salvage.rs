@@ -1,7 +1,7 @@
 //! Salvage: moves what can be read of a damaged file into a new one, and notes the rest as a gap.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use rusqlite::types::Value;
@@ -15,19 +15,8 @@ use super::{Error, Position, schema};
 /// Rows copied at once while nothing is wrong.
 const AT_ONCE: i64 = 500;
 
-/// What could be saved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Saved {
-    /// The damaged file, kept for a person.
-    pub kept_as: PathBuf,
-    /// Rows moved.
-    pub rows: u64,
-    /// Rows that some sink still needed, and that are gone.
-    pub lost: u64,
-}
-
-/// Puts a new file in the place of a damaged one. Nobody may have the old one open for writing.
-pub(super) fn salvage(file: &Path, durable: bool, now: SystemTime) -> Result<Saved, Error> {
+/// Puts a new file in the place of a damaged one, which is kept for a person. Nobody may have the old one open for writing.
+pub(super) fn salvage(file: &Path, durable: bool, now: SystemTime) -> Result<(), Error> {
     let at = seconds(now);
     let kept_as = with_suffix(file, &format!(".damaged-{at}"));
     for suffix in ["", "-wal", "-shm"] {
@@ -46,9 +35,14 @@ pub(super) fn salvage(file: &Path, durable: bool, now: SystemTime) -> Result<Sav
         Err(_) => note(&new, None, at)?,
     }
     new.execute_batch("COMMIT")?;
-    Ok(Saved { kept_as, rows, lost })
+    tracing::error!(
+        kept_as = %kept_as.display(), rows, lost,
+        "The journal was damaged on the disk. What could be read was moved to a new file; `kubedl-events gaps` lists the rest."
+    );
+    Ok(())
 }
 
+/// Gives how many rows were moved, and how many that some sink still needed are gone.
 fn copy(old: &Connection, new: &Connection, at: i64) -> Result<(u64, u64), Error> {
     for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12)] {
         by_rowid(old, new, table, columns)?;

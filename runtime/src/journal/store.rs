@@ -111,7 +111,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Moves a cursor, and keeps dead letters. False when there are too many letters of the sink already.
+    /// Moves a cursor, and keeps dead letters. [`Error::LettersFull`] when there are too many of the sink already: then nothing is done.
     pub(super) fn acknowledge(&mut self, sink: &str, position: Position, dead: &[DeadLetter]) -> Result<(), Error> {
         if !dead.is_empty() {
             let lying: i64 = self.connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?;
@@ -147,10 +147,9 @@ impl Store {
         }
     }
 
-    pub(super) fn checkpoint(&self, scope: &str) -> Result<Option<Resume>, Error> {
-        let query = "SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1";
-        let found = self.connection.query_row(query, [scope], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(found.map(|(resource_version, at)| Resume { resource_version, at: time(at) }))
+    pub(super) fn checkpoint(&self, scope: &str) -> rusqlite::Result<Option<Resume>> {
+        let mut statement = self.connection.prepare_cached("SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1")?;
+        statement.query_row([scope], |row| Ok(Resume { resource_version: row.get(0)?, at: time(row.get(1)?) })).optional()
     }
 
     pub(super) fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {

@@ -68,8 +68,7 @@ impl Writer {
             let wait = self.clean_next.saturating_duration_since(Instant::now());
             match inbox.recv_timeout(wait) {
                 Ok(first) => {
-                    let commands = gather(first, &inbox);
-                    if let Some(closed) = self.group(commands) {
+                    if let Some(closed) = self.all(gather(first, &inbox)) {
                         let _ = self.store.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
                         drop(self);
                         let _ = closed.send(Ok(()));
@@ -85,39 +84,48 @@ impl Writer {
         }
     }
 
-    /// Does commands in one transaction, and answers after the commit. Gives the reply of a `Close`.
-    pub(super) fn group(&mut self, commands: Vec<Command>) -> Option<Reply<()>> {
+    /// Does commands in their order. Gives the reply of a `Close`, which nothing is done after.
+    pub(super) fn all(&mut self, commands: Vec<Command>) -> Option<Reply<()>> {
+        let mut together = Vec::new();
+        for command in commands {
+            match command {
+                Command::Salvage { generation, reply } => {
+                    self.group(std::mem::take(&mut together));
+                    // Else another has seen the damage, too, and it is mended.
+                    if generation == self.stats.generation() {
+                        self.heal();
+                    }
+                    let _ = reply.send(Ok(()));
+                }
+                Command::Close { reply } => {
+                    self.group(together);
+                    return Some(reply);
+                }
+                command => together.push(command),
+            }
+        }
+        self.group(together);
+        None
+    }
+
+    /// Does commands in one transaction, and answers after the commit.
+    fn group(&mut self, commands: Vec<Command>) {
+        if commands.is_empty() {
+            return;
+        }
         let entries = |command: &Command| if let Command::Append { batch, .. } = command { Some(batch.entries.len()) } else { None };
         let coming = commands.iter().filter_map(entries).reduce(|sum, entries| sum + entries);
         let room = coming.map_or(Ok(()), |entries| self.room(entries));
         let before = self.store.last;
         let mut pending: Vec<Pending> = Vec::new();
-        let (mut close, mut requeued) = (None, false);
+        let requeued = commands.iter().any(|command| matches!(command, Command::Requeue { .. }));
         let began = self.store.connection.execute_batch("BEGIN IMMEDIATE");
         for command in commands {
             match (command, &room) {
-                (Command::Close { reply }, _) => {
-                    close = Some(reply);
-                    break;
-                }
                 (Command::Append { reply, .. }, Err(why)) => {
                     let _ = reply.send(Err(why.copy()));
                 }
-                (Command::Salvage { generation, reply }, _) => {
-                    // Answered by what follows: a new generation.
-                    if generation == self.stats.generation() {
-                        pending.push(answer(reply, Ok(()), |()| ()));
-                        let _ = self.store.connection.execute_batch("ROLLBACK");
-                        self.heal();
-                        self.finish_pending(pending, None);
-                        return None;
-                    }
-                    let _ = reply.send(Ok(()));
-                }
-                (command, _) => {
-                    requeued |= matches!(command, Command::Requeue { .. });
-                    self.one(command, began.as_ref().err(), &mut pending);
-                }
+                (command, _) => self.one(command, began.as_ref().err(), &mut pending),
             }
         }
         let result = began.and_then(|()| self.commit(before));
@@ -130,19 +138,14 @@ impl Writer {
         if self.store.last != before {
             self.head.send_replace(self.store.last);
         }
-        self.finish_pending(pending, result.as_ref().err());
+        for answer in pending {
+            answer(result.as_ref().err());
+        }
         if requeued {
             self.requeued.send_modify(|times| *times += 1);
         }
         if let Err(why) = &result {
             self.trouble(why);
-        }
-        close
-    }
-
-    fn finish_pending(&mut self, pending: Vec<Pending>, failed: Option<&rusqlite::Error>) {
-        for answer in pending {
-            answer(failed);
         }
     }
 
@@ -175,9 +178,10 @@ impl Writer {
                 pending.push(answer(reply, self.savepoint(|store| store.deliver_through(&sink, &through)), |_| ()));
             }
             Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster), |()| ())),
-            Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope), |_| ())),
+            Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from), |_| ())),
             Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)), |_| ())),
             Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink), |()| ())),
+            // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}
         }
     }
@@ -185,6 +189,10 @@ impl Writer {
     /// A failure of one command undoes that command alone.
     fn savepoint<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T, Error>) -> Result<T, Error> {
         let before = self.store.last;
+        if self.store.connection.is_autocommit() {
+            // An earlier command's failure has undone the transaction: a savepoint now would be one of its own, and be committed.
+            return Err(Error::Undone);
+        }
         self.store.connection.execute_batch("SAVEPOINT command")?;
         let result = work(&mut self.store);
         if let Err(why) = &result {
@@ -275,17 +283,12 @@ impl Writer {
     fn heal(&mut self) {
         let Ok(nothing) = Connection::open_in_memory() else { return };
         drop(std::mem::replace(&mut self.store.connection, nothing));
-        let reopened = salvage(&self.file, self.options.durable, (self.options.now)()).and_then(|saved| {
-            tracing::error!(
-                kept_as = %saved.kept_as.display(), rows = saved.rows, lost = saved.lost,
-                "The journal was damaged on the disk. What could be read was moved to a new file; `kubedl-events gaps` lists the rest."
-            );
-            schema::open(&self.file, self.options.durable)
-        });
+        let reopened = salvage(&self.file, self.options.durable, (self.options.now)()).and_then(|()| schema::open(&self.file, self.options.durable));
         match reopened {
             Ok(connection) => {
                 self.store.last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0)).unwrap_or(self.store.last);
                 self.store.connection = connection;
+                self.store.marks = Marks::default();
                 self.stats.generation.fetch_add(1, Ordering::Relaxed);
                 self.head.send_replace(self.store.last);
             }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Parser;
-use testkit::apiserver::ApiServer;
+use testkit::apiserver::{ApiServer, client};
 use testkit::life::{Life, Written};
 use testkit::sls::{Options, Server, StoredLog};
 
@@ -100,9 +100,7 @@ fn lived(args: &Args, sls: &Server, folder: &Path) -> Outcome<bool> {
 }
 
 async fn story(kubeconfig: &Path, record: Option<&Path>) -> Outcome<Vec<Written>> {
-    let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await?;
-    let mut life = Life::begin(kube::Client::try_from(config)?, "training").await?;
+    let mut life = Life::begin(client(kubeconfig).await?, "training").await?;
     life.train("mnist").await?;
     life.serve("classifier").await?;
     life.noise().await?;

@@ -111,9 +111,7 @@ impl Drop for Generator {
 
 /// A client, and Pods with the jobs that control them.
 async fn subjects(kubeconfig: &Path) -> Result<(kube::Client, Vec<Subject>), Box<dyn std::error::Error + Send + Sync>> {
-    let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await?;
-    let client = kube::Client::try_from(config)?;
+    let client = crate::apiserver::client(kubeconfig).await?;
     let pods: Api<Pod> = Api::all(client.clone());
     let mut subjects: Vec<Subject> = Vec::new();
     for pod in pods.list_metadata(&ListParams::default()).await? {

@@ -4,25 +4,9 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
-use serde::Deserialize;
 
 use super::account::{Gap, Journal, Letter, Row};
-use super::put::number_of;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    metadata: Metadata,
-    #[serde(default)]
-    message: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    uid: String,
-    resource_version: String,
-}
+use super::put::{Shown, number_of};
 
 /// Reads the journal of a data folder, as far as `sink` is concerned. The program may run meanwhile.
 ///
@@ -34,7 +18,7 @@ pub fn read(data: &Path, sink: &str) -> rusqlite::Result<Journal> {
     let mut rows = connection.prepare("SELECT position, raw FROM events ORDER BY position")?;
     for row in rows.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
         let (position, raw) = row?;
-        let event: Event =
+        let event: Shown =
             serde_json::from_str(&raw).map_err(|why| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(why)))?;
         let identity = (event.metadata.uid, event.metadata.resource_version);
         journal.rows.push(Row { position, number: number_of(&event.message), identity });

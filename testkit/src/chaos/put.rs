@@ -39,18 +39,20 @@ pub(super) enum Outcome {
     Lost,
 }
 
+/// What is read of an event.
 #[derive(Deserialize)]
-struct Answer {
-    metadata: Metadata,
+pub(super) struct Shown {
+    pub metadata: Metadata,
     #[serde(default)]
-    message: String,
+    pub message: String,
 }
 
+/// Which version it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
-    uid: String,
-    resource_version: String,
+pub(super) struct Metadata {
+    pub uid: String,
+    pub resource_version: String,
 }
 
 /// The message of a version.
@@ -104,8 +106,8 @@ async fn send(client: &kube::Client, method: Method, path: &str, body: Option<(&
     }
     let bytes = body.map(|(_, value)| value.to_string().into_bytes()).unwrap_or_default();
     let Ok(request) = request.body(bytes) else { return (Outcome::Lost, String::new()) };
-    match timeout(PATIENCE, client.request::<Answer>(request)).await {
-        Ok(Ok(Answer { metadata, message })) => (Outcome::Taken(metadata.uid, metadata.resource_version), message),
+    match timeout(PATIENCE, client.request::<Shown>(request)).await {
+        Ok(Ok(Shown { metadata, message })) => (Outcome::Taken(metadata.uid, metadata.resource_version), message),
         // A server in trouble may have stored it nevertheless; 429 is said before anything is done.
         Ok(Err(kube::Error::Api(status))) if status.code < 500 => (Outcome::Refused(status.code), String::new()),
         Ok(Err(_)) | Err(_) => (Outcome::Lost, String::new()),
