@@ -11,7 +11,7 @@ use kubedl_events::cluster::Raw;
 use kubedl_events::event::{Options, normalize};
 use kubedl_events::relay::{Attempt, Destination, Item, Outcome};
 use kubedl_events::sink::grant::Document;
-use kubedl_events::sink::{Blueprint, Engine, Error, Sink};
+use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Error, Sink};
 use testkit::program::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
@@ -23,8 +23,8 @@ fn probe() -> PathBuf {
 }
 
 async fn sink(grant: &str) -> Sink {
-    let engine = Engine::new(None).unwrap();
-    let blueprint = Blueprint::load(&engine, &probe()).await.unwrap();
+    let engine = Engine::new(Compiler::Here, None).unwrap();
+    let blueprint = Blueprint::load(&engine, &Artifact::read(&probe()).unwrap()).await.unwrap();
     let grant = Document::parse(grant).unwrap().resolve("probe", None, &|name| Some(format!("value of {name}"))).unwrap();
     Sink::new("probe", blueprint, grant).unwrap()
 }
@@ -151,13 +151,8 @@ async fn a_garbage_answer_is_not_believed() {
 
 #[tokio::test]
 async fn what_is_no_sink_is_refused_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::new(None).unwrap();
-    let load = async |bytes: &[u8]| {
-        let path = folder.path().join("x.wasm");
-        std::fs::write(&path, bytes).unwrap();
-        Blueprint::load(&engine, &path).await.map(drop).unwrap_err()
-    };
+    let engine = Engine::new(Compiler::Here, None).unwrap();
+    let load = async |bytes: &[u8]| Blueprint::load(&engine, &Artifact::new(Path::new("x.wasm"), bytes.to_vec())).await.map(drop).unwrap_err();
     assert!(matches!(load(b"hello there").await, Error::NotAComponent { .. }));
     assert!(load(b"\0asm\x01\0\0\0").await.to_string().contains("core WebAssembly module"));
     assert!(matches!(load(b"\0asm\x0d\0\x01\0").await, Error::OtherWorld { .. }));

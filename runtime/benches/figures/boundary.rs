@@ -7,7 +7,7 @@ use kubedl_events::event;
 use kubedl_events::journal::{self, Journal};
 use kubedl_events::relay::{self, Destination, Policy, Progress};
 use kubedl_events::sink::grant::Document;
-use kubedl_events::sink::{Blueprint, Engine, Sink};
+use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Sink};
 use testkit::program::sinks;
 use testkit::sls;
 use tokio::sync::watch;
@@ -48,8 +48,8 @@ pub fn boundary() -> Done<()> {
     runtime.block_on(async {
         let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder.path()) })?;
         fill(&journal, EVENTS, Shape { hosts: 1, words: "" }).await?;
-        let engine = Engine::new(Some(&folder.path().join("compiled")))?;
-        let blueprint = Blueprint::load(&engine, &sinks().join("aliyun-sls.wasm")).await?;
+        let engine = Engine::new(Compiler::Here, Some(&folder.path().join("compiled")))?;
+        let blueprint = Blueprint::load(&engine, &Artifact::read(&sinks().join("aliyun-sls.wasm"))?).await?;
         let grant = Document::read(&sinks().join("aliyun-sls.yaml"))?.resolve("aliyun-sls", None, &environment)?;
         let (mut wasm, mut plain) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {

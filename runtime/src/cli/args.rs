@@ -127,6 +127,14 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
+    /// What a child process does: compiles a component from stdin, within limits, to stdout
+    #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
+    CompileSink {
+        /// Bytes of data
+        memory: u64,
+        /// Seconds of a processor
+        cpu: u64,
+    },
 }
 
 /// Where the journal is, and how to print.

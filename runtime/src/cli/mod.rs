@@ -29,11 +29,25 @@ use args::Task;
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Task::CompileSink { memory, cpu }) = args.task {
+        return child(memory, cpu);
+    }
     let ended = start(&args);
     if let Err((error, _)) = &ended {
         eprintln!("error: {error:#}");
     }
     ended.unwrap_or_else(|(_, exit)| exit).into()
+}
+
+/// The process that compiles a sink for another one, which reads its words.
+fn child(memory: u64, cpu: u64) -> ExitCode {
+    match crate::sink::child::main(memory, cpu) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
@@ -47,7 +61,7 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
             Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
             Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
-            None => {}
+            Some(Task::CompileSink { .. }) | None => {}
         }
         let stop = run::stop_signal().map_err(failed)?;
         run(args, &|name| std::env::var(name).ok(), stop).await

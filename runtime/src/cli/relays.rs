@@ -13,7 +13,7 @@ use crate::event;
 use crate::journal::{Cursor, Journal, Start};
 use crate::relay::{self, Destination, Policy, Progress};
 use crate::sink::grant::{Document, Environment, Grant};
-use crate::sink::{Blueprint, Directories, Engine, Error, Sink, Term, find};
+use crate::sink::{Artifact, Blueprint, Compiler, Directories, Engine, Error, Sink, Term, child, find};
 
 /// What the relays of this process share.
 #[derive(Clone)]
@@ -47,14 +47,14 @@ pub(super) async fn load(names: &[String], directories: &Directories, cache: &Pa
     let mut sinks: Vec<Sink> = Vec::new();
     // The cheap mistakes are told before anything is compiled.
     let found = names.iter().map(|name| find(name, directories)).collect::<Result<Vec<_>, _>>()?;
-    let engine = Engine::new(Some(cache))?;
+    let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(cache))?;
     for found in found {
         if sinks.iter().any(|sink| sink.name() == found.name) {
             let files = vec![found.component.clone(), PathBuf::from(format!("{} (given before)", found.name))];
             return Err(Error::Ambiguous { name: found.name, files });
         }
         let began = Instant::now();
-        let blueprint = Blueprint::load(&engine, &found.component).await?;
+        let blueprint = Blueprint::load(&engine, &Artifact::read(&found.component)?).await?;
         let grant = match &found.grant {
             Some(path) => Document::read(path)?.resolve(&found.name, Some(path), environment)?,
             None => Grant::default(),

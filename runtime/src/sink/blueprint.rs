@@ -13,7 +13,7 @@ use super::bindings::v0_1::{WorldPre, http_import, raw_event, words};
 use super::grant::Grant;
 use super::host::Host;
 use super::output::Target;
-use super::{CONTRACT, Engine, Error};
+use super::{Artifact, CONTRACT, Engine, Error};
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);
@@ -61,12 +61,11 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// Reads a file, compiles it, and lets it describe itself: with nothing granted.
-    pub async fn load(engine: &Engine, path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
-        check_kind(&bytes, path)?;
-        let faulty = |why: wasmtime::Error| Error::Faulty { path: path.to_owned(), why: cause(&why) };
-        let component = Component::new(&engine.wasmtime, &bytes).map_err(faulty)?;
+    /// Compiles a component, and lets it describe itself: with nothing granted.
+    pub async fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
+        let path = &*artifact.path;
+        check_kind(&artifact.bytes, path)?;
+        let component = engine.compile(artifact)?;
         check_world(&component, &engine.wasmtime, path)?;
         let linker = linker(&engine.wasmtime).map_err(|why| Error::Engine(cause(&why)))?;
         let pre = linker.instantiate_pre(&component).map_err(|why| missing_import(&why, path))?;

@@ -8,9 +8,11 @@
 //! through the gate. WASI 0.2 is linked whole, since guests import much that they never use, but it is empty: no folders, no
 //! sockets, no names.
 
+mod artifact;
 mod bindings;
 mod blueprint;
 mod clock;
+mod compile;
 mod directory;
 mod engine;
 pub mod grant;
@@ -23,7 +25,9 @@ mod term;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use artifact::{Artifact, Digest};
 pub use blueprint::{Blueprint, Description, EnvVar};
+pub use compile::{Compiler, child};
 pub use directory::{Directories, Found, find};
 pub use engine::Engine;
 pub use runner::Sink;

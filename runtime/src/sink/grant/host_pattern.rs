@@ -119,6 +119,11 @@ impl HostPattern {
     }
 }
 
+/// The variables that a template names.
+pub(super) fn variables(template: &str) -> impl Iterator<Item = &str> {
+    template.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// Scheme, host and port of a value that is a URL, or a host with or without a port. Its path is left out.
 fn url_parts(value: &str) -> Result<(Option<&str>, &str, Option<&str>), &'static str> {
     let (scheme, rest) = value.split_once("://").map_or((None, value), |(scheme, rest)| (Some(scheme), rest));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Limits of one sink.
@@ -37,73 +38,103 @@ impl Default for Limits {
     }
 }
 
-/// Limits as written in a grant: sizes such as `64MiB`, times such as `60s`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+/// Limits that differ from the defaults: sizes such as 64MiB, times such as 60s.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Limits")]
 pub struct Written {
-    #[serde(default)]
-    memory: Option<String>,
-    #[serde(default)]
-    call: Option<String>,
-    #[serde(default)]
-    batch_events: Option<usize>,
-    #[serde(default)]
-    batch_bytes: Option<String>,
-    #[serde(default)]
-    http_width: Option<usize>,
+    /// Memory of an instance, all its memories together; 64MiB by default, from 1MiB to 4GiB.
+    memory: Option<Size>,
+    /// Time of one call, waits included; 60s by default, at most 1h.
+    call: Option<Time>,
+    /// Events a batch; 1000 by default, or what the sink asks for.
+    batch_events: Option<Count<10_000>>,
+    /// Bytes of JSON a batch; 1MiB by default, or what the sink asks for; never more than an eighth of the memory.
+    batch_bytes: Option<Size>,
+    /// Requests that run at a time; 8 by default.
+    http_width: Option<Count<64>>,
 }
 
 impl Written {
     /// Fills in the defaults.
-    pub(super) fn resolve(&self) -> Result<Limits, String> {
-        let mut limits = Limits { batch_events: self.batch_events, ..Limits::default() };
-        if let Some(text) = &self.memory {
-            limits.memory = size(text).ok_or_else(|| complain("memory", text, "a size such as 64MiB"))?;
+    pub(super) fn resolve(&self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            memory: self.memory.map_or(default.memory, |Size(bytes)| bytes),
+            call: self.call.map_or(default.call, |Time(time)| time),
+            batch_events: self.batch_events.map(|Count(count)| count),
+            batch_bytes: self.batch_bytes.map(|Size(bytes)| bytes),
+            http_width: self.http_width.map_or(default.http_width, |Count(count)| count),
+            ..default
         }
-        if let Some(text) = &self.call {
-            limits.call = time(text).ok_or_else(|| complain("call", text, "a time such as 60s or 500ms"))?;
-        }
-        if let Some(text) = &self.batch_bytes {
-            limits.batch_bytes = Some(size(text).ok_or_else(|| complain("batch-bytes", text, "a size such as 3MiB"))?);
-        }
-        if let Some(width) = self.http_width {
-            if !(1..=64).contains(&width) {
-                return Err(format!("limits: http-width is {width}, but must be from 1 to 64"));
-            }
-            limits.http_width = width;
-        }
-        if limits.batch_events == Some(0) {
-            return Err("limits: batch-events is 0, but a batch needs at least one event".to_owned());
-        }
-        Ok(limits)
     }
 }
 
-fn complain(key: &str, text: &str, wanted: &str) -> String {
-    format!("limits: {key} is {text:?}, but must be {wanted}")
-}
+/// A number from 1 to a limit.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "u64")]
+#[schemars(inline, with = "u64", extend("minimum" = 1, "maximum" = MOST))]
+struct Count<const MOST: usize>(usize);
 
-fn size(text: &str) -> Option<usize> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<usize>().ok()?.checked_mul(factor).filter(|size| *size > 0)
-}
+impl<const MOST: usize> TryFrom<u64> for Count<MOST> {
+    type Error = String;
 
-fn time(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let number: u64 = digits.parse().ok().filter(|number| *number > 0)?;
-    match unit.trim() {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        _ => None,
+    fn try_from(number: u64) -> Result<Self, String> {
+        let count = usize::try_from(number).ok().filter(|count| (1..=MOST).contains(count));
+        count.map(Self).ok_or_else(|| format!("{number} must be from 1 to {MOST}"))
     }
+}
+
+/// Bytes, from 1 MiB to 4 GiB, or less than that for a batch.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, with = "String", extend("pattern" = "^[0-9]+ ?(B|KiB|MiB|GiB)$"))]
+struct Size(usize);
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let refuse = || format!("{text:?} is not a size from 1KiB to 4GiB: write a number and one of B, KiB, MiB and GiB, such as 64MiB");
+        let (digits, unit) = split(&text);
+        let factor = match unit {
+            "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(refuse()),
+        };
+        let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
+        bytes.filter(|bytes| (1 << 10..=4 << 30).contains(bytes)).map(Self).ok_or_else(refuse)
+    }
+}
+
+/// A time, up to an hour.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, with = "String", extend("pattern" = "^[0-9]+ ?(ms|s|m)$"))]
+struct Time(Duration);
+
+impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let refuse = || format!("{text:?} is not a time up to an hour: write a number and one of ms, s and m, such as 60s or 500ms");
+        let (digits, unit) = split(&text);
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            _ => return Err(refuse()),
+        };
+        let time = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).map(Duration::from_millis);
+        time.filter(|time| !time.is_zero() && *time <= Duration::from_secs(3600)).map(Self).ok_or_else(refuse)
+    }
+}
+
+/// A number, and its unit with or without a space before it.
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    (digits, unit.strip_prefix(' ').unwrap_or(unit))
 }

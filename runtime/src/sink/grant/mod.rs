@@ -15,70 +15,18 @@
 //! All values but literals are secret unless the grant says otherwise. An empty variable counts as absent, since a
 //! Kubernetes manifest can't leave one out.
 
+mod document;
 mod host_pattern;
 mod limits;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use super::Digest;
 
+pub use document::{Document, Environment, schema};
 pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
-
-/// The file, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Document {
-    /// Environment by the guest's names.
-    #[serde(default)]
-    pub env: BTreeMap<String, Source>,
-    /// Destinations.
-    #[serde(default)]
-    pub http: Vec<String>,
-    /// Where the guest's stdout goes.
-    #[serde(default)]
-    pub stdout: Stdout,
-    /// Limits that differ from the defaults.
-    #[serde(default)]
-    pub limits: limits::Written,
-    /// Digest of the component, in hex.
-    #[serde(default)]
-    pub sha256: Option<String>,
-}
-
-/// Where a guest's stdout goes. Its stderr goes to the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stdout {
-    /// To the log, line by line, cleaned of control characters.
-    #[default]
-    Log,
-    /// To the stdout of the process, as it is.
-    Inherit,
-}
-
-/// Where a variable's value comes from: exactly one of `from`, `file` and `value`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Source {
-    /// A variable of the host process.
-    #[serde(default)]
-    pub from: Option<String>,
-    /// A file.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// A literal.
-    #[serde(default)]
-    pub value: Option<String>,
-    /// Whether the value must not be shown; by default all but literals.
-    #[serde(default)]
-    pub secret: Option<bool>,
-    /// Whether it may be absent.
-    #[serde(default)]
-    pub optional: bool,
-}
 
 /// A variable that the guest sees.
 #[derive(Clone, PartialEq, Eq)]
@@ -109,6 +57,8 @@ pub struct Grant {
     pub stdout: bool,
     /// Its limits.
     pub limits: Limits,
+    /// The component that it is for; none: any.
+    pub sha256: Option<Digest>,
     /// The file that says so.
     pub source: Option<PathBuf>,
 }
@@ -198,82 +148,4 @@ fn secret_key(name: &str) -> Option<&'static str> {
         "SLS_LOG_STORE" => "logStore",
         _ => return None,
     })
-}
-
-/// Looks a variable of the host process up.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-impl Document {
-    /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
-        Self::parse(&text).map_err(|why| Error::Malformed { path: path.to_owned(), why })
-    }
-
-    /// Reads a text; the error has the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            return Ok(Self::default());
-        }
-        let document: Self = serde_saphyr::from_str(text).map_err(|why| why.to_string())?;
-        for (name, source) in &document.env {
-            let given = [source.from.is_some(), source.file.is_some(), source.value.is_some()];
-            if given.into_iter().filter(|given| *given).count() != 1 {
-                return Err(format!("env {name}: give exactly one of from, file and value"));
-            }
-            if let Some(reason) = forbidden(name).or(source.from.as_deref().and_then(forbidden)) {
-                return Err(format!("env {name}: {reason}"));
-            }
-        }
-        Ok(document)
-    }
-
-    /// Fills in the values.
-    pub fn resolve(&self, sink: &str, path: Option<&Path>, environment: Environment<'_>) -> Result<Grant, Error> {
-        let (mut env, mut missing) = (Vec::new(), Vec::new());
-        for (name, source) in &self.env {
-            let value = source.read(name, environment)?;
-            match value.filter(|value| !value.is_empty()) {
-                Some(value) => env.push(Variable { name: name.clone(), value, secret: source.secret.unwrap_or(source.value.is_none()) }),
-                None if source.optional => {}
-                None => missing.push(name.clone()),
-            }
-        }
-        if !missing.is_empty() {
-            return Err(Error::MissingEnv { sink: sink.to_owned(), names: missing });
-        }
-        let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
-        let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
-        let patterns =
-            self.http.iter().map(|template| HostPattern::from_template(template, &lookup).map_err(|why| format!("http {template}: {why}")));
-        let http = patterns.collect::<Result<Vec<_>, _>>().map_err(malformed)?;
-        let limits = self.limits.resolve().map_err(malformed)?;
-        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, source: path.map(Path::to_owned) })
-    }
-}
-
-impl Source {
-    fn read(&self, name: &str, environment: Environment<'_>) -> Result<Option<String>, Error> {
-        if let Some(variable) = &self.from {
-            return Ok(environment(variable));
-        }
-        if let Some(path) = &self.file {
-            let text = std::fs::read_to_string(path).map_err(|why| Error::File { name: name.to_owned(), path: path.clone(), why })?;
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            return Ok(Some(text.strip_suffix('\r').unwrap_or(text).to_owned()));
-        }
-        Ok(self.value.clone())
-    }
-}
-
-/// Variables that no sink gets.
-fn forbidden(name: &str) -> Option<&'static str> {
-    let upper = name.to_ascii_uppercase();
-    if upper.starts_with("KUBERNETES_") || upper.starts_with("KUBEDL_EVENTS_") {
-        return Some("variables KUBERNETES_* and KUBEDL_EVENTS_* are the host's own and can't be granted");
-    }
-    if matches!(upper.as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY" | "NO_PROXY") {
-        return Some("the proxy is the operator's matter and its variables can't be granted");
-    }
-    None
 }

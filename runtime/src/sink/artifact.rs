@@ -1,0 +1,83 @@
+//! A component as it was read: its bytes, and the digest that it is known by.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Error;
+
+/// SHA-256 of a component, in the form in which it is run: not packed. Written in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut bytes = [0; 32];
+        let plain = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let pairs = bytes.iter_mut().enumerate().map(|(place, byte)| {
+            *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+            Some(())
+        });
+        if !plain || pairs.collect::<Option<()>>().is_none() {
+            return Err(format!("{text:?} is not a SHA-256 digest: it has 64 digits from 0 to f"));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A component's bytes.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Where they came from.
+    pub path: PathBuf,
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// Of the bytes.
+    pub digest: Digest,
+}
+
+impl Artifact {
+    /// Of bytes that were read from a place.
+    pub fn new(path: &Path, bytes: Vec<u8>) -> Self {
+        Self { path: path.to_owned(), digest: Digest::of(&bytes), bytes }
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
+        Ok(Self::new(path, bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_written() {
+        let digest = Digest::of(b"abc");
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
+        for wrong in ["", "ba78", &"g".repeat(64), &"\u{e4}".repeat(32)] {
+            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A grant as it is written, and how values come into it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Error, Grant, HostPattern, Variable, host_pattern, limits};
+use crate::sink::Digest;
+
+/// What a sink may reach. What is not written here is not granted.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(title = "Grant of a kubedl-events sink")]
+pub struct Document {
+    /// The sink's whole environment, by its own names.
+    env: BTreeMap<Name, Source>,
+    /// Where it may send requests: SCHEME://HOST[:PORT], with ${NAME} for a variable under env, and *. for one label on the left.
+    #[schemars(with = "Vec<Template>")]
+    http: Vec<Spanned<Template>>,
+    /// Where its stdout goes; its stderr goes to the log.
+    stdout: Stdout,
+    /// Limits that differ from the defaults.
+    limits: limits::Written,
+    /// SHA-256 of the component, not packed, in hex: another one is refused.
+    #[schemars(with = "Option<String>", regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    sha256: Option<Sha256>,
+}
+
+/// Where a guest's stdout goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Stdout {
+    /// To the log, line by line, cleaned of control characters.
+    #[default]
+    Log,
+    /// To the stdout of the process, as it is.
+    Inherit,
+}
+
+/// Name of a variable that can be granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct Name(String);
+
+impl JsonSchema for Name {
+    fn schema_name() -> Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || name.len() > 255 || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(format!("{name:?} is not the name of a variable: letters, digits and _, not a digit first"));
+        }
+        match forbidden(&name) {
+            Some(reason) => Err(format!("{name}: {reason}")),
+            None => Ok(Self(name)),
+        }
+    }
+}
+
+/// Variables that no sink gets.
+fn forbidden(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    if upper.starts_with("KUBERNETES_") || upper.starts_with("KUBEDL_EVENTS_") {
+        return Some("variables KUBERNETES_* and KUBEDL_EVENTS_* are the host's own and can't be granted");
+    }
+    if matches!(upper.as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY" | "NO_PROXY") {
+        return Some("the proxy is the operator's matter and its variables can't be granted");
+    }
+    None
+}
+
+/// Where a variable's value comes from: exactly one of from, file and value.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "WrittenSource")]
+#[schemars(with = "WrittenSource")]
+struct Source {
+    from: From,
+    secret: bool,
+    optional: bool,
+}
+
+#[derive(Clone, Debug)]
+enum From {
+    Variable(Name),
+    File(PathBuf),
+    Value(String),
+}
+
+/// Where a variable's value comes from: exactly one of from, file and value.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Source", extend("oneOf" = [{"required": ["from"]}, {"required": ["file"]}, {"required": ["value"]}]))]
+struct WrittenSource {
+    /// A variable of the host process.
+    #[schemars(with = "Option<Name>")]
+    from: Option<Name>,
+    /// A file, as of a mounted Secret; its last line end is left out. When it changes, the sink gets the new value.
+    file: Option<PathBuf>,
+    /// A literal.
+    value: Option<String>,
+    /// Whether the value must not be shown; by default all but literals.
+    secret: Option<bool>,
+    /// Whether it may be absent, or empty.
+    optional: bool,
+}
+
+impl TryFrom<WrittenSource> for Source {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenSource) -> Result<Self, Self::Error> {
+        let from = match (written.from, written.file, written.value) {
+            (Some(name), None, None) => From::Variable(name),
+            (None, Some(path), None) if path.is_absolute() => From::File(path),
+            (None, Some(_), None) => return Err("file must be an absolute path"),
+            (None, None, Some(value)) => From::Value(value),
+            _ => return Err("give exactly one of from, file and value"),
+        };
+        let secret = written.secret.unwrap_or(!matches!(from, From::Value(_)));
+        Ok(Self { from, secret, optional: written.optional })
+    }
+}
+
+/// A destination, with or without variables in it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, with = "String", extend("pattern" = r"^([Hh][Tt][Tt][Pp][Ss]?://)?[^/?#@\s]+$"))]
+struct Template(String);
+
+impl TryFrom<String> for Template {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // What stands around the variables must be right whatever their values are.
+        HostPattern::from_template(&text, &|_| Some("x".to_owned())).map_err(|why| format!("{text}: {why}"))?;
+        Ok(Self(text))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Sha256(Digest);
+
+impl TryFrom<String> for Sha256 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+/// Looks a variable of the host process up.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Document {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
+        Self::parse(&text).map_err(|why| Error::Malformed { path: path.to_owned(), why })
+    }
+
+    /// Reads a text; the error has the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        let document: Self = serde_saphyr::from_str(text).map_err(|why| why.to_string())?;
+        for template in &document.http {
+            let granted = |name: &str| document.env.keys().any(|known| known.0 == name);
+            if let Some(name) = host_pattern::variables(&template.value.0).find(|name| !granted(name)) {
+                return Err(at(template, format!("the variable {name} is not granted: write it under env, too")));
+            }
+        }
+        Ok(document)
+    }
+
+    /// Files that values come from.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.env.values().filter_map(|source| if let From::File(path) = &source.from { Some(path.as_path()) } else { None })
+    }
+
+    /// Fills in the values.
+    pub fn resolve(&self, sink: &str, path: Option<&Path>, environment: Environment<'_>) -> Result<Grant, Error> {
+        let (mut env, mut missing) = (Vec::new(), Vec::new());
+        for (Name(name), source) in &self.env {
+            match source.read(name, environment)?.filter(|value| !value.is_empty()) {
+                Some(value) => env.push(Variable { name: name.clone(), value, secret: source.secret }),
+                None if source.optional => {}
+                None => missing.push(name.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Error::MissingEnv { sink: sink.to_owned(), names: missing });
+        }
+        let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
+        let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
+        let pattern = |template: &Spanned<Template>| {
+            let Template(text) = &template.value;
+            HostPattern::from_template(text, &lookup).map_err(|why| malformed(at(template, format!("{text}: {why}"))))
+        };
+        let http = self.http.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
+        let limits = self.limits.resolve();
+        let sha256 = self.sha256.map(|Sha256(digest)| digest);
+        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256, source: path.map(Path::to_owned) })
+    }
+}
+
+/// With the place of what is wrong.
+fn at<T>(what: &Spanned<T>, why: impl fmt::Display) -> String {
+    format!("line {}, column {}: {why}", what.referenced.line(), what.referenced.column())
+}
+
+impl Source {
+    fn read(&self, name: &str, environment: Environment<'_>) -> Result<Option<String>, Error> {
+        Ok(match &self.from {
+            From::Variable(Name(variable)) => environment(variable),
+            From::File(path) => {
+                let text = match std::fs::read_to_string(path) {
+                    Err(why) if why.kind() == std::io::ErrorKind::NotFound && self.optional => return Ok(None),
+                    text => text.map_err(|why| Error::File { name: name.to_owned(), path: path.clone(), why })?,
+                };
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
+            }
+            From::Value(value) => Some(value.clone()),
+        })
+    }
+}
+
+/// The JSON Schema of a grant (draft 2020-12), as text.
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(Document).as_value())
+}
