@@ -11,7 +11,7 @@ use kubedl_events::cluster::Raw;
 use kubedl_events::event::{Options, normalize};
 use kubedl_events::relay::{Attempt, Destination, Item, Outcome};
 use kubedl_events::sink::grant::Document;
-use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Error, Sink};
+use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Sink};
 use testkit::program::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
@@ -147,25 +147,4 @@ async fn a_garbage_answer_is_not_believed() {
         matches!(save(&mut sink, &["x", "fail"]).await, Outcome::Stored(failures) if failures.len() == 1 && failures[0].index == 1 && !failures[0].retryable)
     );
     assert!(matches!(save(&mut sink, &["x", "refuse"]).await, Outcome::Refused { .. }));
-}
-
-#[tokio::test]
-async fn what_is_no_sink_is_refused_with_the_reason() {
-    let engine = Engine::new(Compiler::Here, None).unwrap();
-    let load = async |bytes: &[u8]| Blueprint::load(&engine, &Artifact::new(Path::new("x.wasm"), bytes.to_vec())).await.map(drop).unwrap_err();
-    assert!(matches!(load(b"hello there").await, Error::NotAComponent { .. }));
-    assert!(load(b"\0asm\x01\0\0\0").await.to_string().contains("core WebAssembly module"));
-    assert!(matches!(load(b"\0asm\x0d\0\x01\0").await, Error::OtherWorld { .. }));
-    assert!(matches!(load(b"\0asm\x0d\0\x01\0garbage").await, Error::Faulty { .. }));
-    let wat = |text: &str| text.as_bytes().to_vec();
-    let other = wat(r#"(component (import "kubedl:events/http@0.2.0" (instance)))"#);
-    assert!(load(&wat_to_wasm(&other)).await.to_string().contains("built for kubedl:events/http@0.2.0, and this host speaks 0.1.0"));
-    let foreign =
-        wat(r#"(component (import "acme:db/sql@1.0.0" (instance (export "query" (func)))) (instance (export "kubedl:events/event-sink@0.1.0")))"#);
-    let why = load(&wat_to_wasm(&foreign)).await.to_string();
-    assert!(why.contains("acme:db/sql"), "{why}");
-}
-
-fn wat_to_wasm(text: &[u8]) -> Vec<u8> {
-    wat::parse_bytes(text).unwrap().into_owned()
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use kubedl_events::sink::grant::{Authority, Document, HostPattern, Scheme};
+use kubedl_events::sink::grant::{Authority, Document, HostPattern, Scheme, schema};
 
 fn values(name: &str) -> Option<String> {
     Some(match name {
@@ -77,19 +77,66 @@ fn a_pattern_admits_only_its_own_scheme_name_and_port() {
     }
 }
 
+/// A grant that is wrong, where, and words that say what to do.
+const WRONG: [(&str, &str, &str); 24] = [
+    ("env:\n  A: {form: B}\n", "line 2", "form"),
+    ("env:\n  A: {from: B, value: c}\n", "line 2", "exactly one"),
+    ("env:\n  A: {}\n", "line 2", "exactly one"),
+    ("env:\n  A: {file: secret}\n", "line 2", "absolute"),
+    ("env:\n  1A: {value: x}\n", "line 2", "not the name of a variable"),
+    ("env:\n  A: {value: x}\n  A: {value: y}\n", "line 3", "A"),
+    ("hosts: []\n", "line 1", "hosts"),
+    ("env:\n  KUBERNETES_SERVICE_HOST: {value: x}\n", "line 2", "can't be granted"),
+    ("env:\n  A: {from: KUBEDL_EVENTS_CLUSTER}\n", "line 2", "can't be granted"),
+    ("env:\n  https_proxy: {value: x}\n", "line 2", "can't be granted"),
+    ("http:\n  - https://a.example.com/path\n", "line 2", "not the name of a host"),
+    ("http:\n  - https://a.*.com\n", "line 2", "only as the first label"),
+    ("http:\n  - ok.example.com\n  - ftp://a.example.com\n", "line 3", "scheme"),
+    ("http:\n  - https://${A}\n", "line 2", "not granted"),
+    ("http:\n  - https://${A\nenv:\n  A: {value: x}\n", "line 2", "without its }"),
+    ("http: https://a.example.com\n", "line 1", "sequence"),
+    ("stdout: loud\n", "line 1", "inherit"),
+    ("limits: {memory: lots}\n", "line 1", "64MiB"),
+    ("limits: {memory: 9999GiB}\n", "line 1", "4GiB"),
+    ("limits:\n  call: 2h\n", "line 2", "60s"),
+    ("limits: {http-width: 65}\n", "line 1", "from 1 to 64"),
+    ("limits: {batch-events: 0}\n", "line 1", "from 1 to 10000"),
+    ("limits: {cpu: 1}\n", "line 1", "batch-events"),
+    ("sha256: abc\n", "line 1", "64 digits"),
+];
+
+/// A grant that has everything.
+const RIGHT: &str = "env:\n  A: {from: A}\n  B: {file: /etc/b, optional: true}\n  C: {value: 'https://c.example.com', secret: true}\n\
+    http: ['https://*.example.com', '${C}', 'http://localhost:8080']\nstdout: inherit\n\
+    limits: {memory: 64MiB, call: 500ms, batch-events: 10, batch-bytes: 3 MiB, http-width: 64}\n\
+    sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+
 #[test]
-fn an_unknown_key_or_a_bad_source_is_an_error_that_says_where() {
-    for (text, words) in [
-        ("env:\n  A: {form: B}\n", "form"),
-        ("env:\n  A: {from: B, value: c}\n", "exactly one"),
-        ("env:\n  A: {}\n", "exactly one"),
-        ("hosts: []\n", "hosts"),
-        ("env:\n  KUBERNETES_SERVICE_HOST: {value: x}\n", "can't be granted"),
-        ("env:\n  A: {from: KUBEDL_EVENTS_CLUSTER}\n", "can't be granted"),
-        ("env:\n  https_proxy: {value: x}\n", "can't be granted"),
-    ] {
+fn what_is_wrong_in_a_grant_is_told_with_its_line_and_what_is_allowed() {
+    Document::parse(RIGHT).unwrap();
+    for (text, line, words) in WRONG {
         let why = Document::parse(text).unwrap_err();
         assert!(why.contains(words), "{text}: {why}");
+        assert!(why.contains(line), "{text}: {why}");
+    }
+}
+
+#[test]
+fn the_schema_takes_right_grants_and_refuses_wrong_ones_wherever_a_schema_can() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
+    assert!(validator.is_valid(&read(RIGHT)), "{:?}", validator.iter_errors(&read(RIGHT)).map(|error| error.to_string()).collect::<Vec<_>>());
+    for name in ["aliyun-sls", "stdout"] {
+        let path = format!("{}/../sinks/{name}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        Document::parse(&text).unwrap();
+        assert!(validator.is_valid(&read(&text)), "{name}");
+    }
+    // A schema can't see two of one key, that one text names another key, whole host names, sums, and names that are the host's own.
+    let beyond = ["can't be granted", "not granted", "without its }", "A: {value: y}", "only as the first", "absolute", "4GiB"];
+    for (text, _, words) in WRONG.iter().filter(|(text, _, words)| !beyond.iter().any(|known| words.contains(known) || text.contains(known))) {
+        assert!(!validator.is_valid(&read(text)), "{text} ({words})");
     }
 }
 

@@ -135,13 +135,13 @@ fn bisecting_blames_exactly_the_bad_events_whatever_their_places() {
 fn what_a_crash_left_behind_may_have_been_sent() {
     assert!(front(&Work::new(vec![5, 6], 6, 5, 0)).1.maybe_sent);
     assert!(!front(&Work::new(vec![6, 7], 7, 5, 0)).1.maybe_sent);
-    let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent, cause: Cause::Waiting };
+    let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent, cause: Cause::Waiting, after: None };
     assert!(front(&step(work(1), broken(true), &policy(), 0.0).0).1.maybe_sent);
     assert!(!front(&step(work(1), broken(false), &policy(), 0.0).0).1.maybe_sent);
 }
 
 fn trap() -> Outcome {
-    Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink }
+    Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None }
 }
 
 /// Plays a sink that traps on these positions, until the batch is settled; gives what was stored and how it ended.
@@ -225,4 +225,14 @@ fn refusals_in_a_row_are_the_sinks_fault_and_counted_across_batches() {
     assert_eq!((after.dead.len(), after.through), (0, 0));
     let (after, _) = step(Work::new(vec![1], 1, 0, row), Outcome::Stored(vec![]), &policy(), 0.0);
     assert_eq!(after.refusals, 0);
+}
+
+#[test]
+fn a_sink_that_is_to_rest_is_not_tried_earlier() {
+    for cause in [Cause::Sink, Cause::Waiting] {
+        let rest = Some(Duration::from_secs(120));
+        let outcome = Outcome::Broken { reason: "took longer than 60000 ms".to_owned(), maybe_sent: false, cause, after: rest };
+        let (_, next) = step(work(4), outcome, &policy(), 0.0);
+        assert!(matches!(next, Next::Send { after } if after >= Duration::from_secs(120)), "{next:?}");
+    }
 }

@@ -8,10 +8,13 @@ use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use crate::cluster::{self, Scope};
 use crate::journal;
 
+use super::sink::Folders;
+
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
 /// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit);
-/// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered.
+/// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered;
+/// 7 sink diff: the new version wants more.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "kubedl-events", version, max_term_width = 120, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
@@ -96,17 +99,9 @@ pub struct Args {
     #[arg(long, env = "KUBEDL_EVENTS_GRACE", value_name = "TIME", value_parser = time, default_value = "20s")]
     pub grace: Duration,
 
-    /// A folder of sinks; a grant beside them is only a wish; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_SINK_DIR", value_name = "DIR", value_delimiter = ',')]
-    pub sink_dir: Vec<PathBuf>,
-
-    /// A folder of your grants, SINK.yaml each: what counts; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_GRANT_DIR", value_name = "DIR", value_delimiter = ',')]
-    pub grant_dir: Vec<PathBuf>,
-
-    /// The folder of the sinks that came with this program, each with its grant [default: sinks beside the program]
-    #[arg(long, env = "KUBEDL_EVENTS_SHIPPED_SINKS", value_name = "DIR")]
-    pub shipped_sinks: Option<PathBuf>,
+    /// Where sinks and grants lie.
+    #[command(flatten)]
+    pub folders: Folders,
 
     /// What the log says: a level, or target=level pairs as in RUST_LOG
     #[arg(long, env = "KUBEDL_EVENTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
@@ -127,6 +122,9 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
+    /// Look at sinks: what they ask for, and a grant for it
+    #[command(subcommand)]
+    Sink(super::sink::Command),
     /// What a child process does: compiles a component from stdin, within limits, to stdout
     #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
     CompileSink {

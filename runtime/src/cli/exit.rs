@@ -19,6 +19,8 @@ pub enum Exit {
     Missing = 5,
     /// 6: `audit` found events that are still to be delivered, and nothing worse.
     Pending = 6,
+    /// 7: `sink diff`: the new version wants more than the old one.
+    WantsMore = 7,
 }
 
 impl From<Exit> for ExitCode {

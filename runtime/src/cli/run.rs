@@ -13,7 +13,6 @@ use crate::cluster::lease::{Elector, Place};
 use crate::cluster::{self, Mode, Observation, Owners, Recording, Scope};
 use crate::journal::{self, Journal};
 use crate::relay::Progress;
-use crate::sink::Directories;
 use crate::{event, filter};
 
 use super::args::{self, Args};
@@ -56,7 +55,7 @@ pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, 
     let usage = |why: anyhow::Error| (why, Exit::Usage);
     let failed = |why: anyhow::Error| (why, Exit::Failed);
     let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
-    let directories = directories(args);
+    let directories = args.folders.directories();
     let home = Home::make(args).map_err(failed)?;
     let cache = args.data_dir.join("compiled");
     let sinks = relays::load(&args.event_storage, &directories, &cache, environment).await.map_err(|why| usage(why.into()))?;
@@ -101,12 +100,6 @@ fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, wat
 
 fn region(args: &Args, environment: crate::sink::grant::Environment<'_>) -> Option<String> {
     environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
-}
-
-fn directories(args: &Args) -> Directories {
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("sinks"));
-    let shipped = args.shipped_sinks.clone().or_else(beside).filter(|folder| folder.is_dir());
-    Directories { shipped, sinks: args.sink_dir.clone(), grants: args.grant_dir.clone() }
 }
 
 /// Where the journal lies: in the data folder, or for a recording in a folder that ends with it.

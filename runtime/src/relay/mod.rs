@@ -79,6 +79,8 @@ pub enum Outcome {
         maybe_sent: bool,
         /// Whose fault it is.
         cause: Cause,
+        /// Not earlier than so long from now: a sink that computes until it is ended, again and again, is to rest.
+        after: Option<Duration>,
     },
 }
 

@@ -41,11 +41,10 @@ pub async fn open<D: Destination>(
         let reason = match destination.open().await {
             Outcome::Stored(_) => return Ok(()),
             Outcome::Misconfigured { reason } | Outcome::Refused { reason } => return Err(Error::NotOpened { sink: options.sink.clone(), reason }),
-            Outcome::Retry { reason, after } => {
+            Outcome::Retry { reason, after } | Outcome::Broken { reason, after, .. } => {
                 wait = wait.max(after.unwrap_or_default().min(options.policy.longest_asked));
                 reason
             }
-            Outcome::Broken { reason, .. } => reason,
         };
         warn!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "The sink can't be opened yet: {reason}.");
         waits();

@@ -142,18 +142,18 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             again(&mut work, part, sent);
             Some(wait(Some(policy.misconfigured_wait)))
         }
-        Outcome::Broken { maybe_sent, cause: Cause::Waiting, .. } => {
+        Outcome::Broken { maybe_sent, cause: Cause::Waiting, after, .. } => {
             let sent = part.attempt.maybe_sent || maybe_sent;
             again(&mut work, part, sent);
-            Some(wait(None))
+            Some(wait(after))
         }
-        Outcome::Broken { reason, maybe_sent, cause: Cause::Sink } => {
+        Outcome::Broken { reason, maybe_sent, cause: Cause::Sink, after } => {
             broken(&mut work, part, maybe_sent, &reason, policy);
             // Nothing is left to show whether an event or the sink is to blame, or too much speaks against the sink.
             if !work.suspects.is_empty() && (work.parts.is_empty() || work.suspects.len() >= policy.suspects) {
-                return work.stall(stalled, reason);
+                return work.stall(stalled.max(wait(after)), reason);
             }
-            Some(wait(None))
+            Some(wait(after))
         }
         Outcome::Refused { reason } => {
             if part.positions.len() == 1 {

@@ -5,20 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine as Wasmtime, Store};
 
 use super::bindings::v0_1::{WorldPre, http_import, raw_event, words};
 use super::grant::Grant;
 use super::host::Host;
 use super::output::Target;
-use super::{Artifact, CONTRACT, Engine, Error};
+use super::{Artifact, Digest, Engine, Error, Outline};
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);
-/// The export that makes a component a sink, without its version.
-const EXPORT: &str = "kubedl:events/event-sink";
 
 /// A variable that a sink says it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,25 +55,36 @@ pub struct Blueprint {
     pub(super) engine: Wasmtime,
     pub(super) world: WorldPre<Host>,
     description: Arc<Description>,
+    outline: Arc<Outline>,
+    digest: Digest,
 }
 
 impl Blueprint {
     /// Compiles a component, and lets it describe itself: with nothing granted.
     pub async fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
         let path = &*artifact.path;
-        check_kind(&artifact.bytes, path)?;
+        let outline = Outline::read(&artifact.bytes, path)?;
         let component = engine.compile(artifact)?;
-        check_world(&component, &engine.wasmtime, path)?;
         let linker = linker(&engine.wasmtime).map_err(|why| Error::Engine(cause(&why)))?;
         let pre = linker.instantiate_pre(&component).map_err(|why| missing_import(&why, path))?;
         let world = WorldPre::new(pre).map_err(|why| Error::OtherWorld { path: path.to_owned(), why: cause(&why) })?;
         let description = describe(&engine.wasmtime, &world).await.map_err(|why| Error::Faulty { path: path.to_owned(), why })?;
-        Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description) })
+        Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description), outline: Arc::new(outline), digest: artifact.digest })
     }
 
     /// What the component said of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// What it imports and exports.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// Digest of the component.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
@@ -112,41 +120,6 @@ async fn describe(engine: &Wasmtime, world: &WorldPre<Host>) -> Result<Descripti
         batch_events: told.batch_events,
         batch_bytes: told.batch_bytes,
     })
-}
-
-/// The first eight bytes tell a component from a core module (component-model, Binary.md: version 13, layer 1).
-fn check_kind(bytes: &[u8], path: &Path) -> Result<(), Error> {
-    let is = match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => return Ok(()),
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => "a core WebAssembly module",
-        Some([0, b'a', b's', b'm', ..]) => "WebAssembly of an unknown version",
-        _ => "something else",
-    };
-    Err(Error::NotAComponent { path: path.to_owned(), is: is.to_owned() })
-}
-
-/// Reads what a component imports and exports before it is linked, so that the words are about the contract.
-fn check_world(component: &Component, engine: &Wasmtime, path: &Path) -> Result<(), Error> {
-    let other = |why: String| Error::OtherWorld { path: path.to_owned(), why };
-    let world = component.component_type();
-    let names = world.exports(engine).map(|(name, _)| name.to_owned()).chain(world.imports(engine).map(|(name, _)| name.to_owned()));
-    for name in names.filter(|name| name.starts_with("kubedl:events/")) {
-        let version = name.rsplit_once('@').map_or("", |(_, version)| version);
-        if !compatible(version) {
-            return Err(other(format!("it was built for {name}, and this host speaks {CONTRACT}")));
-        }
-    }
-    let exports_sink = |(name, item): (&str, _)| name.starts_with(EXPORT) && matches!(item, ComponentItem::ComponentInstance(_));
-    if !world.exports(engine).map(|(name, item)| (name, item.ty)).any(exports_sink) {
-        return Err(other(format!("it does not export {EXPORT}@{CONTRACT}")));
-    }
-    Ok(())
-}
-
-/// 0.1.x fits 0.1.y where this host is at least as new; more is up to the linker.
-fn compatible(version: &str) -> bool {
-    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
-    minor(version) == minor(CONTRACT)
 }
 
 /// The linker's words name the import between backquotes.

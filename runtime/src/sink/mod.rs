@@ -18,6 +18,7 @@ mod engine;
 pub mod grant;
 mod host;
 pub mod http;
+mod outline;
 mod output;
 mod runner;
 mod term;
@@ -30,6 +31,7 @@ pub use blueprint::{Blueprint, Description, EnvVar};
 pub use compile::{Compiler, child};
 pub use directory::{Directories, Found, find};
 pub use engine::Engine;
+pub use outline::Outline;
 pub use runner::Sink;
 pub use term::Term;
 

@@ -152,7 +152,7 @@ impl Destination for Sink {
             None => match self.fresh().await {
                 Ok(instance) => instance,
                 // No event is to blame: none was handed over.
-                Err(Outcome::Broken { reason, .. }) => return Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting },
+                Err(Outcome::Broken { reason, .. }) => return Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting, after: None },
                 Err(outcome) => return outcome,
             },
         };
@@ -188,7 +188,7 @@ struct Broke {
 
 impl Broke {
     fn into_outcome(self) -> Outcome {
-        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent, cause: self.cause }
+        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent, cause: self.cause, after: None }
     }
 }
 

@@ -61,18 +61,18 @@ impl Destination for Sink {
         if down {
             return match mood % 3 {
                 _ if bug == Some(Bug::PoisonOnOutage) => {
-                    Outcome::Broken { reason: "no connection".to_owned(), maybe_sent: false, cause: Cause::Sink }
+                    Outcome::Broken { reason: "no connection".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None }
                 }
                 0 => Outcome::Retry { reason: "down".to_owned(), after: None },
                 1 => {
                     sleep(Duration::from_secs(10)).await;
-                    Outcome::Broken { reason: "took too long".to_owned(), maybe_sent: true, cause: Cause::Waiting }
+                    Outcome::Broken { reason: "took too long".to_owned(), maybe_sent: true, cause: Cause::Waiting, after: None }
                 }
                 _ => Outcome::Misconfigured { reason: "the key was revoked".to_owned() },
             };
         }
         if items.iter().any(|item| self.nature(item) == Nature::Poison) {
-            return Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink };
+            return Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None };
         }
         let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
         if !refused.is_empty() && mood % 2 == 0 {
@@ -85,11 +85,11 @@ impl Destination for Sink {
                 self.ambiguous(items.len(), "stored, but the answer was lost");
                 Outcome::Retry { reason: "connection reset".to_owned(), after: None }
             }
-            5 => Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink },
+            5 => Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None },
             7 => {
                 self.store(items);
                 self.ambiguous(items.len(), "stored, and then it broke");
-                Outcome::Broken { reason: "trap".to_owned(), maybe_sent: true, cause: Cause::Sink }
+                Outcome::Broken { reason: "trap".to_owned(), maybe_sent: true, cause: Cause::Sink, after: None }
             }
             _ => {
                 let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };

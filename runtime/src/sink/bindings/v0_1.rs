@@ -29,9 +29,14 @@ use generated::kubedl::events::types;
 /// Longest text that is taken over from a guest, in characters.
 const LONGEST_TEXT: usize = 2_000;
 
-/// A guest's text for people: without control characters, and cut.
+/// A guest's text for people: without control and direction characters, and cut.
 pub(in crate::sink) fn words(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
+}
+
+/// Characters that change how others are shown: line and paragraph separators, and the direction of text (Unicode Technical Report 36, section 2.5).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}')
 }
 
 fn timestamp(time: Timestamp) -> types::Timestamp {
@@ -103,7 +108,7 @@ pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[
         let index = usize::try_from(failure.index).unwrap_or(usize::MAX);
         if index >= items.len() {
             let reason = format!("it named the failure of event {index} of a batch of {}", items.len());
-            return Outcome::Broken { reason, maybe_sent: true, cause: Cause::Waiting };
+            return Outcome::Broken { reason, maybe_sent: true, cause: Cause::Waiting, after: None };
         }
         let after = failure.after_ms.map(|ms| Duration::from_millis(ms.into()));
         named.push(Failure { index, retryable: failure.retryable, after, reason: words(&failure.reason) });

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,9 +20,11 @@ const LONGEST_WORDS: u64 = 4 << 10;
 /// What a process needs beside its data, in bytes of memory that a container has left.
 const MARGIN: u64 = 16 << 20;
 
-/// What one compilation may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who compiles, and what one compilation may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// The program; this one, as long as it is not told otherwise.
+    pub program: PathBuf,
     /// Bytes of data.
     pub memory: u64,
     /// Time of a processor.
@@ -33,7 +36,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Enough for an interpreter of 40 MB compiled into a component, on a processor of which the container has a tenth.
     fn default() -> Self {
-        Self { memory: 1 << 30, cpu: Duration::from_secs(180), time: Duration::from_secs(1800) }
+        Self { program: PathBuf::from("/proc/self/exe"), memory: 1 << 30, cpu: Duration::from_secs(180), time: Duration::from_secs(1800) }
     }
 }
 
@@ -51,7 +54,7 @@ fn in_container(limit: u64) -> u64 {
 pub(super) fn run(component: &[u8], limits: &Limits) -> Result<Vec<u8>, String> {
     let memory = in_container(limits.memory);
     let failed = |why: io::Error| format!("the compiler can't be started: {why}");
-    let mut child = Command::new("/proc/self/exe")
+    let mut child = Command::new(&limits.program)
         .arg0("kubedl-events")
         .args([SUBCOMMAND, &memory.to_string(), &limits.cpu.as_secs().max(1).to_string()])
         .env_clear()

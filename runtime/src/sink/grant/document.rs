@@ -45,7 +45,13 @@ enum Stdout {
 /// Name of a variable that can be granted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-struct Name(String);
+pub(super) struct Name(String);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl JsonSchema for Name {
     fn schema_name() -> Cow<'static, str> {
@@ -143,7 +149,7 @@ impl TryFrom<WrittenSource> for Source {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(inline, with = "String", extend("pattern" = r"^([Hh][Tt][Tt][Pp][Ss]?://)?[^/?#@\s]+$"))]
-struct Template(String);
+pub(super) struct Template(String);
 
 impl TryFrom<String> for Template {
     type Error = String;
@@ -190,6 +196,16 @@ impl Document {
             }
         }
         Ok(document)
+    }
+
+    /// Names of the variables that it gives.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.env.keys().map(|Name(name)| name.as_str())
+    }
+
+    /// Destinations that it gives, as they are written.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.http.iter().map(|template| template.value.0.as_str())
     }
 
     /// Files that values come from.

@@ -18,6 +18,7 @@
 mod document;
 mod host_pattern;
 mod limits;
+pub mod wish;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -31,7 +31,7 @@ impl Guest for Probe {
         Description {
             name: "probe".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            summary: "Does what messages tell it".into(),
+            summary: format!("Does what messages tell it; saw {} variables", std::env::vars().count()),
             env: vec![EnvVar { name: "PROBE_OPTIONAL".into(), help: "Nothing".into(), required: false, secret: true }],
             hosts: vec![],
             batch_events: 0,
