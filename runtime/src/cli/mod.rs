@@ -12,6 +12,7 @@ mod lead;
 mod pipeline;
 mod relays;
 mod run;
+mod supply;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,6 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
             Some(Task::CompileSink { .. }) | None => {}
         }
         let stop = run::stop_signal().map_err(failed)?;
-        run(args, &|name| std::env::var(name).ok(), stop).await
+        run(args, |name| std::env::var(name).ok(), stop).await
     })
 }

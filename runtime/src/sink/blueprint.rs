@@ -13,7 +13,7 @@ use super::bindings::v0_1::{WorldPre, http_import, raw_event, words};
 use super::grant::Grant;
 use super::host::Host;
 use super::output::Target;
-use super::{Artifact, CONTRACT, Engine, Error};
+use super::{Artifact, CONTRACT, Digest, Engine, Error};
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);
@@ -58,6 +58,7 @@ pub struct Blueprint {
     pub(super) engine: Wasmtime,
     pub(super) world: WorldPre<Host>,
     description: Arc<Description>,
+    digest: Digest,
 }
 
 impl Blueprint {
@@ -71,7 +72,12 @@ impl Blueprint {
         let pre = linker.instantiate_pre(&component).map_err(|why| missing_import(&why, path))?;
         let world = WorldPre::new(pre).map_err(|why| Error::OtherWorld { path: path.to_owned(), why: cause(&why) })?;
         let description = describe(&engine.wasmtime, &world).await.map_err(|why| Error::Faulty { path: path.to_owned(), why })?;
-        Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description) })
+        Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description), digest: artifact.digest })
+    }
+
+    /// Of the component.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// What the component said of itself.
