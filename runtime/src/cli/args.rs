@@ -127,6 +127,9 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
+    /// Prepare the component of a sink
+    #[command(subcommand)]
+    Sink(super::sink::Command),
     /// What a child process does: compiles a component from stdin, within limits, to stdout
     #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
     CompileSink {

@@ -94,8 +94,14 @@ fn remark(found: &Found, version: &Version) {
 }
 
 impl Supply {
-    /// Opens a version that is not the one that opened last. When that fails by its own fault, the one that did takes its place.
+    /// Before a sink is opened: a secret may have changed while another replica delivered, and is taken as it is now. A version that is not
+    /// the one that opened last is tried: when it can't be opened by its own fault, the one that did takes its place.
     pub(super) async fn first(&mut self, sink: &mut Sink) {
+        if let Ok((found, _)) = self.loader.look(&self.value)
+            && let Ok(Some(version)) = self.loader.renew(&found, &sink.slot().serving())
+        {
+            sink.replace(version);
+        }
         let serving = sink.slot().serving().digest();
         if self.kept.digest(&self.name).is_none_or(|kept| kept == serving) {
             return;

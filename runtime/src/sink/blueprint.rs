@@ -65,7 +65,7 @@ impl Blueprint {
     /// Compiles a component, and lets it describe itself: with nothing granted.
     pub async fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
         let path = &*artifact.path;
-        check_kind(&artifact.bytes, path)?;
+        Self::check(artifact)?;
         let component = engine.compile(artifact)?;
         check_world(&component, &engine.wasmtime, path)?;
         let linker = linker(&engine.wasmtime).map_err(|why| Error::Engine(cause(&why)))?;
@@ -73,6 +73,14 @@ impl Blueprint {
         let world = WorldPre::new(pre).map_err(|why| Error::OtherWorld { path: path.to_owned(), why: cause(&why) })?;
         let description = describe(&engine.wasmtime, &world).await.map_err(|why| Error::Faulty { path: path.to_owned(), why })?;
         Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description), digest: artifact.digest })
+    }
+
+    /// Whether it is a component at all.
+    ///
+    /// # Errors
+    /// With what it is instead.
+    pub fn check(artifact: &Artifact) -> Result<(), Error> {
+        check_kind(&artifact.bytes, &artifact.path)
     }
 
     /// Of the component.

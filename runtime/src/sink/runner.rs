@@ -12,10 +12,10 @@ use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
 
 use super::bindings::v0_1::{self, World};
 use super::blueprint::cause;
+use super::grant::{self, Grant};
 use super::host::{Conduct, Host};
 use super::http::Gate;
 use super::output::Target;
-use super::grant::{self, Grant};
 use super::slot::{Opened, Slot};
 use super::{Blueprint, Term, Version};
 

@@ -47,6 +47,9 @@ impl Kept {
             return Ok(());
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        if let Some(above) = self.folder.parent() {
+            File::open(above)?.sync_all()?;
+        }
         let path = self.folder.join(format!("{}-{}.wasm", encoded(sink), artifact.digest));
         let temporary = path.with_extension("new");
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;

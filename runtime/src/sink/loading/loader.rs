@@ -56,12 +56,19 @@ impl Loader {
         if artifact.digest != serving.digest() {
             return self.make(found, artifact).await.map(Some);
         }
+        Ok(self.renew(found, serving)?.map(|version| Loaded { version, artifact }))
+    }
+
+    /// Reads the grant alone again, and the values that it grants: none when they are as before.
+    ///
+    /// # Errors
+    /// When the grant can't be used.
+    pub fn renew(&self, found: &Found, serving: &Version) -> Result<Option<Version>, Error> {
         let grant = self.grant(found)?;
         if grant == *serving.grant() {
             return Ok(None);
         }
-        let version = Version::new(&found.name, serving.blueprint().clone(), grant)?;
-        Ok(Some(Loaded { version, artifact }))
+        Ok(Some(Version::new(&found.name, serving.blueprint().clone(), grant)?))
     }
 
     fn grant(&self, found: &Found) -> Result<Grant, Error> {

@@ -64,7 +64,8 @@ pub(super) fn error(path: &Path, why: io::Error) -> Error {
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => Error::Unreadable { path, why },
         _ if why.to_string().contains("requires too much memory") => {
             let limit = 1 << (WINDOW_LOG - 20);
-            let why = format!("it needs a window of more than {limit} MiB: pack it with `kubedl-events sink pack`, or zstd without --long and --ultra");
+            let why =
+                format!("it needs a window of more than {limit} MiB: pack it with `kubedl-events sink pack`, or zstd without --long and --ultra");
             Error::Packed { path, why }
         }
         _ => Error::Packed { path, why: why.to_string() },
