@@ -167,6 +167,8 @@ async fn a_version_that_can_not_be_used_is_refused_while_the_one_before_delivers
         teller.tell(&message).await;
         wait_for_line(&mut program, &[&format!("PROBE_EVIL-{} is", what.len())]);
     }
+    stage.grant("probe", "env: {PROBE_EVIL: {value: loop}}\nlimits: {call: 2s}\n");
+    wait_for_line(&mut program, &["and the one before goes on", "open took longer than 2000 ms"]);
     let good = padded(&probe(), b"good");
     stage.volume.write(&[("probe.wasm", &good)]).unwrap();
     wait_for_line(&mut program, &["The next version of the sink is open", &Digest::of(&good).to_string()]);
@@ -176,7 +178,7 @@ async fn a_version_that_can_not_be_used_is_refused_while_the_one_before_delivers
     stage.volume.write(&[]).unwrap();
     wait_for_line(&mut program, &["file is gone"]);
     teller.tell("show PROBE_EVIL").await;
-    wait_for_line(&mut program, &[r#"PROBE_EVIL is Ok(\"trap\")"#]);
+    wait_for_line(&mut program, &[r#"PROBE_EVIL is Ok(\"loop\")"#]);
     assert!(program.terminate().unwrap().success());
 }
 

@@ -117,7 +117,7 @@ pub struct Args {
     pub log_format: Option<LogFormat>,
 }
 
-/// Subcommands: they look into the journal of a running service, or of one that is stopped.
+/// Subcommands: they look into the journal of a running service, or of one that is stopped, or prepare a sink.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
     /// List the intervals in which events may have come and gone unseen, or were given up

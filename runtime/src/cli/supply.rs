@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use crate::relay::{Cause, Destination, Outcome};
-use crate::sink::loading::{Fingerprint, Kept, Loaded, Loader, fixed};
+use crate::sink::loading::{Fingerprint, Kept, Loaded, Loader, files, fixed};
 use crate::sink::{Artifact, Error, Found, Sink, Slot, Version};
 
 /// Between two looks at the files.
@@ -88,7 +88,7 @@ fn remark(found: &Found, version: &Version) {
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let is_fixed = |path: &&PathBuf| std::path::absolute(path).is_ok_and(|path| fixed(&path, &mounts));
-    for path in [Some(&found.component), found.grant.as_ref()].into_iter().flatten().filter(is_fixed) {
+    for path in files(found).iter().filter(is_fixed) {
         warn!(sink, path = %path.display(), "This file is mounted by itself (subPath): what changes is not seen before the Pod is made anew. Mount its whole volume.");
     }
 }

@@ -87,8 +87,8 @@ impl Loader {
     }
 }
 
-/// Every file that a sink is made of.
-pub(super) fn files(found: &Found) -> Vec<PathBuf> {
+/// Every file that a sink is made of: its component's, its grant, and those that variables come from.
+pub fn files(found: &Found) -> Vec<PathBuf> {
     let document = found.grant.as_deref().and_then(|path| Document::read(path).ok()).unwrap_or_default();
     let grant = found.grant.as_deref().into_iter().chain(document.files()).map(Path::to_owned);
     let mut files = found.files();

@@ -16,7 +16,7 @@ pub use directory::{Directories, Found, find};
 pub use fingerprint::Fingerprint;
 pub use form::Form;
 pub use kept::Kept;
-pub use loader::{Loaded, Loader};
+pub use loader::{Loaded, Loader, files};
 pub use mount::fixed;
 pub use packed::{LARGEST, pack};
 pub use parts::{Index, Part};
