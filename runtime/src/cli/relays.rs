@@ -132,7 +132,7 @@ pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Re
                 }
             });
             sink.cut();
-            supply.forget();
+            supply.end(&slot);
             // What is left there waits for a name or a connection that it can't use any more.
             runtime.shutdown_background();
             let _ = ended_tx.send(Supplied { sink, supply });

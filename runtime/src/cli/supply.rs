@@ -122,19 +122,24 @@ impl Supply {
     /// Looks at the files again and again, and puts each new version that opens into the sink's slot.
     pub(super) async fn follow(&mut self, slot: &Slot) -> Infallible {
         loop {
-            if slot.has_opened()
-                && let Some(artifact) = self.unkept.take()
-            {
-                self.keep(&artifact);
-            }
+            self.keep_what_opened(slot);
             sleep(POLL).await;
             self.turn(slot).await;
         }
     }
 
-    /// Has the files read again: others may have changed them while nobody looked.
-    pub(super) fn forget(&mut self) {
+    /// When the sink has ended. The files are read again when it begins anew: they may have changed while nobody looked.
+    pub(super) fn end(&mut self, slot: &Slot) {
+        self.keep_what_opened(slot);
         self.seen = None;
+    }
+
+    fn keep_what_opened(&mut self, slot: &Slot) {
+        if slot.has_opened()
+            && let Some(artifact) = self.unkept.take()
+        {
+            self.keep(&artifact);
+        }
     }
 
     async fn turn(&mut self, slot: &Slot) {
