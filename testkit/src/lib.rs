@@ -4,6 +4,7 @@
 //! - [`sls`]: a strict server of Aliyun Simple Log Service (SLS), for a service that can't be reached from a test.
 //! - [`apiserver`]: a real kube-apiserver (Go program in `apiserver/`), started as a process of its own; [`life`] plays a job on it.
 //! - [`stage`]: both, with a folder for the program's own files.
+//! - [`volume`]: a ConfigMap or Secret volume, as the kubelet writes it.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`chaos`]: faults of every kind, and whether all events arrived nevertheless.
 //! - `sls-sdk-check/`: the vendor's own clients, run against [`sls`] to prove that it is right.
@@ -17,6 +18,7 @@ pub mod proxy;
 pub mod sls;
 pub mod small_disk;
 pub mod stage;
+pub mod volume;
 
 /// A folder in memory where there is one, for the files of servers whose disk is not what a test is about.
 #[must_use]

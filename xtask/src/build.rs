@@ -54,7 +54,7 @@ pub fn has_go() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Builds the API server and its generator of load, unless they are built from the same sources already.
+/// Builds the API server, its generator of load and the kubelet's writer of volumes, unless they are built from the same sources already.
 pub fn apiserver(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("testkit/apiserver");
     let target = root.join("target/testkit");
@@ -63,12 +63,12 @@ pub fn apiserver(root: &Path) -> anyhow::Result<()> {
         bail!("the real API server of the tests is built with Go, which is not on this machine: install Go 1.26 or newer");
     }
     let mut hasher = DefaultHasher::new();
-    for file in ["main.go", "go.mod", "go.sum", "loadgen/main.go"] {
+    for file in ["main.go", "go.mod", "go.sum", "loadgen/main.go", "atomicwriter/main.go"] {
         fs::read(folder.join(file)).with_context(|| format!("testkit/apiserver/{file}"))?.hash(&mut hasher);
     }
     let stamp = target.join("apiserver.stamp");
     let wanted = format!("{:016x}", hasher.finish());
-    let built = ["kube-test-apiserver", "loadgen"].iter().all(|name| target.join(name).is_file());
+    let built = ["kube-test-apiserver", "loadgen", "atomicwriter"].iter().all(|name| target.join(name).is_file());
     if built && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -76,6 +76,7 @@ pub fn apiserver(root: &Path) -> anyhow::Result<()> {
     let flags = format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37");
     go(&folder, &target, "building the real API server (about 6 minutes the first time)", &flags, "kube-test-apiserver", ".")?;
     go(&folder, &target, "building the generator of load", "-s -w", "loadgen", "./loadgen")?;
+    go(&folder, &target, "building the writer of volumes", "-s -w", "atomicwriter", "./atomicwriter")?;
     Ok(fs::write(stamp, wanted)?)
 }
 

@@ -112,7 +112,7 @@ pub struct Args {
     pub log_format: Option<LogFormat>,
 }
 
-/// Subcommands: they look into the journal of a running service, or of one that is stopped.
+/// Subcommands: they look into the journal of a running service, or of one that is stopped, or prepare a sink.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
     /// List the intervals in which events may have come and gone unseen, or were given up
@@ -122,7 +122,7 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
-    /// Look at sinks: what they ask for, and a grant for it
+    /// Look at sinks: what they ask for, and a grant for it; and pack them for a cluster
     #[command(subcommand)]
     Sink(super::sink::Command),
     /// What a child process does: compiles a component from stdin, within limits, to stdout

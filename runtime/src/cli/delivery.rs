@@ -8,10 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::lease::Elector;
 use crate::relay::Progress;
-use crate::sink::{Sink, Term};
+use crate::sink::Term;
 
 use super::lead::{Keeper, Lead};
 use super::relays::{self, Run, Running, Setting};
+use super::supply::Supplied;
 
 /// Who delivers, and when.
 pub(super) enum Delivery {
@@ -24,7 +25,7 @@ pub(super) enum Delivery {
 impl Delivery {
     /// Starts the sinks, or the election. `elector` says with it whether the Lease decides who delivers.
     pub(super) async fn start(
-        sinks: Vec<Sink>,
+        sinks: Vec<Supplied>,
         scopes: Vec<String>,
         setting: Setting,
         elector: Option<(Elector, bool)>,
@@ -86,7 +87,7 @@ impl Delivery {
 }
 
 /// Opens every sink and starts its relay, for as long as the process runs.
-async fn always(sinks: Vec<Sink>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
+async fn always(sinks: Vec<Supplied>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
     let mut running = Vec::new();
     for sink in sinks {
         let (told, opened) = oneshot::channel();

@@ -12,9 +12,10 @@ use tracing::{debug, info, warn};
 use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
 use crate::cluster::{Client, Error, Resume};
 use crate::journal::{self, Journal, covers};
-use crate::sink::{Sink, Term};
+use crate::sink::Term;
 
 use super::relays::{self, Run, Setting};
+use super::supply::Supplied;
 
 /// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
 const CUT: Duration = Duration::from_millis(500);
@@ -140,7 +141,7 @@ async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut cl
 pub(super) struct Lead {
     pub elector: Elector,
     /// All of them, when they do not run.
-    pub sinks: Vec<Sink>,
+    pub sinks: Vec<Supplied>,
     /// Keys of the scopes that are watched.
     pub scopes: Vec<String>,
     pub setting: Setting,
@@ -244,7 +245,7 @@ fn silent_from(deadline: std::time::Instant) -> Instant {
 }
 
 /// Runs all sinks until the stop or the end of the term, and gives them back.
-async fn serve(sinks: Vec<Sink>, setting: &Setting, unsure: bool, term: &Term, closed: &Closed) -> Vec<Sink> {
+async fn serve(sinks: Vec<Supplied>, setting: &Setting, unsure: bool, term: &Term, closed: &Closed) -> Vec<Supplied> {
     let mut running = Vec::new();
     for sink in sinks {
         let (name, run) = (sink.name().to_owned(), Run { term: term.clone(), stop: closed.clone(), unsure, opened: None });

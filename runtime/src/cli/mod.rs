@@ -13,6 +13,7 @@ mod pipeline;
 mod relays;
 mod run;
 mod sink;
+mod supply;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,6 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
             Some(Task::CompileSink { .. }) | None => {}
         }
         let stop = run::stop_signal().map_err(failed)?;
-        run(args, &|name| std::env::var(name).ok(), stop).await
+        run(args, |name| std::env::var(name).ok(), stop).await
     })
 }

@@ -12,8 +12,10 @@ use crate::cluster::spread;
 use crate::event;
 use crate::journal::{Cursor, Journal, Start};
 use crate::relay::{self, Destination, Policy, Progress};
-use crate::sink::grant::{Document, Environment, Grant};
-use crate::sink::{Artifact, Blueprint, Compiler, Directories, Engine, Error, Sink, Term, child, find};
+use crate::sink::loading::{Kept, Loader};
+use crate::sink::{Compiler, Directories, Engine, Error, Sink, Term, Version, child, find};
+
+use super::supply::Supplied;
 
 /// What the relays of this process share.
 #[derive(Clone)]
@@ -28,12 +30,12 @@ pub(super) struct Setting {
 pub(super) struct Running {
     pub progress: Arc<Progress>,
     sink: String,
-    ended: oneshot::Receiver<Sink>,
+    ended: oneshot::Receiver<Supplied>,
 }
 
 impl Running {
     /// Waits for its end, gives an account of it, and gives the sink back: no request of it is open then.
-    pub(super) async fn join(self) -> Option<Sink> {
+    pub(super) async fn join(self) -> Option<Supplied> {
         let sink = self.ended.await.ok();
         let Self { sink: name, progress, .. } = self;
         let (delivered, dead, retried, batches) = (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
@@ -42,35 +44,40 @@ impl Running {
     }
 }
 
-/// Finds, compiles and checks every sink that is asked for.
-pub(super) async fn load(names: &[String], directories: &Directories, cache: &Path, environment: Environment<'_>) -> Result<Vec<Sink>, Error> {
-    let mut sinks: Vec<Sink> = Vec::new();
+/// Finds, compiles and checks every sink that is asked for. `data` is the data folder.
+pub(super) async fn load(
+    names: &[String],
+    directories: Directories,
+    data: &Path,
+    environment: fn(&str) -> Option<String>,
+) -> Result<Vec<Supplied>, Error> {
+    let mut sinks: Vec<Supplied> = Vec::new();
     // The cheap mistakes are told before anything is compiled.
-    let found = names.iter().map(|name| find(name, directories)).collect::<Result<Vec<_>, _>>()?;
-    let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(cache))?;
-    for found in found {
-        if sinks.iter().any(|sink| sink.name() == found.name) {
-            let files = vec![found.component.clone(), PathBuf::from(format!("{} (given before)", found.name))];
-            return Err(Error::Ambiguous { name: found.name, files });
+    let found = names.iter().map(|name| find(name, &directories)).collect::<Result<Vec<_>, _>>()?;
+    for (place, one) in found.iter().enumerate() {
+        if found.iter().take(place).any(|before| before.name == one.name) {
+            let files = vec![one.component.clone(), PathBuf::from(format!("{} (given before)", one.name))];
+            return Err(Error::Ambiguous { name: one.name.clone(), files });
         }
+    }
+    let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(&data.join("compiled")))?;
+    let loader = Loader { engine, directories, environment };
+    for name in names {
         let began = Instant::now();
-        let blueprint = Blueprint::load(&engine, &Artifact::read(&found.component)?).await?;
-        let grant = match &found.grant {
-            Some(path) => Document::read(path)?.resolve(&found.name, Some(path), environment)?,
-            None => Grant::default(),
-        };
-        announce(&found.name, &blueprint, &grant, began);
-        sinks.push(Sink::new(&found.name, blueprint, grant)?);
+        let supplied = Supplied::begin(name, loader.clone(), Kept::new(&data.join("sinks"))).await?;
+        announce(&supplied.sink.slot().serving(), began);
+        sinks.push(supplied);
     }
     Ok(sinks)
 }
 
-fn announce(name: &str, blueprint: &Blueprint, grant: &Grant, began: Instant) {
-    let version = &blueprint.description().version;
+fn announce(serving: &Version, began: Instant) {
+    let (name, grant, digest) = (serving.name(), serving.grant(), serving.digest());
+    let version = &serving.blueprint().description().version;
     let source = grant.source.as_ref().map_or_else(|| "none: it reaches nothing".to_owned(), |path| path.display().to_string());
     let hosts: Vec<String> = grant.http.iter().map(ToString::to_string).collect();
     let ready_ms = began.elapsed().as_millis() as u64;
-    info!(sink = name, version, grant = source, env = ?grant.env, http = hosts.join(" "), ready_ms, "Sink is ready to open.");
+    info!(sink = name, version, %digest, grant = source, env = ?grant.env, http = hosts.join(" "), ready_ms, "Sink is ready to open.");
     if grant.source.is_none() {
         warn!(sink = name, "The sink has no grant: put {name}.yaml into a --grant-dir to give it env and hosts.");
     }
@@ -89,8 +96,9 @@ pub(super) struct Run {
 }
 
 /// Starts a sink's relay on a thread of its own.
-pub(super) async fn start(mut sink: Sink, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
+pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
     let Setting { journal, start, grace, event } = setting.clone();
+    let Supplied { mut sink, mut supply } = supplied;
     let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace, event, spread };
     let mut cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
     if run.unsure {
@@ -106,19 +114,28 @@ pub(super) async fn start(mut sink: Sink, setting: &Setting, run: Run) -> Result
         let options = options.clone();
         move || {
             sink.begin(run.term.clone());
-            let term = run.term.clone();
+            let (term, slot) = (run.term.clone(), sink.slot().clone());
+            let serve = async {
+                supply.first(&mut sink).await;
+                tokio::select! {
+                    biased;
+                    () = work(&mut sink, journal, cursor, &options, &shared, run) => {}
+                    never = supply.follow(&slot) => match never {},
+                }
+            };
             runtime.block_on(async {
                 tokio::select! {
                     biased;
                     // What is in flight is dropped where it stands.
                     () = term.over() => {}
-                    () = work(&mut sink, journal, cursor, &options, &shared, run) => {}
+                    () = serve => {}
                 }
             });
             sink.cut();
+            supply.end(&slot);
             // What is left there waits for a name or a connection that it can't use any more.
             runtime.shutdown_background();
-            let _ = ended_tx.send(sink);
+            let _ = ended_tx.send(Supplied { sink, supply });
         }
     });
     spawned.map_err(refuse)?;

@@ -51,14 +51,13 @@ pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 }
 
 /// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks variables up.
-pub async fn run(args: &Args, environment: crate::sink::grant::Environment<'_>, stop: watch::Receiver<bool>) -> Ended {
+pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: watch::Receiver<bool>) -> Ended {
     let usage = |why: anyhow::Error| (why, Exit::Usage);
     let failed = |why: anyhow::Error| (why, Exit::Failed);
     let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
     let directories = args.folders.directories();
     let home = Home::make(args).map_err(failed)?;
-    let cache = args.data_dir.join("compiled");
-    let sinks = relays::load(&args.event_storage, &directories, &cache, environment).await.map_err(|why| usage(why.into()))?;
+    let sinks = relays::load(&args.event_storage, directories, &args.data_dir, environment).await.map_err(|why| usage(why.into()))?;
     let names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
     let options = args.journal(&home.directory, sinks.len());
@@ -98,7 +97,7 @@ fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, wat
     (closing, closed)
 }
 
-fn region(args: &Args, environment: crate::sink::grant::Environment<'_>) -> Option<String> {
+fn region(args: &Args, environment: fn(&str) -> Option<String>) -> Option<String> {
     environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
 }
 

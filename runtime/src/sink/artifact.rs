@@ -4,12 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
+use super::{Error, loading};
 
 /// SHA-256 of a component, in the form in which it is run: not packed. Written in hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -42,6 +44,20 @@ impl FromStr for Digest {
     }
 }
 
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
 /// A component's bytes.
 #[derive(Clone, Debug)]
 pub struct Artifact {
@@ -59,10 +75,9 @@ impl Artifact {
         Self { path: path.to_owned(), digest: Digest::of(&bytes), bytes }
     }
 
-    /// Reads a file.
+    /// Reads a file, and unpacks it where its name says that it is packed or in parts.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
-        Ok(Self::new(path, bytes))
+        Ok(Self::new(path, loading::read(path)?))
     }
 }
 

@@ -72,6 +72,14 @@ impl Blueprint {
         Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description), outline: Arc::new(outline), digest: artifact.digest })
     }
 
+    /// Whether it is a sink, as far as can be seen before it is compiled.
+    ///
+    /// # Errors
+    /// With what it is instead.
+    pub fn check(artifact: &Artifact) -> Result<(), Error> {
+        Outline::read(&artifact.bytes, &artifact.path).map(drop)
+    }
+
     /// What the component said of itself.
     pub fn description(&self) -> &Description {
         &self.description

@@ -1,8 +1,9 @@
-//! 6. The cage around a component: bindings, grant, limits, HTTP gate, directory.
+//! 6. The cage around a component: bindings, grant, limits, HTTP gate, folders and reload.
 //!
-//! A [`Blueprint`] is a component that was compiled, described itself, and fits the contract. A [`Sink`] is a blueprint with a grant:
-//! it makes instances, gives each a fresh store, and discards one that traps or runs out of time. It is a
-//! [`Destination`](crate::relay::Destination) for the relay, which knows nothing of wasm.
+//! A [`Blueprint`] is a component that was compiled, described itself, and fits the contract. A [`Version`] is a blueprint with a grant. A
+//! [`Sink`] makes instances of a version, gives each a fresh store, and discards one that traps or runs out of time. Another version comes to
+//! it through its [`Slot`], opened, and takes over between batches. It is a [`Destination`](crate::relay::Destination) for the relay,
+//! which knows nothing of wasm.
 //!
 //! What a guest reaches: the events it is given, its granted environment, clocks, randomness, its log (stdout and stderr), and HTTP
 //! through the gate. WASI 0.2 is linked whole, since guests import much that they never use, but it is empty: no folders, no
@@ -13,15 +14,17 @@ mod bindings;
 mod blueprint;
 mod clock;
 mod compile;
-mod directory;
 mod engine;
 pub mod grant;
 mod host;
 pub mod http;
+pub mod loading;
 mod outline;
 mod output;
 mod runner;
+mod slot;
 mod term;
+mod version;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,11 +32,13 @@ use std::path::PathBuf;
 pub use artifact::{Artifact, Digest};
 pub use blueprint::{Blueprint, Description, EnvVar};
 pub use compile::{Compiler, child};
-pub use directory::{Directories, Found, find};
 pub use engine::Engine;
+pub use loading::{Directories, Found, find};
 pub use outline::Outline;
 pub use runner::Sink;
+pub use slot::{Opened, Slot};
 pub use term::Term;
+pub use version::Version;
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "0.1.0";
@@ -63,6 +68,20 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         why: std::io::Error,
+    },
+    /// A packed component can't be unpacked.
+    Packed {
+        /// Which file.
+        path: PathBuf,
+        /// Why, with the limit.
+        why: String,
+    },
+    /// The parts of a component don't belong together, or are not all there yet.
+    Incomplete {
+        /// The index.
+        path: PathBuf,
+        /// Which part.
+        why: String,
     },
     /// Not a component.
     NotAComponent {
@@ -116,6 +135,10 @@ impl fmt::Display for Error {
                 write!(f, "two sinks are named {name:?}: {}. Remove one, or give the path of the one that is meant", files.join(" and "))
             }
             Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
+            Self::Packed { path, why } => write!(f, "cannot unpack {}: {why}", path.display()),
+            Self::Incomplete { path, why } => {
+                write!(f, "{} lists parts that are not all there: {why}. Apply all files that `kubedl-events sink pack` wrote", path.display())
+            }
             Self::NotAComponent { path, is } => write!(
                 f,
                 "{} is not a WebAssembly component but {is}: build it for the component model (for Rust: --target wasm32-wasip2)",

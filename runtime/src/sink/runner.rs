@@ -1,36 +1,37 @@
-//! A sink at work: a blueprint with a grant, and the instance that serves at the moment.
+//! A sink at work: its version, and the instance that serves at the moment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tracing::debug;
+use tracing::{debug, info};
 use wasmtime::Store;
 
 use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
 
 use super::bindings::v0_1::{self, World};
 use super::blueprint::cause;
-use super::grant::Grant;
+use super::grant::{self, Grant};
 use super::host::{Conduct, Host};
 use super::http::Gate;
 use super::output::Target;
-use super::{Blueprint, Term, grant};
+use super::slot::{Opened, Slot};
+use super::{Blueprint, Term, Version};
 
 /// Batches where neither the grant nor the sink says otherwise.
 const BATCH: Limits = Limits { events: 1_000, bytes: 1 << 20 };
 
-/// A sink, by its name. Its instance is replaced when it breaks.
+/// A sink, by its name. Its instance is replaced when it breaks; its version, when another one waits in its slot.
 pub struct Sink {
-    name: Arc<str>,
-    blueprint: Blueprint,
-    grant: Arc<Grant>,
+    version: Version,
     gate: Gate,
+    term: Term,
     instance: Option<Instance>,
+    slot: Slot,
 }
 
-struct Instance {
+pub(super) struct Instance {
     store: Store<Host>,
     world: World,
 }
@@ -42,34 +43,50 @@ pub(super) fn prepare(store: &mut Store<Host>) {
 }
 
 impl Sink {
-    /// Fails when the sink requires variables that its grant does not give: all of them at once.
+    /// Of a component and what it may reach.
+    ///
+    /// # Errors
+    /// As [`Version::new`].
     pub fn new(name: &str, blueprint: Blueprint, grant: Grant) -> Result<Self, grant::Error> {
-        let granted = |wanted: &str| grant.env.iter().any(|variable| variable.name == wanted);
-        let required = blueprint.description().env.iter().filter(|var| var.required && !granted(&var.name));
-        let names: Vec<String> = required.map(|var| var.name.clone()).collect();
-        if !names.is_empty() {
-            return Err(grant::Error::NotGranted { sink: name.to_owned(), names, source: grant.source.clone() });
-        }
-        let grant = Arc::new(grant);
-        let gate = Gate::new(name, grant.clone(), Term::endless());
-        Ok(Self { name: Arc::from(name), blueprint, grant, gate, instance: None })
+        Ok(Self::of(Version::new(name, blueprint, grant)?))
+    }
+
+    /// Of a version, without an end of its term.
+    pub fn of(version: Version) -> Self {
+        let (term, slot) = (Term::endless(), Slot::new(version.clone()));
+        Self { gate: Gate::new(&version.name, version.grant.clone(), term.clone()), version, term, instance: None, slot }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.version.name
+    }
+
+    /// Where another version can be put.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
     }
 
     /// Lets it send for a term, by connections of that term alone. To be called before it is opened.
     pub fn begin(&mut self, term: Term) {
         self.cut();
-        self.gate = Gate::new(&self.name, self.grant.clone(), term);
+        self.slot.begin(term.clone());
+        self.term = term;
+        self.gate = Gate::new(&self.version.name, self.version.grant.clone(), self.term.clone());
     }
 
     /// Discards the instance, and breaks every request that is still open: none outlives this, and none can follow.
     pub fn cut(&mut self) {
         self.instance = None;
         self.gate.cut();
+        self.slot.cut();
+    }
+
+    /// Puts another version in place of one that can't be opened.
+    pub fn replace(&mut self, version: Version) {
+        self.slot.serves(&version, false);
+        self.version = version;
+        self.begin(self.term.clone());
     }
 
     /// Bytes of memory of the instance that serves.
@@ -77,31 +94,44 @@ impl Sink {
         self.instance.as_ref().map_or(0, |instance| instance.store.data().memory.used)
     }
 
-    fn target(&self) -> Target {
-        if self.grant.stdout { Target::Stdout } else { Target::Log("stdout") }
+    /// Lets the version in the slot serve, and closes the one before.
+    async fn take_over(&mut self) {
+        let Some(Opened { version, gate, instance }) = self.slot.take() else { return };
+        self.close().await;
+        self.gate.cut();
+        info!(sink = &*version.name, digest = %version.digest(), "The next version of the sink has taken over.");
+        (self.version, self.gate, self.instance) = (version, gate, Some(instance));
     }
 
-    async fn instantiate(&self) -> Result<Instance, Broke> {
-        let host = Host::new(&self.name, &self.grant, Some(self.gate.clone()), self.target());
-        let conduct = host.conduct.clone();
-        let mut store = Store::new(&self.blueprint.engine, host);
-        prepare(&mut store);
-        let limit = self.grant.limits.call;
-        let world = within(limit, &conduct, "its start", self.blueprint.world.instantiate_async(&mut store)).await?;
-        Ok(Instance { store, world })
-    }
-
-    /// Makes an instance and opens it.
+    /// An instance that opened, of the version that serves.
     async fn fresh(&self) -> Result<Instance, Outcome> {
-        let mut instance = self.instantiate().await.map_err(Broke::into_outcome)?;
-        let (limit, conduct) = instance.begin(self.grant.limits.call, Vec::new());
-        let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
-        match within(limit, &conduct, "open", opened).await {
-            Ok(Ok(())) => Ok(instance),
-            Ok(Err(error)) => Err(v0_1::refusal(error)),
-            Err(broke) => Err(broke.into_outcome()),
-        }
+        let instance = fresh(&self.version, &self.gate).await?;
+        self.slot.serves(&self.version, true);
+        Ok(instance)
     }
+}
+
+/// Makes an instance and opens it.
+pub(super) async fn fresh(version: &Version, gate: &Gate) -> Result<Instance, Outcome> {
+    let mut instance = instantiate(version, gate).await.map_err(Broke::into_outcome)?;
+    let (limit, conduct) = instance.begin(version.grant.limits.call, Vec::new());
+    let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
+    match within(limit, &conduct, "open", opened).await {
+        Ok(Ok(())) => Ok(instance),
+        Ok(Err(error)) => Err(v0_1::refusal(error)),
+        Err(broke) => Err(broke.into_outcome()),
+    }
+}
+
+async fn instantiate(version: &Version, gate: &Gate) -> Result<Instance, Broke> {
+    let Version { name, blueprint, grant } = version;
+    let target = if grant.stdout { Target::Stdout } else { Target::Log("stdout") };
+    let host = Host::new(name, grant, Some(gate.clone()), target);
+    let conduct = host.conduct.clone();
+    let mut store = Store::new(&blueprint.engine, host);
+    prepare(&mut store);
+    let world = within(grant.limits.call, &conduct, "its start", blueprint.world.instantiate_async(&mut store)).await?;
+    Ok(Instance { store, world })
 }
 
 impl Instance {
@@ -128,15 +158,19 @@ impl Instance {
 
 impl Destination for Sink {
     fn limits(&self) -> Limits {
-        let (limits, wishes) = (&self.grant.limits, self.blueprint.description());
+        let (limits, wishes) = (&self.version.grant.limits, self.version.blueprint.description());
         let wish = |wish: u64| usize::try_from(wish).ok().filter(|wish| *wish > 0);
         Limits {
             events: limits.batch_events.or(wish(wishes.batch_events.into())).unwrap_or(BATCH.events).clamp(1, 10_000),
-            bytes: limits.batch_bytes.or(wish(wishes.batch_bytes)).unwrap_or(BATCH.bytes).min(self.grant.limits.memory / 8),
+            bytes: limits.batch_bytes.or(wish(wishes.batch_bytes)).unwrap_or(BATCH.bytes).min(limits.memory / 8),
         }
     }
 
     async fn open(&mut self) -> Outcome {
+        self.take_over().await;
+        if self.instance.is_some() {
+            return Outcome::Stored(Vec::new());
+        }
         match self.fresh().await {
             Ok(instance) => {
                 self.instance = Some(instance);
@@ -147,6 +181,7 @@ impl Destination for Sink {
     }
 
     async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
+        self.take_over().await;
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => match self.fresh().await {
@@ -156,7 +191,7 @@ impl Destination for Sink {
                 Err(outcome) => return outcome,
             },
         };
-        match instance.save(self.grant.limits.call, attempt, items).await {
+        match instance.save(self.version.grant.limits.call, attempt, items).await {
             Ok(outcome) => {
                 if !matches!(outcome, Outcome::Broken { .. }) {
                     self.instance = Some(instance);
@@ -169,12 +204,12 @@ impl Destination for Sink {
 
     async fn close(&mut self) {
         let Some(mut instance) = self.instance.take() else { return };
-        let (limit, conduct) = instance.begin(self.grant.limits.call.min(Duration::from_secs(5)), Vec::new());
+        let (limit, conduct) = instance.begin(self.version.grant.limits.call.min(Duration::from_secs(5)), Vec::new());
         let call = instance.world.kubedl_events_event_sink().call_close(&mut instance.store);
         match within(limit, &conduct, "close", call).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(sink = &*self.name, "The sink could not be closed: {:?}.", v0_1::refusal(error)),
-            Err(broke) => debug!(sink = &*self.name, "The sink could not be closed: {}.", broke.reason),
+            Ok(Err(error)) => debug!(sink = &*self.version.name, "The sink could not be closed: {:?}.", v0_1::refusal(error)),
+            Err(broke) => debug!(sink = &*self.version.name, "The sink could not be closed: {}.", broke.reason),
         }
     }
 }

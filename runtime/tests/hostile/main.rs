@@ -5,6 +5,7 @@
 mod compiling;
 mod describing;
 mod guest;
+mod loading;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;

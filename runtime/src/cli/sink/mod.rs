@@ -3,6 +3,7 @@
 mod diff;
 mod grant;
 mod inspect;
+mod pack;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub enum Command {
     Grant(Grant),
     /// Show what a new version of a sink asks for more than the old one; exits with 7 where it does
     Diff(Diff),
+    /// Write the ConfigMaps that bring a component into a cluster, and how to mount them
+    Pack(pack::Pack),
 }
 
 /// `sink inspect`.
@@ -106,6 +109,7 @@ pub(super) async fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Inspect(flags) => inspect::run(flags).await,
         Command::Grant(flags) => grant::run(flags).await,
         Command::Diff(flags) => diff::run(flags).await,
+        Command::Pack(flags) => pack::run(flags),
     }
 }
 

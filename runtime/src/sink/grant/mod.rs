@@ -64,6 +64,19 @@ pub struct Grant {
     pub source: Option<PathBuf>,
 }
 
+impl Grant {
+    /// Whether it is for a component.
+    ///
+    /// # Errors
+    /// When it names another one.
+    pub fn check(&self, sink: &str, found: Digest) -> Result<(), Error> {
+        match self.sha256.filter(|granted| *granted != found) {
+            Some(granted) => Err(Error::OtherComponent { sink: sink.to_owned(), granted, found, source: self.source.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A grant that can't be used.
 #[derive(Debug)]
 pub enum Error {
@@ -94,6 +107,17 @@ pub enum Error {
         sink: String,
         /// All of them.
         names: Vec<String>,
+        /// The grant's file.
+        source: Option<PathBuf>,
+    },
+    /// The grant is for another component.
+    OtherComponent {
+        /// Which sink.
+        sink: String,
+        /// What the grant says.
+        granted: Digest,
+        /// What was found.
+        found: Digest,
         /// The grant's file.
         source: Option<PathBuf>,
     },
@@ -130,6 +154,14 @@ impl fmt::Display for Error {
                     "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}",
                     names.join(", "),
                     lines.concat()
+                )
+            }
+            Self::OtherComponent { sink, granted, found, source } => {
+                let place = source.as_ref().map_or_else(|| format!("the grant of {sink}"), |path| path.display().to_string());
+                write!(
+                    f,
+                    "the sink {sink} was granted its variables and hosts for another component: {place} says sha256: {granted}, and this one has {found}. \
+                     If you trust it, write the new digest there; if not, put the component back that you know"
                 )
             }
             Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),

@@ -3,6 +3,7 @@
 //! | message | what it does |
 //! |---|---|
 //! | `env NAME` | says whether it sees the variable |
+//! | `show NAME` | says the variable's value |
 //! | `environment` | says the names of all variables that it sees |
 //! | `get URL` | sends a request, says the status or the error |
 //! | `header NAME URL` | sends a request with that header |
@@ -17,6 +18,8 @@
 //! | `refuse` | refuses the whole batch |
 //! | `fail` | names this event as one that it will never store |
 //! | anything else | nothing: the event is stored |
+//!
+//! Its variable `PROBE_OPEN` says what it does when it is opened: `trap`, `loop` or `refuse`.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "sink", generate_all });
 
@@ -41,6 +44,11 @@ impl Guest for Probe {
     }
 
     fn open() -> Result<(), Error> {
+        match std::env::var("PROBE_OPEN").as_deref() {
+            Ok("refuse") => return Err(Error::Misconfigured("told so".into())),
+            Ok(word) => act(word, ""),
+            Err(_) => {}
+        }
         Ok(())
     }
 
@@ -72,6 +80,7 @@ fn failure(index: u32) -> Failure {
 fn act(word: &str, rest: &str) {
     match word {
         "env" => println!("env {rest} {}", if std::env::var(rest).is_ok() { "seen" } else { "absent" }),
+        "show" => println!("{rest} is {:?}", std::env::var(rest)),
         "environment" => println!("environment {:?}", std::env::vars().map(|(name, _)| name).collect::<Vec<_>>()),
         "get" => println!("get {rest} {}", get(rest, None)),
         "header" => {

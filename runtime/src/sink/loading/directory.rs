@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::Form;
+use crate::sink::Error;
 
 /// Where sinks and grants may lie.
 #[derive(Clone, Debug, Default)]
@@ -25,16 +26,19 @@ pub struct Found {
     pub component: PathBuf,
     /// The grant that counts; without one the sink reaches nothing.
     pub grant: Option<PathBuf>,
+    /// Whether the component came with the program.
+    pub shipped: bool,
 }
 
 /// Finds a sink: `NAME`, `FILE.wasm`, `./FILE`, or `INSTANCE=` and one of these.
 pub fn find(value: &str, directories: &Directories) -> Result<Found, Error> {
     let (instance, what) = value.split_once('=').map_or((None, value), |(instance, what)| (Some(instance), what));
-    let is_file = what.contains('/') || Path::new(what).extension() == Some(OsStr::new("wasm"));
-    let (stem, component) = if is_file {
-        let path = PathBuf::from(what);
-        let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or(what).to_owned();
-        (stem, path)
+    let path = Path::new(what);
+    let file = path.file_name().and_then(OsStr::to_str).unwrap_or(what);
+    let form = Form::of(file);
+    let (stem, component) = if what.contains('/') || form.is_some() {
+        let stem = form.map_or_else(|| path.file_stem().and_then(OsStr::to_str).unwrap_or(what), |(stem, _)| stem);
+        (stem.to_owned(), path.to_owned())
     } else {
         (what.to_owned(), search(what, directories)?)
     };
@@ -43,12 +47,14 @@ pub fn find(value: &str, directories: &Directories) -> Result<Found, Error> {
     let places = directories.grants.iter().map(PathBuf::as_path).chain(shipped);
     let candidates = places.flat_map(|folder| [folder.join(format!("{name}.yaml")), folder.join(format!("{stem}.yaml"))]);
     let grant = candidates.into_iter().find(|path| path.is_file());
-    Ok(Found { name, component, grant })
+    Ok(Found { name, component, grant, shipped: shipped.is_some() })
 }
 
+/// The one file of a name, in whichever form: a name with two files is nobody's.
 fn search(name: &str, directories: &Directories) -> Result<PathBuf, Error> {
     let folders: Vec<&PathBuf> = directories.shipped.iter().chain(&directories.sinks).collect();
-    let mut files: Vec<PathBuf> = folders.iter().map(|folder| folder.join(format!("{name}.wasm"))).filter(|path| path.is_file()).collect();
+    let files = folders.iter().flat_map(|folder| Form::ALL.map(|form| folder.join(format!("{name}{}", form.suffix()))));
+    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     match files.len() {
         1 => Ok(files.remove(0)),
         0 => Err(Error::Unknown {
@@ -62,12 +68,28 @@ fn search(name: &str, directories: &Directories) -> Result<PathBuf, Error> {
 
 fn names(folders: &[&PathBuf]) -> Vec<String> {
     let entries = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension() == Some(OsStr::new("wasm")))
-        .filter_map(|path| path.file_stem().and_then(OsStr::to_str).map(str::to_owned))
-        .collect();
+    let mut names: Vec<String> = entries.filter_map(|entry| Some(Form::of(entry.file_name().to_str()?)?.0.to_owned())).collect();
     names.sort();
     names.dedup();
     names
+}
+
+impl Found {
+    /// Every file that its component may be made of, there or not: what has to be watched.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let folder = match self.component.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let file = self.component.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let mut files = vec![self.component.clone()];
+        if let Some((stem, Form::Parts)) = Form::of(file) {
+            let start = format!("{stem}.wasm.");
+            let entries = folder.read_dir().into_iter().flatten().flatten();
+            let own = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&start)));
+            files.extend(own.map(|entry| entry.path()));
+            files.sort();
+        }
+        files
+    }
 }
