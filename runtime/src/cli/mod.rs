@@ -63,7 +63,7 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
             Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
             Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
-            Some(Task::Sink(command)) => return sink::run(command).await.map_err(told),
+            Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::CompileSink { .. }) | None => {}
         }
         let stop = run::stop_signal().map_err(failed)?;
