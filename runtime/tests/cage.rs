@@ -57,7 +57,7 @@ fn said(grant: &str, messages: &[&str]) -> String {
     std::fs::write(folder.path().join("probe.yaml"), grant).unwrap();
     let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", probe()).with("--grant-dir", folder.path());
     let start =
-        start.with("--from", &recording).flag("--once").with("--timeout", "60s").env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden");
+        start.with("--from", &recording).flag("--once").with("--timeout", "60s").env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden-value");
     let (status, _, log) = start.run().unwrap();
     assert!(status.success(), "{status}: {log}");
     log

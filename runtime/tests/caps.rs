@@ -41,7 +41,7 @@ fn shed_lets_the_dead_sink_lose_its_oldest_and_leaves_the_other_whole() {
     // The second instance of the same sink speaks to a port where nobody listens.
     let known = sls::Options::default();
     let env = format!(
-        "env:\n  SLS_ENDPOINT: {{value: 'http://127.0.0.1:1'}}\n  SLS_KEY_ID: {{value: a}}\n  SLS_KEY_SECRET: {{value: b}}\n  \
+        "env:\n  SLS_ENDPOINT: {{value: 'http://localhost:1'}}\n  SLS_KEY_ID: {{value: a}}\n  SLS_KEY_SECRET: {{value: b}}\n  \
          SLS_PROJECT: {{value: {}}}\n  SLS_LOG_STORE: {{value: l}}\nhttp:\n  - https://${{SLS_PROJECT}}.${{SLS_ENDPOINT}}\n",
         known.project
     );

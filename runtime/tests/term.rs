@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kubedl_events::sink::Term;
 use kubedl_events::sink::grant::Grant;
-use kubedl_events::sink::http::{Error, Gate, Request};
+use kubedl_events::sink::http::{Error, Gate, Network, Request};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,10 +28,10 @@ fn silent() -> (TcpListener, Arc<Grant>, Request) {
 #[test]
 fn a_request_in_flight_is_broken_and_its_connection_closed() {
     let (listener, grant, request) = silent();
-    let gate = Gate::new("s", grant, Term::endless());
+    let gate = Gate::new("s", grant, Term::endless(), &Network::default());
     let sent = std::thread::spawn({
         let (gate, request) = (gate.clone(), request.clone());
-        move || gate.send(request, LONG)
+        move || gate.send(request, LONG, usize::MAX)
     });
     let (mut stream, _) = listener.accept().unwrap();
     stream.read_exact(&mut [0; 1]).unwrap();
@@ -43,7 +43,7 @@ fn a_request_in_flight_is_broken_and_its_connection_closed() {
     // The rest of the body never comes.
     let rest = stream.read_to_end(&mut Vec::new());
     assert!(rest.is_err() || rest.is_ok_and(|bytes| bytes < BODY));
-    assert!(gate.send(request, LONG).is_err(), "no request follows");
+    assert!(gate.send(request, LONG, usize::MAX).is_err(), "no request follows");
 }
 
 #[tokio::test]
@@ -51,12 +51,12 @@ async fn none_starts_when_the_time_is_over() {
     let (listener, grant, request) = silent();
     let (end, term) = watch::channel(Instant::now() + LONG);
     let term = Term::until(term);
-    let gate = Gate::new("s", grant, term.clone());
+    let gate = Gate::new("s", grant, term.clone(), &Network::default());
     assert!(!term.is_over());
     end.send_replace(Instant::now());
     term.over().await;
     assert!(term.is_over());
-    assert!(matches!(gate.send(request, LONG), Err(Error::NotSent(_))));
+    assert!(matches!(gate.send(request, LONG, usize::MAX), Err(Error::NotSent(_))));
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "not even a connection");
 }

@@ -5,12 +5,14 @@
 //! - [`apiserver`]: a real kube-apiserver (Go program in `apiserver/`), started as a process of its own; [`life`] plays a job on it.
 //! - [`stage`]: both, with a folder for the program's own files.
 //! - [`volume`]: a ConfigMap or Secret volume, as the kubelet writes it.
+//! - [`web`]: a web server with answers that a client must bear, also over TLS; [`connect_proxy`]: an HTTP proxy on the way to it.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`chaos`]: faults of every kind, and whether all events arrived nevertheless.
 //! - `sls-sdk-check/`: the vendor's own clients, run against [`sls`] to prove that it is right.
 
 pub mod apiserver;
 pub mod chaos;
+pub mod connect_proxy;
 pub mod life;
 pub mod load;
 pub mod program;
@@ -19,6 +21,7 @@ pub mod sls;
 pub mod small_disk;
 pub mod stage;
 pub mod volume;
+pub mod web;
 
 /// A folder in memory where there is one, for the files of servers whose disk is not what a test is about.
 #[must_use]

@@ -8,7 +8,7 @@ use kubedl_events::event;
 use kubedl_events::relay::{Attempt, Destination, Item, Limits, Outcome};
 use kubedl_events::sink::Term;
 use kubedl_events::sink::grant::Grant;
-use kubedl_events::sink::http::{self, Gate};
+use kubedl_events::sink::http::{self, Gate, Network};
 
 use crate::Done;
 
@@ -23,7 +23,10 @@ struct Way(Gate);
 impl Native {
     pub fn new(grant: &Grant, environment: &dyn Fn(&str) -> Option<String>) -> Done<Self> {
         let settings = native::Settings::from_env(environment).map_err(|why| format!("{why:?}"))?;
-        Ok(Self { sink: native::Sink::new(settings), way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless())) })
+        Ok(Self {
+            sink: native::Sink::new(settings),
+            way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless(), &Network::default())),
+        })
     }
 }
 
@@ -36,7 +39,7 @@ impl native::Transport for Way {
             body: request.body.clone(),
             timeout: None,
         };
-        let answer = self.0.send(request, Duration::from_secs(60)).map_err(|why| native::HttpError::Other(why.to_string()))?;
+        let answer = self.0.send(request, Duration::from_secs(60), usize::MAX).map_err(|why| native::HttpError::Other(why.to_string()))?;
         Ok(native::Response { status: answer.status, headers: answer.headers, body: answer.body, truncated: answer.truncated })
     }
 

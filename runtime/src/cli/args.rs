@@ -103,6 +103,10 @@ pub struct Args {
     #[command(flatten)]
     pub folders: Folders,
 
+    /// The way of sinks' requests
+    #[command(flatten)]
+    pub network: Network,
+
     /// What the log says: a level, or target=level pairs as in RUST_LOG
     #[arg(long, env = "KUBEDL_EVENTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
@@ -268,6 +272,22 @@ pub struct Lease {
     /// The Lease's namespace [default: the Pod's, or the kubeconfig context's]
     #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
+}
+
+/// How sinks' requests leave the process.
+#[derive(Clone, Debug, Flags)]
+pub struct Network {
+    /// The HTTP proxy through which sinks' https requests go: http://[USER:PASSWORD@]HOST:PORT. The variables HTTPS_PROXY and the like are not read
+    #[arg(long, env = "KUBEDL_EVENTS_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
+    pub https_proxy: Option<String>,
+
+    /// Hosts that are reached without the proxy: names (with all below them), .names (only what is below), addresses, networks such as 10.0.0.0/8
+    #[arg(long, env = "KUBEDL_EVENTS_NO_PROXY", value_name = "LIST", value_delimiter = ',')]
+    pub no_proxy: Vec<String>,
+
+    /// PEM file of certificate authorities that sinks' destinations may have, besides the built-in ones
+    #[arg(long, env = "KUBEDL_EVENTS_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `--objects`.

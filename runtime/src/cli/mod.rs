@@ -9,6 +9,7 @@ mod exit;
 mod gaps;
 mod heartbeat;
 mod lead;
+mod network;
 mod pipeline;
 mod relays;
 mod run;

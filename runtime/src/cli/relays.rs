@@ -12,8 +12,9 @@ use crate::cluster::spread;
 use crate::event;
 use crate::journal::{Cursor, Journal, Start};
 use crate::relay::{self, Destination, Policy, Progress};
+use crate::sink::http::Network;
 use crate::sink::loading::{Kept, Loader};
-use crate::sink::{Compiler, Directories, Engine, Error, Sink, Term, Version, child, find};
+use crate::sink::{Compiler, Directories, Engine, Error, Sink, Term, Version, child, find, words};
 
 use super::supply::Supplied;
 
@@ -24,6 +25,7 @@ pub(super) struct Setting {
     pub start: Start,
     pub grace: Duration,
     pub event: event::Options,
+    pub network: Network,
 }
 
 /// A relay that runs.
@@ -76,8 +78,10 @@ fn announce(serving: &Version, began: Instant) {
     let version = &serving.blueprint().description().version;
     let source = grant.source.as_ref().map_or_else(|| "none: it reaches nothing".to_owned(), |path| path.display().to_string());
     let hosts: Vec<String> = grant.http.iter().map(ToString::to_string).collect();
+    // A variable that is secret may be a part of a host's name.
+    let http = words(grant, &hosts.join(" "));
     let ready_ms = began.elapsed().as_millis() as u64;
-    info!(sink = name, version, %digest, grant = source, env = ?grant.env, http = hosts.join(" "), ready_ms, "Sink is ready to open.");
+    info!(sink = name, version, %digest, grant = source, env = ?grant.env, http, ready_ms, "Sink is ready to open.");
     if grant.source.is_none() {
         warn!(sink = name, "The sink has no grant: put {name}.yaml into a --grant-dir to give it env and hosts.");
     }
@@ -97,7 +101,7 @@ pub(super) struct Run {
 
 /// Starts a sink's relay on a thread of its own.
 pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
-    let Setting { journal, start, grace, event } = setting.clone();
+    let Setting { journal, start, grace, event, network } = setting.clone();
     let Supplied { mut sink, mut supply } = supplied;
     let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace, event, spread };
     let mut cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
@@ -113,7 +117,7 @@ pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Re
     let spawned = std::thread::Builder::new().name(format!("sink {name}")).spawn({
         let options = options.clone();
         move || {
-            sink.begin(run.term.clone());
+            sink.begin(run.term.clone(), &network);
             let (term, slot) = (run.term.clone(), sink.slot().clone());
             let serve = async {
                 supply.first(&mut sink).await;

@@ -21,6 +21,7 @@ use super::delivery::{Delivery, identity};
 use super::exit::Exit;
 use super::heartbeat::Heartbeat;
 use super::lead;
+use super::network;
 use super::pipeline::{Pipeline, Seen};
 use super::relays::{self, Setting};
 
@@ -59,7 +60,9 @@ pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: wat
     let home = Home::make(args).map_err(failed)?;
     let sinks = relays::load(&args.event_storage, directories, &args.data_dir, environment).await.map_err(|why| usage(why.into()))?;
     let names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
+    let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
+    network::refuse_api_server(&mut network, source.client(), &environment).await;
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
     if args.from.is_none() {
@@ -70,7 +73,7 @@ pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: wat
         args::Start::Oldest => journal::Start::Oldest,
         args::Start::Now => journal::Start::Now,
     };
-    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone() };
+    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network };
     let scopes = source.scopes();
     let elector = source.elector(args.lease.leader_elect);
     let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
@@ -152,6 +155,10 @@ impl Source {
             Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity()), elect)),
             _ => None,
         }
+    }
+
+    fn client(&self) -> Option<&cluster::Client> {
+        if let Self::Cluster { client, .. } = self { Some(client) } else { None }
     }
 
     /// Keys of what is watched.

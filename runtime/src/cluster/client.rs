@@ -15,6 +15,8 @@ pub struct Client {
     pub(super) kube: kube::Client,
     /// How it was found; none for a given one.
     found: Option<Options>,
+    /// The API server's URL; none for a given one.
+    url: Option<http::Uri>,
 }
 
 /// Finds the cluster as kubectl does: `--kubeconfig`, then KUBECONFIG and `~/.kube/config`, then the Pod's service account.
@@ -31,8 +33,9 @@ pub async fn connect(options: &Options) -> Result<Client, Error> {
     };
     // A watch may be silent until the server ends it.
     config.read_timeout = Some(options.watch_timeout + Duration::from_secs(30));
+    let url = Some(config.cluster_url.clone());
     let kube = kube::Client::try_from(config).map_err(|e| refuse(&e))?;
-    Ok(Client { kube, found: Some(options.clone()) })
+    Ok(Client { kube, found: Some(options.clone()), url })
 }
 
 /// What a request is about, for the sentence when it is refused.
@@ -46,7 +49,14 @@ pub(super) struct About {
 impl Client {
     /// Over a connection that is there already.
     pub fn over(kube: kube::Client) -> Self {
-        Self { kube, found: None }
+        Self { kube, found: None, url: None }
+    }
+
+    /// Host and port of the API server, where they are known. An IPv6 address has brackets.
+    pub fn server(&self) -> Option<(&str, u16)> {
+        let url = self.url.as_ref()?;
+        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+        Some((url.host()?, port))
     }
 
     /// Reads credentials anew, since certificates and tokens rotate; stays as it is where they can't be read.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use wasmtime::Engine as Wasmtime;
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Engine as Wasmtime, Store};
 
 use super::bindings::v0_1::{WorldPre, http_import, raw_event, words};
 use super::grant::Grant;
-use super::host::Host;
-use super::output::Target;
+use super::host::{Host, store};
+use super::output::{Target, Voice};
 use super::{Artifact, Digest, Engine, Error, Outline};
 
 /// Time in which a sink has to describe itself.
@@ -106,9 +106,9 @@ fn linker(engine: &Wasmtime) -> wasmtime::Result<Linker<Host>> {
 
 async fn describe(engine: &Wasmtime, world: &WorldPre<Host>) -> Result<Description, String> {
     let nothing = Grant::default();
-    let mut store = Store::new(engine, Host::new(&Arc::from("describe"), &nothing, None, Target::Log("stdout")));
+    let voice = Voice::new(&Arc::from("describe"), &nothing, std::time::Instant::now);
+    let mut store = store(engine, Host::new(&voice, &nothing, None, Target::Log("stdout")));
     store.data_mut().deadline = Instant::now() + DESCRIBE;
-    super::runner::prepare(&mut store);
     let call = async {
         let instance = world.instantiate_async(&mut store).await?;
         instance.kubedl_events_event_sink().call_describe(&mut store).await

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{Engine, ResourceLimiter, Result, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::relay::Item;
@@ -16,14 +16,25 @@ use crate::relay::Item;
 use super::bindings::v0_1::{self, http_import, raw_event};
 use super::grant::Grant;
 use super::http::{self, Gate};
-use super::output::{Output, Target};
+use super::output::{Output, Target, Voice};
 
 /// Requests end so long before the call does, so that a sane sink can still answer.
 const RESERVE: Duration = Duration::from_secs(1);
-/// Elements of all tables of one table each, at most.
+/// Elements of all tables of a store together. Rust's guests have some hundred, Go's some thousand.
 const TABLE_ELEMENTS: usize = 100_000;
+/// Core instances, and tables, of a store. A component of one module has about five instances; one made of an interpreter and its
+/// libraries some dozen.
+const PARTS: usize = 100;
+/// Linear memories of a store, each of which takes 4 GiB of addresses. Components share one among their modules.
+const MEMORIES: usize = 10;
+/// What a guest may hold of the host's at a time: streams, timers, pollables.
+const HANDLES: usize = 1_024;
 /// Bytes of randomness a call.
 const RANDOM: u64 = 1 << 20;
+/// The part of a guest's memory that the answers of one `send-all` may take: one of so many.
+const ANSWERS: usize = 4;
+/// Requests of one `send-all`.
+const REQUESTS: usize = 1_000;
 
 /// The data of one store.
 pub(super) struct Host {
@@ -47,10 +58,17 @@ pub(super) struct Conduct {
     waits: Mutex<(Option<Instant>, Duration)>,
 }
 
-/// Counts the memory of all linear memories of a store together.
+/// Counts what a store takes: the bytes of all its linear memories together, and the elements of all its tables.
 pub(super) struct Memory {
     pub(super) limit: usize,
     pub(super) used: usize,
+    elements: usize,
+}
+
+impl Memory {
+    fn new(limit: usize) -> Self {
+        Self { limit, used: 0, elements: 0 }
+    }
 }
 
 impl ResourceLimiter for Memory {
@@ -63,25 +81,56 @@ impl ResourceLimiter for Memory {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+        if elements > TABLE_ELEMENTS {
+            return Ok(false);
+        }
+        self.elements = elements;
+        Ok(true)
     }
+
+    fn instances(&self) -> usize {
+        PARTS
+    }
+
+    fn tables(&self) -> usize {
+        PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+/// A store with its limits: each call of the host may hand over as much as the guest could hold without naming the same bytes many times.
+pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
+    let most = host.memory.limit;
+    let mut store = Store::new(engine, host);
+    store.limiter(|host| &mut host.memory);
+    store.set_hostcall_fuel(most);
+    store.set_max_component_handles(HANDLES);
+    // The epoch makes a busy guest give way at each tick, so that a time-out around it is seen.
+    store.epoch_deadline_async_yield_and_update(1);
+    store
 }
 
 impl Host {
     /// For a sink with its grant. `gate` is none where a guest may not reach anything: while it describes itself.
-    pub(super) fn new(sink: &Arc<str>, grant: &Grant, gate: Option<Gate>, stdout: Target) -> Self {
+    pub(super) fn new(voice: &Arc<Voice>, grant: &Grant, gate: Option<Gate>, stdout: Target) -> Self {
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output::new(sink, stdout)).stderr(Output::new(sink, Target::Log("stderr")));
+        wasi.stdout(Output::new(voice, stdout)).stderr(Output::new(voice, Target::Log("stderr")));
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
         for variable in &grant.env {
             wasi.env(&variable.name, &variable.value);
         }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
         Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
             gate,
-            memory: Memory { limit: grant.limits.memory, used: 0 },
+            memory: Memory::new(grant.limits.memory),
             items: Vec::new(),
             deadline: Instant::now(),
             conduct: Arc::default(),
@@ -89,13 +138,15 @@ impl Host {
     }
 
     fn outgoing(&self) -> Outgoing {
-        Outgoing { gate: self.gate.clone(), deadline: self.deadline, conduct: self.conduct.clone() }
+        Outgoing { gate: self.gate.clone(), memory: self.memory.limit, deadline: self.deadline, conduct: self.conduct.clone() }
     }
 }
 
 /// A guest's way out for one call.
 struct Outgoing {
     gate: Option<Gate>,
+    /// The guest's memory, which answers have to go into.
+    memory: usize,
     deadline: Instant,
     conduct: Arc<Conduct>,
 }
@@ -118,17 +169,23 @@ impl Outgoing {
         if time.is_zero() {
             return Err(http::Error::NotSent("the call has no time left".to_owned()));
         }
-        let answer = self.conduct.in_http(tokio::task::spawn_blocking(move || gate.send(request, time))).await;
+        let most = self.memory;
+        let answer = self.conduct.in_http(tokio::task::spawn_blocking(move || gate.send(request, time, most))).await;
         answer.unwrap_or_else(|why| Err(http::Error::Other(why.to_string())))
     }
 
-    /// At most the grant's width at a time; after a connect error, 429 or 503 no new one is started.
+    /// At most the grant's width at a time, with answers that together take a part of the guest's memory; after a connect error, 429 or 503 no new one is started.
     async fn send_all(self, requests: Vec<http::Request>) -> Vec<Answer> {
         let gate = match self.gate() {
             Ok(gate) => gate,
             Err(denied) => return requests.iter().map(|_| Err(denied.clone())).collect(),
         };
         let not_sent = || Err(http::Error::NotSent("a request before it showed that the destination takes no more now".to_owned()));
+        if requests.len() > REQUESTS {
+            let why = format!("{} requests at once, at most {REQUESTS} are allowed", requests.len());
+            return requests.iter().map(|_| Err(http::Error::InvalidRequest(why.clone()))).collect();
+        }
+        let most = self.memory / ANSWERS / requests.len().max(1);
         let mut answers: Vec<Answer> = requests.iter().map(|_| not_sent()).collect();
         let mut waiting: VecDeque<(usize, http::Request)> = requests.into_iter().enumerate().collect();
         let mut running = JoinSet::new();
@@ -137,11 +194,11 @@ impl Outgoing {
                 && let Some((index, request)) = waiting.pop_front()
             {
                 let (gate, time) = (gate.clone(), self.time_left());
-                running.spawn_blocking(move || (index, gate.send(request, time)));
+                running.spawn_blocking(move || (index, gate.send(request, time, most)));
             }
             let Some(done) = self.conduct.in_http(running.join_next()).await else { return answers };
             let Ok((index, answer)) = done else { continue };
-            let full = matches!(&answer, Err(http::Error::Connect(_)) | Ok(http::Response { status: 429 | 503, .. }));
+            let full = matches!(&answer, Err(http::Error::Connect(_) | http::Error::Proxy(_)) | Ok(http::Response { status: 429 | 503, .. }));
             if let Some(place) = answers.get_mut(index) {
                 *place = answer;
             }
@@ -194,5 +251,46 @@ impl http_import::Host for Host {
     async fn send_all(&mut self, requests: Vec<http_import::Request>) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
         let requests = requests.into_iter().map(v0_1::request).collect();
         Ok(self.outgoing().send_all(requests).await.into_iter().map(v0_1::response).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::{Instance, Module};
+
+    fn instantiate(text: &str, limit: usize, times: usize) -> std::result::Result<(), String> {
+        let engine = Engine::default();
+        let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+        let mut store = Store::new(&engine, Memory::new(limit));
+        store.limiter(|memory| memory);
+        (0..times).try_for_each(|_| Instance::new(&mut store, &module, &[]).map(drop).map_err(|why| why.to_string()))
+    }
+
+    #[test]
+    fn all_memories_count_together() {
+        let text = "(module (memory 10) (memory 10))";
+        assert_eq!(instantiate(text, 20 << 16, 1), Ok(()));
+        assert!(instantiate(text, 19 << 16, 1).unwrap_err().contains("memory"));
+        assert!(instantiate(text, 39 << 16, 2).is_err());
+    }
+
+    #[test]
+    fn all_tables_count_together() {
+        let text = "(module (table 30000 funcref) (table 30000 funcref))";
+        assert_eq!(instantiate(text, 1 << 20, 1), Ok(()));
+        assert!(instantiate(text, 1 << 20, 2).unwrap_err().contains("table"));
+    }
+
+    #[test]
+    fn empty_memories_are_counted() {
+        assert_eq!(instantiate("(module (memory 0))", 1 << 20, MEMORIES), Ok(()));
+        assert!(instantiate("(module (memory 0))", 1 << 20, MEMORIES + 1).unwrap_err().contains("memor"));
+    }
+
+    #[test]
+    fn instances_are_counted() {
+        assert_eq!(instantiate("(module)", 1 << 20, PARTS), Ok(()));
+        assert!(instantiate("(module)", 1 << 20, PARTS + 1).unwrap_err().contains("instance"));
     }
 }

@@ -21,6 +21,8 @@ pub mod http;
 pub mod loading;
 mod outline;
 mod output;
+mod rate;
+mod redact;
 mod runner;
 mod slot;
 mod term;
@@ -39,6 +41,11 @@ pub use runner::Sink;
 pub use slot::{Opened, Slot};
 pub use term::Term;
 pub use version::Version;
+
+/// A text about a grant, for people: without the secrets of the grant.
+pub fn words(grant: &grant::Grant, text: &str) -> String {
+    redact::Redactor::new(&grant.env).words(text)
+}
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "0.1.0";

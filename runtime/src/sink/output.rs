@@ -4,56 +4,129 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::AsyncWrite;
-use tracing::info;
+use tracing::{info, warn};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// A longer line is cut into several.
+use super::grant::Grant;
+use super::rate::{Dropped, Rate};
+use super::redact::Redactor;
+
+/// The rest of a longer line is left out of the log; on stdout nothing is left out.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// What is heard of a sink: without its secrets, and not more than a log can bear. Instances that replace each other share it.
+pub(super) struct Voice {
+    sink: Arc<str>,
+    pub(super) redactor: Redactor,
+    rate: Mutex<Rate>,
+    now: fn() -> Instant,
+}
+
+impl Voice {
+    /// Of a sink that knows the values of its grant.
+    pub(super) fn new(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant) -> Arc<Self> {
+        let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
+        Arc::new(Self { sink: sink.clone(), redactor, rate, now })
+    }
+
+    fn say(&self, stream: &str, line: &[u8]) {
+        let now = (self.now)();
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (admitted, dropped) = (rate.admits(now, line.len()), rate.account(now));
+        drop(rate);
+        // Without its secrets a sink's words would say nothing; that was said when it was loaded.
+        if admitted && self.redactor.unsearchable().is_empty() {
+            let text = self.redactor.words(&String::from_utf8_lossy(line));
+            info!(sink = &*self.sink, stream, "{text}");
+        }
+        if let Some(dropped) = dropped {
+            self.tell(dropped);
+        }
+    }
+
+    fn tell(&self, Dropped { lines, bytes }: Dropped) {
+        warn!(sink = &*self.sink, lines, bytes, "The sink says more than the log takes: these lines were left out.");
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        let rest = self.rate.get_mut().unwrap_or_else(PoisonError::into_inner).rest();
+        if rest != Dropped::default() {
+            self.tell(rest);
+        }
+    }
+}
 
 /// Where a guest's lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// To the log, cleaned of control characters.
     Log(&'static str),
-    /// To the process's stdout, as they are.
+    /// To the process's stdout, all of them: they are what the sink stores.
     Stdout,
 }
 
 /// One of a guest's output streams. Clones share the line that is not yet whole.
 #[derive(Clone)]
 pub(super) struct Output {
-    sink: Arc<str>,
+    voice: Arc<Voice>,
     target: Target,
-    line: Arc<Mutex<Vec<u8>>>,
+    line: Arc<Mutex<Line>>,
+}
+
+/// A line that is not yet whole.
+#[derive(Default)]
+struct Line {
+    bytes: Vec<u8>,
+    /// Its beginning was said, and the rest is left out.
+    cut: bool,
 }
 
 impl Output {
-    pub(super) fn new(sink: &Arc<str>, target: Target) -> Self {
-        Self { sink: sink.clone(), target, line: Arc::default() }
+    pub(super) fn new(voice: &Arc<Voice>, target: Target) -> Self {
+        Self { voice: voice.clone(), target, line: Arc::default() }
     }
 
     fn take(&self, bytes: &[u8]) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.extend_from_slice(bytes);
-        let whole = match line.iter().rposition(|b| *b == b'\n') {
-            Some(end) => end + 1,
-            None if line.len() > LONGEST_LINE => line.len(),
-            None => return,
-        };
-        let lines: Vec<u8> = line.drain(..whole).collect();
+        line.bytes.extend_from_slice(bytes);
+        if let Some(end) = line.bytes.iter().rposition(|b| *b == b'\n') {
+            let mut rest = line.bytes.split_off(end + 1);
+            std::mem::swap(&mut rest, &mut line.bytes);
+            self.put(&rest, &mut line.cut);
+            line.cut = false;
+        }
+        let redactor = &self.voice.redactor;
+        if line.bytes.len() > LONGEST_LINE + redactor.longest() {
+            let end = redactor.cut(&line.bytes, usize::MAX);
+            let begin: Vec<u8> = line.bytes.drain(..end).collect();
+            self.put(&begin, &mut line.cut);
+            if self.target != Target::Stdout {
+                line.cut = true;
+                line.bytes.clear();
+            }
+        }
+    }
+
+    /// Says whole lines, or the beginning of one.
+    fn put(&self, lines: &[u8], cut: &mut bool) {
         match self.target {
             Target::Stdout => {
+                let clean = self.voice.redactor.redact(lines);
                 // Nobody reads any more: that is not the guest's fault.
-                let _ = io::stdout().lock().write_all(&lines);
+                let _ = io::stdout().lock().write_all(&clean);
                 let _ = io::stdout().lock().flush();
             }
             Target::Log(stream) => {
-                for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-                    let text = super::bindings::v0_1::words(&String::from_utf8_lossy(line));
-                    info!(sink = &*self.sink, stream, "{text}");
+                // What comes first may be the end of a line that was cut.
+                let skipped = usize::from(std::mem::take(cut));
+                for line in lines.split(|b| *b == b'\n').skip(skipped).filter(|line| !line.is_empty()) {
+                    self.voice.say(stream, line);
                 }
             }
         }

@@ -10,11 +10,11 @@ use wasmtime::Store;
 
 use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
 
-use super::bindings::v0_1::{self, World};
+use super::bindings::v0_1::{self, Words, World};
 use super::blueprint::cause;
 use super::grant::{self, Grant};
-use super::host::{Conduct, Host};
-use super::http::Gate;
+use super::host::{Conduct, Host, store};
+use super::http::{Gate, Network};
 use super::output::Target;
 use super::slot::{Opened, Slot};
 use super::{Blueprint, Term, Version};
@@ -27,6 +27,7 @@ pub struct Sink {
     version: Version,
     gate: Gate,
     term: Term,
+    network: Network,
     instance: Option<Instance>,
     slot: Slot,
 }
@@ -34,12 +35,6 @@ pub struct Sink {
 pub(super) struct Instance {
     store: Store<Host>,
     world: World,
-}
-
-/// The epoch makes a busy guest give way at each tick, so that a time-out around it is seen.
-pub(super) fn prepare(store: &mut Store<Host>) {
-    store.limiter(|host| &mut host.memory);
-    store.epoch_deadline_async_yield_and_update(1);
 }
 
 impl Sink {
@@ -51,10 +46,11 @@ impl Sink {
         Ok(Self::of(Version::new(name, blueprint, grant)?))
     }
 
-    /// Of a version, without an end of its term.
+    /// Of a version, without an end of its term, and with a straight way out.
     pub fn of(version: Version) -> Self {
-        let (term, slot) = (Term::endless(), Slot::new(version.clone()));
-        Self { gate: Gate::new(&version.name, version.grant.clone(), term.clone()), version, term, instance: None, slot }
+        let (term, network, slot) = (Term::endless(), Network::default(), Slot::new(version.clone()));
+        let gate = Gate::new(&version.name, version.grant.clone(), term.clone(), &network);
+        Self { gate, version, term, network, instance: None, slot }
     }
 
     /// Its name.
@@ -67,12 +63,12 @@ impl Sink {
         &self.slot
     }
 
-    /// Lets it send for a term, by connections of that term alone. To be called before it is opened.
-    pub fn begin(&mut self, term: Term) {
+    /// Lets it send for a term, by connections of that term alone, in the operator's network. To be called before it is opened.
+    pub fn begin(&mut self, term: Term, network: &Network) {
         self.cut();
-        self.slot.begin(term.clone());
-        self.term = term;
-        self.gate = Gate::new(&self.version.name, self.version.grant.clone(), self.term.clone());
+        self.slot.begin(term.clone(), network.clone());
+        (self.term, self.network) = (term, network.clone());
+        self.gate = Gate::new(&self.version.name, self.version.grant.clone(), self.term.clone(), network);
     }
 
     /// Discards the instance, and breaks every request that is still open: none outlives this, and none can follow.
@@ -86,7 +82,8 @@ impl Sink {
     pub fn replace(&mut self, version: Version) {
         self.slot.serves(&version, false);
         self.version = version;
-        self.begin(self.term.clone());
+        let network = self.network.clone();
+        self.begin(self.term.clone(), &network);
     }
 
     /// Bytes of memory of the instance that serves.
@@ -118,18 +115,17 @@ pub(super) async fn fresh(version: &Version, gate: &Gate) -> Result<Instance, Ou
     let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
     match within(limit, &conduct, "open", opened).await {
         Ok(Ok(())) => Ok(instance),
-        Ok(Err(error)) => Err(v0_1::refusal(error)),
+        Ok(Err(error)) => Err(v0_1::refusal(error, &|text| version.voice.redactor.words(text))),
         Err(broke) => Err(broke.into_outcome()),
     }
 }
 
 async fn instantiate(version: &Version, gate: &Gate) -> Result<Instance, Broke> {
-    let Version { name, blueprint, grant } = version;
+    let Version { blueprint, grant, voice, .. } = version;
     let target = if grant.stdout { Target::Stdout } else { Target::Log("stdout") };
-    let host = Host::new(name, grant, Some(gate.clone()), target);
+    let host = Host::new(voice, grant, Some(gate.clone()), target);
     let conduct = host.conduct.clone();
-    let mut store = Store::new(&blueprint.engine, host);
-    prepare(&mut store);
+    let mut store = store(&blueprint.engine, host);
     let world = within(grant.limits.call, &conduct, "its start", blueprint.world.instantiate_async(&mut store)).await?;
     Ok(Instance { store, world })
 }
@@ -145,14 +141,14 @@ impl Instance {
         (limit, conduct)
     }
 
-    async fn save(&mut self, limit: Duration, attempt: Attempt, items: &[Arc<Item>]) -> Result<Outcome, Broke> {
+    async fn save(&mut self, limit: Duration, attempt: Attempt, items: &[Arc<Item>], words: Words<'_>) -> Result<Outcome, Broke> {
         let (limit, conduct) = self.begin(limit, items.to_vec());
         let labels: Vec<_> = items.iter().map(|item| v0_1::labels(&item.event)).collect();
         let events: Vec<_> = items.iter().zip(&labels).map(|(item, labels)| v0_1::event(&item.event, labels)).collect();
         let call = self.world.kubedl_events_event_sink().call_save_events(&mut self.store, v0_1::batch(attempt), &events);
         let answer = within(limit, &conduct, "save-events", call).await;
         self.store.data_mut().items = Vec::new();
-        Ok(v0_1::saved(answer?, items))
+        Ok(v0_1::saved(answer?, items, words))
     }
 }
 
@@ -191,7 +187,8 @@ impl Destination for Sink {
                 Err(outcome) => return outcome,
             },
         };
-        match instance.save(self.version.grant.limits.call, attempt, items).await {
+        let redactor = &self.version.voice.redactor;
+        match instance.save(self.version.grant.limits.call, attempt, items, &|text| redactor.words(text)).await {
             Ok(outcome) => {
                 if !matches!(outcome, Outcome::Broken { .. }) {
                     self.instance = Some(instance);
@@ -208,7 +205,10 @@ impl Destination for Sink {
         let call = instance.world.kubedl_events_event_sink().call_close(&mut instance.store);
         match within(limit, &conduct, "close", call).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(sink = &*self.version.name, "The sink could not be closed: {:?}.", v0_1::refusal(error)),
+            Ok(Err(error)) => {
+                let outcome = v0_1::refusal(error, &|text| self.version.voice.redactor.words(text));
+                debug!(sink = &*self.version.name, ?outcome, "The sink could not be closed.");
+            }
             Err(broke) => debug!(sink = &*self.version.name, "The sink could not be closed: {}.", broke.reason),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::http::Gate;
+use super::http::{Gate, Network};
 use super::runner::{Instance, fresh};
 use super::{Term, Version};
 use crate::relay::Outcome;
@@ -13,6 +13,7 @@ pub struct Slot(Arc<Mutex<Inner>>);
 
 struct Inner {
     term: Term,
+    network: Network,
     serving: Version,
     /// Whether what serves has opened.
     opened: bool,
@@ -30,7 +31,7 @@ pub struct Opened {
 
 impl Slot {
     pub(super) fn new(serving: Version) -> Self {
-        Self(Arc::new(Mutex::new(Inner { term: Term::endless(), serving, opened: false, gate: None, next: None })))
+        Self(Arc::new(Mutex::new(Inner { term: Term::endless(), network: Network::default(), serving, opened: false, gate: None, next: None })))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -56,7 +57,7 @@ impl Slot {
     pub async fn open(&self, version: Version) -> Result<Opened, Outcome> {
         let gate = {
             let mut inner = self.inner();
-            let gate = Gate::new(&version.name, version.grant.clone(), inner.term.clone());
+            let gate = Gate::new(&version.name, version.grant.clone(), inner.term.clone(), &inner.network);
             inner.gate = Some(gate.clone());
             gate
         };
@@ -89,8 +90,9 @@ impl Slot {
         inner.opened = opened;
     }
 
-    pub(super) fn begin(&self, term: Term) {
-        self.inner().term = term;
+    pub(super) fn begin(&self, term: Term, network: Network) {
+        let mut inner = self.inner();
+        (inner.term, inner.network) = (term, network);
     }
 
     /// Breaks every request of the next version, and forgets it.

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::grant::{self, Grant};
+use super::output::Voice;
 use super::{Blueprint, Digest};
 
-/// A blueprint with a grant that is enough for it. Clones share both.
+/// A blueprint with a grant that is enough for it. Clones share both, and what is heard of them.
 #[derive(Clone)]
 pub struct Version {
     pub(super) name: Arc<str>,
     pub(super) blueprint: Blueprint,
     pub(super) grant: Arc<Grant>,
+    pub(super) voice: Arc<Voice>,
 }
 
 impl Version {
@@ -18,6 +22,7 @@ impl Version {
     ///
     /// # Errors
     /// When the grant is for another component, or does not give variables that the sink requires: all of them at once.
+    /// When the sink writes to stdout, and has secrets that can't be kept out of it.
     pub fn new(name: &str, blueprint: Blueprint, grant: Grant) -> Result<Self, grant::Error> {
         grant.check(name, blueprint.digest())?;
         let granted = |wanted: &str| grant.env.iter().any(|variable| variable.name == wanted);
@@ -26,7 +31,21 @@ impl Version {
         if !names.is_empty() {
             return Err(grant::Error::NotGranted { sink: name.to_owned(), names, source: grant.source.clone() });
         }
-        Ok(Self { name: Arc::from(name), blueprint, grant: Arc::new(grant) })
+        let name = Arc::from(name);
+        let voice = Voice::new(&name, &grant, std::time::Instant::now);
+        let unsearchable = voice.redactor.unsearchable();
+        if !unsearchable.is_empty() && grant.stdout {
+            return Err(grant::Error::ShortSecret { sink: name.to_string(), names: unsearchable.to_vec(), source: grant.source.clone() });
+        }
+        if !unsearchable.is_empty() {
+            let variables = unsearchable.join(", ");
+            warn!(
+                sink = &*name,
+                variables,
+                "Nothing that the sink says is shown: secrets of under 8 bytes could not be found in it. Where one is no secret, write secret: false in the grant."
+            );
+        }
+        Ok(Self { name, blueprint, grant: Arc::new(grant), voice })
     }
 
     /// The sink's name.

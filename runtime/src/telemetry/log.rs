@@ -3,8 +3,14 @@
 use std::fmt;
 use std::io::IsTerminal;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt as layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::sink::http::CARRIERS;
 
 /// What the lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +43,21 @@ impl std::error::Error for Error {}
 /// The compiler of guests traces every instruction: nobody asks for that with `--log-level trace`. Who does, names the target.
 const QUIET: &str = "cranelift_codegen=warn,cranelift_frontend=warn,wasmtime_internal_cranelift=warn,wasmtime_environ=warn,regalloc2=warn";
 
+/// Whether a target may say something of a level, whatever the operator asks for: what carries sinks' requests, warnings only.
+fn is_shown(target: &str, level: &Level) -> bool {
+    *level <= Level::WARN || !CARRIERS.contains(&target.split("::").next().unwrap_or_default())
+}
+
 /// Starts the log. `level` has the syntax of `RUST_LOG`; without a `format`, a terminal gets text and everything else JSON.
 pub fn init(level: &str, format: Option<Format>) -> Result<(), Error> {
     let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
     let terminal = std::io::stderr().is_terminal();
-    let builder = layer().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let lines = layer::layer().with_writer(std::io::stderr).with_ansi(terminal);
+    let log = tracing_subscriber::registry().with(filter).with(filter_fn(|metadata| is_shown(metadata.target(), metadata.level())));
     // A second start in the same process keeps the first log.
     let _ = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {
-        Format::Text => builder.with_target(false).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => log.with(lines.with_target(false)).try_init(),
+        Format::Json => log.with(lines.json().flatten_event(true)).try_init(),
     };
     Ok(())
 }

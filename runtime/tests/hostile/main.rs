@@ -4,7 +4,9 @@
 
 mod compiling;
 mod describing;
+mod gate;
 mod guest;
+mod limits;
 mod loading;
 
 use std::path::{Path, PathBuf};

@@ -39,6 +39,9 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}')
 }
 
+/// Makes a guest's text one for people: [`words`], and more.
+pub(in crate::sink) type Words<'a> = &'a dyn Fn(&str) -> String;
+
 fn timestamp(time: Timestamp) -> types::Timestamp {
     // The type's nanoseconds are signed: before 1970 they count backwards.
     let (seconds, nanoseconds) = (time.as_second(), time.subsec_nanosecond());
@@ -98,11 +101,15 @@ pub(in crate::sink) fn batch(attempt: Attempt) -> export::Batch<'static> {
 }
 
 /// The answer of `save-events`; an index outside of the batch is garbage.
-pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[std::sync::Arc<Item>]) -> Outcome {
+pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[std::sync::Arc<Item>], words: Words<'_>) -> Outcome {
     let failures = match answer {
         Ok(failures) => failures,
-        Err(error) => return refusal(error),
+        Err(error) => return refusal(error, words),
     };
+    if failures.len() > items.len() {
+        let reason = format!("it named {} failures of a batch of {}", failures.len(), items.len());
+        return Outcome::Broken { reason, maybe_sent: true, cause: Cause::Waiting, after: None };
+    }
     let mut named = Vec::with_capacity(failures.len());
     for failure in failures {
         let index = usize::try_from(failure.index).unwrap_or(usize::MAX);
@@ -117,7 +124,7 @@ pub(in crate::sink) fn saved(answer: Result<Vec<GuestFailure>, Error>, items: &[
 }
 
 /// An error of any call.
-pub(in crate::sink) fn refusal(error: Error) -> Outcome {
+pub(in crate::sink) fn refusal(error: Error, words: Words<'_>) -> Outcome {
     match error {
         Error::Retry(retry) => {
             relay::Outcome::Retry { reason: words(&retry.reason), after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())) }
@@ -155,6 +162,7 @@ pub(in crate::sink) fn response(answer: Result<http::Response, http::Error>) -> 
             http::Error::Dns(why) => Guest::Dns(why),
             http::Error::Connect(why) => Guest::Connect(why),
             http::Error::Tls(why) => Guest::Tls(why),
+            http::Error::Proxy(why) => Guest::Proxy(why),
             http::Error::NotSent(why) => Guest::NotSent(why),
             http::Error::Timeout => Guest::Timeout,
             http::Error::Interrupted(why) => Guest::Interrupted(why),

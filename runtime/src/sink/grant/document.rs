@@ -11,6 +11,8 @@ use serde_saphyr::Spanned;
 
 use super::{Error, Grant, HostPattern, Variable, host_pattern, limits};
 use crate::sink::Digest;
+use crate::sink::http::Identity;
+use crate::sink::redact::Redactor;
 
 /// What a sink may reach. What is not written here is not granted.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -24,11 +26,43 @@ pub struct Document {
     http: Vec<Spanned<Template>>,
     /// Where its stdout goes; its stderr goes to the log.
     stdout: Stdout,
+    /// What destinations see of the sink's side of TLS.
+    tls: Tls,
     /// Limits that differ from the defaults.
     limits: limits::Written,
     /// SHA-256 of the component, not packed, in hex: another one is refused.
     #[schemars(with = "Option<String>", regex(pattern = "^[0-9a-fA-F]{64}$"))]
     sha256: Option<Sha256>,
+}
+
+/// What destinations see of the sink's side of TLS.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Tls {
+    /// Shown to a destination that asks for a certificate.
+    client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate and its key. The sink never sees them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ClientCertificate {
+    /// PEM file of the certificate, and of those between it and the authority.
+    cert: PathBuf,
+    /// PEM file of its key.
+    key: PathBuf,
+}
+
+impl ClientCertificate {
+    fn read(&self) -> Result<Identity, Error> {
+        let read = |name: &str, path: &Path| std::fs::read(path).map_err(|why| Error::File { name: name.to_owned(), path: path.to_owned(), why });
+        let (cert, key) = (read("tls.client-certificate.cert", &self.cert)?, read("tls.client-certificate.key", &self.key)?);
+        let refused = |why| Error::Malformed {
+            path: self.cert.clone(),
+            why: format!("it is no client certificate with the key {}: {why}", self.key.display()),
+        };
+        Identity::new(cert, key).map_err(refused)
+    }
 }
 
 /// Where a guest's stdout goes.
@@ -210,7 +244,8 @@ impl Document {
 
     /// Files that values come from.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.env.values().filter_map(|source| if let From::File(path) = &source.from { Some(path.as_path()) } else { None })
+        let values = self.env.values().filter_map(|source| if let From::File(path) = &source.from { Some(path.as_path()) } else { None });
+        values.chain(self.tls.client_certificate.iter().flat_map(|ClientCertificate { cert, key }| [cert.as_path(), key.as_path()]))
     }
 
     /// Fills in the values.
@@ -230,12 +265,15 @@ impl Document {
         let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
         let pattern = |template: &Spanned<Template>| {
             let Template(text) = &template.value;
-            HostPattern::from_template(text, &lookup).map_err(|why| malformed(at(template, format!("{text}: {why}"))))
+            // The reason may have values in it.
+            let clean = |why: String| Redactor::new(&env).words(&why);
+            HostPattern::from_template(text, &lookup).map_err(|why| malformed(at(template, format!("{text}: {}", clean(why)))))
         };
         let http = self.http.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
         let limits = self.limits.resolve();
         let sha256 = self.sha256.map(|Sha256(digest)| digest);
-        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256, source: path.map(Path::to_owned) })
+        let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
+        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256, identity, source: path.map(Path::to_owned) })
     }
 }
 

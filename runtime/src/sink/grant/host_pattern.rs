@@ -12,6 +12,7 @@
 //! trailing dot is refused.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// Scheme of a destination.
@@ -24,14 +25,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    fn default_port(self) -> u16 {
+    pub(in crate::sink) fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub(in crate::sink) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
@@ -50,10 +51,16 @@ pub struct Authority {
     pub port: u16,
 }
 
+impl Authority {
+    /// Host and port, the port only where it isn't the scheme's own.
+    pub(in crate::sink) fn place(&self) -> String {
+        if self.port == self.scheme.default_port() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
-        if self.port != self.scheme.default_port() { write!(f, ":{}", self.port) } else { Ok(()) }
+        write!(f, "{}://{}", self.scheme.as_str(), self.place())
     }
 }
 
@@ -160,20 +167,26 @@ impl FromStr for HostPattern {
             _ => (rest, scheme.default_port()),
         };
         let (wildcard, host) = host.strip_prefix("*.").map_or((false, host), |host| (true, host));
-        let host = host.to_ascii_lowercase();
-        check_host(&host)?;
+        let host = plain_host(host)?;
         Ok(Self { scheme, host, wildcard, port })
     }
 }
 
-/// Refuses what isn't a plain name or address.
-fn check_host(host: &str) -> Result<(), String> {
+/// A plain name or address, in the one way that it is written in: lower case, an IPv6 address shortened. What could be read as an address in another way
+/// (`127.1`, `0x7f.1`) is refused, and so is a dot at the end.
+pub(in crate::sink) fn plain_host(host: &str) -> Result<String, String> {
+    let host = host.to_ascii_lowercase();
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return inner.parse::<std::net::Ipv6Addr>().map(drop).map_err(|_| format!("{host:?} is not an IPv6 address"));
+        return inner.parse::<Ipv6Addr>().map(|address| format!("[{address}]")).map_err(|_| format!("{host:?} is not an IPv6 address"));
     }
     let label = |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if host.is_empty() || host.len() > 253 || !host.split('.').all(label) {
         return Err(format!("{host:?} is not the name of a host: letters, digits, - and _ in labels, and a * only as the first label"));
     }
-    Ok(())
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+    if numeric && host.parse::<Ipv4Addr>().is_err() {
+        return Err(format!("{host:?} is not an IPv4 address: it must be four numbers from 0 to 255, with dots between"));
+    }
+    Ok(host)
 }

@@ -9,6 +9,7 @@
 //! http:
 //!   - https://${SLS_PROJECT}.${SLS_ENDPOINT}            # see `host_pattern`
 //! stdout: inherit                                      # the process's own; by default its lines go to the log
+//! tls: {client-certificate: {cert: /etc/tls/tls.crt, key: /etc/tls/tls.key}}   # shown to destinations that ask for one; the sink never sees it
 //! limits: {memory: 64MiB, call: 60s, batch-events: 4096, batch-bytes: 3MiB, http-width: 8}
 //! ```
 //!
@@ -24,8 +25,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Digest;
+use super::http::Identity;
 
 pub use document::{Document, Environment, schema};
+pub(in crate::sink) use host_pattern::plain_host;
 pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
 
@@ -60,6 +63,8 @@ pub struct Grant {
     pub limits: Limits,
     /// The component that it is for; none: any.
     pub sha256: Option<Digest>,
+    /// What it shows to destinations that ask for a certificate.
+    pub identity: Option<Identity>,
     /// The file that says so.
     pub source: Option<PathBuf>,
 }
@@ -121,6 +126,15 @@ pub enum Error {
         /// The grant's file.
         source: Option<PathBuf>,
     },
+    /// The sink writes to the process's stdout, and has secrets that can't be kept out of it.
+    ShortSecret {
+        /// Which sink.
+        sink: String,
+        /// All of them.
+        names: Vec<String>,
+        /// The grant's file.
+        source: Option<PathBuf>,
+    },
     /// A file that feeds a variable can't be read.
     File {
         /// The variable.
@@ -162,6 +176,15 @@ impl fmt::Display for Error {
                     f,
                     "the sink {sink} was granted its variables and hosts for another component: {place} says sha256: {granted}, and this one has {found}. \
                      If you trust it, write the new digest there; if not, put the component back that you know"
+                )
+            }
+            Self::ShortSecret { sink, names, source } => {
+                let place = source.as_ref().map_or_else(|| format!("{sink}.yaml"), |path| path.display().to_string());
+                write!(
+                    f,
+                    "the sink {sink} writes to stdout, and these secrets of under 8 bytes can't be kept out of it: {}. Take them, or stdout: inherit, \
+                     out of {place}, or write secret: false",
+                    names.join(", ")
                 )
             }
             Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),

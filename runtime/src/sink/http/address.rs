@@ -2,53 +2,76 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Metadata services of cloud providers outside of the link-local ranges: Alibaba Cloud (100.100.100.200), Azure
-/// (168.63.129.16), Oracle Cloud (192.0.0.192), AWS over IPv6 (fd00:ec2::254).
-const METADATA: [IpAddr; 4] = [
+/// Metadata services of cloud providers: most of them (169.254.169.254), Alibaba Cloud (100.100.100.200), Azure (168.63.129.16), Oracle Cloud
+/// (192.0.0.192), Google Cloud over IPv6 (fd20:ce::254).
+const METADATA: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
+/// Names of metadata services, for the way through a proxy, where addresses aren't seen: Google Cloud, AWS.
+const METADATA_NAMES: [&str; 3] = ["metadata", "metadata.google.internal", "instance-data"];
+
+/// Whether a name is that of a metadata service.
+pub(super) fn is_metadata_name(host: &str) -> bool {
+    METADATA_NAMES.contains(&host) || host.ends_with(".metadata.google.internal") || host.starts_with("instance-data.")
+}
 
 /// Why an address is refused; none if it may be connected to. `loopback` says that the grant names a loopback host, `private`
 /// that it names this very host rather than a wildcard.
 pub(super) fn refusal(address: IpAddr, loopback: bool, private: bool) -> Option<&'static str> {
     let address = embedded(address);
-    if METADATA.contains(&address) {
+    if is_metadata(address) {
         return Some("a cloud's metadata service");
     }
     if address.is_loopback() {
         return (!loopback).then_some("a loopback address, and the grant names no loopback host");
     }
     let (refused, is_private) = match address {
-        IpAddr::V4(v4) => (v4.is_link_local() || v4.is_multicast() || v4.octets()[0] == 0 || v4.is_broadcast(), v4.is_private() || is_shared(v4)),
-        IpAddr::V6(v6) => (v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified(), v6.is_unique_local()),
+        IpAddr::V4(v4) => (v4.is_link_local() || v4.is_multicast() || v4.octets()[0] == 0 || v4.octets()[0] >= 240, v4.is_private() || is_shared(v4)),
+        IpAddr::V6(v6) => (v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified() || is_translated(v6), is_local(v6)),
     };
     if refused {
-        return Some("a link-local, multicast or unspecified address");
+        return Some("a link-local, multicast, unspecified, reserved or translated address");
     }
     (is_private && !private).then_some("a private address, and the grant names the host by a wildcard only")
 }
 
-/// 100.64.0.0/10, RFC 6598.
-fn is_shared(address: Ipv4Addr) -> bool {
-    let [a, b, ..] = address.octets();
-    a == 100 && (64..128).contains(&b)
+/// AWS has several services at fd00:ec2::/32, among them those of metadata and of credentials.
+fn is_metadata(address: IpAddr) -> bool {
+    METADATA.contains(&address) || matches!(address, IpAddr::V6(v6) if v6.segments().starts_with(&[0xfd00, 0xec2]))
 }
 
-/// The IPv4 address inside of a v4-mapped (RFC 4291), NAT64 (64:ff9b::/96, RFC 6052) or 6to4 (2002::/16, RFC 3056) one.
-fn embedded(address: IpAddr) -> IpAddr {
+/// 100.64.0.0/10 (RFC 6598), and 198.18.0.0/15 (RFC 2544).
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    (a == 100 && (64..128).contains(&b)) || (a == 198 && (18..20).contains(&b))
+}
+
+/// Unique local (RFC 4193), and site-local before that (RFC 3879).
+fn is_local(address: Ipv6Addr) -> bool {
+    address.is_unique_local() || address.segments()[0] & 0xffc0 == 0xfec0
+}
+
+/// Forms with an IPv4 address inside in a place that isn't known here: NAT64 with an operator's own prefix (64:ff9b:1::/48, RFC 8215), Teredo (2001::/32,
+/// RFC 4380), ISATAP (RFC 5214).
+fn is_translated(address: Ipv6Addr) -> bool {
+    let [a, b, c, _, e, f, ..] = address.segments();
+    (a, b, c) == (0x64, 0xff9b, 1) || (a, b) == (0x2001, 0) || (e & !0x200, f) == (0, 0x5efe)
+}
+
+/// What a connection to an address means: the IPv4 address inside of a v4-mapped, v4-compatible (RFC 4291) or v4-translated (RFC 2765), NAT64
+/// (64:ff9b::/96, RFC 6052) or 6to4 (2002::/16, RFC 3056) one.
+pub(super) fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    if let Some(v4) = v6.to_ipv4_mapped() {
-        return IpAddr::V4(v4);
-    }
-    let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)));
-    match (a, b) {
-        (0x64, 0xff9b) if [c, d, e, f] == [0; 4] => v4(g, h),
-        (0x2002, _) => v4(b, c),
-        (0, 0) if [c, d, e, f] == [0; 4] && (g, h) != (0, 0) && (g, h) != (0, 1) => v4(g, h),
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, g, h] | [0, 0, 0, 0, 0, 0xffff, g, h] | [0, 0, 0, 0, 0xffff, 0, g, h] => v4(g, h),
+        [0x2002, b, c, ..] => v4(b, c),
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => address,
+        [0, 0, 0, 0, 0, 0, g, h] => v4(g, h),
         _ => address,
     }
 }
@@ -70,14 +93,58 @@ mod tests {
             "168.63.129.16",
             "192.0.0.192",
             "::ffff:100.100.100.200",
+            "::100.100.100.200",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b::6464:64c8",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:fffe::a9fe:a9fe",
+            "2001:0:a9fe:a9fe::1",
+            "2001::5601:5601",
+            "2002:6464:64c8::",
+            "2001:db8::5efe:169.254.169.254",
+            "2001:db8::200:5efe:169.254.169.254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
         ] {
             assert!(refusal(text.parse().unwrap(), true, true).is_some(), "{text}");
         }
     }
 
     #[test]
+    fn addresses_that_are_nobodys_are_refused() {
+        for text in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.0.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "::ffff:0.0.0.0",
+            "::ffff:224.0.0.1",
+            "::ffff:255.255.255.255",
+            "64:ff9b::e000:1",
+            "2002:e000:1::",
+        ] {
+            assert!(refusal(text.parse().unwrap(), true, true).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_metadata_services_are_known() {
+        for name in ["metadata", "metadata.google.internal", "x.metadata.google.internal", "instance-data", "instance-data.ec2.internal"] {
+            assert!(is_metadata_name(name), "{name}");
+        }
+        assert!(!is_metadata_name("metadata.example.com"));
+    }
+
+    #[test]
     fn loopback_needs_a_grant_that_names_it() {
-        for text in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+        for text in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"] {
             assert!(refusal(text.parse().unwrap(), false, true).is_some(), "{text}");
             assert_eq!(refusal(text.parse().unwrap(), true, true), None, "{text}");
         }
@@ -85,10 +152,13 @@ mod tests {
 
     #[test]
     fn private_addresses_need_an_exact_name() {
-        for text in ["10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "fd12::1"] {
+        for text in ["10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "198.18.0.1", "fd12::1", "fec0::1", "::ffff:10.1.2.3", "64:ff9b::a01:203"]
+        {
             assert!(refusal(text.parse().unwrap(), false, false).is_some(), "{text}");
             assert_eq!(refusal(text.parse().unwrap(), false, true), None, "{text}");
         }
-        assert_eq!(refusal("8.8.8.8".parse().unwrap(), false, false), None);
+        for text in ["8.8.8.8", "2606:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808", "::ffff:8.8.8.8", "172.32.0.1", "100.128.0.1"] {
+            assert_eq!(refusal(text.parse().unwrap(), false, false), None, "{text}");
+        }
     }
 }

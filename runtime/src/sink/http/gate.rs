@@ -2,27 +2,34 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::{debug, warn};
-use ureq::http::{HeaderName, HeaderValue, Method, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::config::Config;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use ureq::tls::TlsConfig;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::sink::Term;
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
+use crate::sink::redact::Redactor;
 
-use super::resolver::{Judge, REFUSED};
-use super::{Error, Request, Response};
+use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
+use super::{Error, Network, Request, Response, address, url};
 
 /// Headers that frame a message or steer a proxy: the host's own to set.
 const HOSTS_OWN: [&str; 10] =
     ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "proxy"];
 /// The most headers of a request.
 const MOST_HEADERS: usize = 100;
-/// Time for resolving and connecting.
+/// Bytes of all headers of a request together, and of an answer.
+const HEADER_BYTES: usize = 64 << 10;
+/// Destinations whose denial is said.
+const MOST_SAID: usize = 20;
+/// Time for resolving a name, and then for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The way out of one sink. Clones share its connections.
@@ -32,16 +39,22 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     sink: String,
     grant: Arc<Grant>,
+    redactor: Redactor,
     limits: Limits,
     term: Term,
+    judge: Arc<Judge>,
     agent: ureq::Agent,
     /// Destinations whose denial was said.
     said: Mutex<HashSet<String>>,
 }
 
 impl Gate {
-    /// For a sink, what it was granted, and the time for which it may send.
-    pub fn new(sink: &str, grant: Arc<Grant>, term: Term) -> Self {
+    /// For a sink, what it was granted, the time for which it may send, and the way out.
+    pub fn new(sink: &str, grant: Arc<Grant>, term: Term, network: &Network) -> Self {
+        // TLS 1.2 and 1.3, with certificates checked, is what the library does and can't be told otherwise here. Whether the identity can be
+        // read was seen when the grant was.
+        let identity = grant.identity.as_ref().and_then(|identity| identity.ready().ok());
+        let tls = TlsConfig::builder().root_certs(network.roots.clone()).client_cert(identity);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -49,15 +62,17 @@ impl Gate {
             .proxy(None)
             .user_agent("")
             .accept("")
+            .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
+            .max_response_header_size(HEADER_BYTES)
             .max_idle_connections(grant.limits.http_width)
             .max_idle_connections_per_host(grant.limits.http_width)
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::WebPki).build())
+            .tls_config(tls.build())
             .build();
-        let judge = Judge { granted: grant.http.clone(), system: DefaultResolver::default() };
-        let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), judge);
-        let limits = grant.limits;
-        Self(Arc::new(Inner { sink: sink.to_owned(), grant, limits, term, agent, said: Mutex::default() }))
+        let judge = Arc::new(Judge { granted: grant.http.clone(), network: network.clone(), hanging: Hanging::default() });
+        let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone()));
+        let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
+        Self(Arc::new(Inner { sink: sink.to_owned(), grant, redactor, limits, term, judge, agent, said: Mutex::default() }))
     }
 
     /// How many requests may run at a time.
@@ -70,8 +85,8 @@ impl Gate {
         self.0.agent.clone().shutdown();
     }
 
-    /// Judges and sends; blocks for at most `time`.
-    pub fn send(&self, request: Request, time: Duration) -> Result<Response, Error> {
+    /// Judges and sends; blocks for at most `time`, and takes at most so many bytes of an answer's body, or the limit of the grant.
+    pub fn send(&self, request: Request, time: Duration, most: usize) -> Result<Response, Error> {
         if self.0.term.is_over() {
             return Err(Error::NotSent("another replica may be delivering now".to_owned()));
         }
@@ -80,54 +95,77 @@ impl Gate {
         if request.body.len() > limit {
             return Err(Error::RequestTooLarge(limit as u64));
         }
-        let ready = self.judge(request)?;
-        self.exchange(ready, time)
+        let (ready, authority) = self.judge(request)?;
+        self.exchange(ready, &authority, time, most)
     }
 
     /// Builds the request anew from checked parts.
-    fn judge(&self, request: Request) -> Result<ureq::http::Request<Vec<u8>>, Error> {
+    fn judge(&self, request: Request) -> Result<(ureq::http::Request<Vec<u8>>, Authority), Error> {
         let invalid = |why: String| Error::InvalidRequest(why);
-        let (uri, authority) = parse_url(&request.url).map_err(invalid)?;
+        let (uri, authority) = url::parse(&request.url).map_err(invalid)?;
         if !self.0.grant.http.iter().any(|pattern| pattern.admits(&authority)) {
-            return Err(Error::Denied(self.deny(&authority)));
+            return Err(self.deny(&authority, self.not_granted(&authority)));
         }
+        self.judge_place(&authority).map_err(|why| self.deny(&authority, format!("{authority} is {why}")))?;
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not a method", request.method)))?;
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(invalid(format!("the method {method} is not for sinks")));
         }
-        if request.headers.len() > MOST_HEADERS {
-            return Err(invalid(format!("{} headers, at most {MOST_HEADERS} are allowed", request.headers.len())));
-        }
         let mut ready = ureq::http::Request::new(request.body);
         *ready.method_mut() = method;
         *ready.uri_mut() = uri;
-        for (name, value) in request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is not the name of a header")))?;
-            if HOSTS_OWN.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
-                return Err(invalid(format!("the header {name} is the host's to set")));
-            }
-            let value = HeaderValue::from_bytes(&value).map_err(|_| invalid(format!("the value of the header {name} has a forbidden character")))?;
-            ready.headers_mut().append(name, value);
-        }
-        Ok(ready)
+        *ready.headers_mut() = headers(request.headers).map_err(invalid)?;
+        Ok((ready, authority))
     }
 
-    /// Says once for each destination that it is denied, and gives the words.
-    fn deny(&self, authority: &Authority) -> String {
-        let Inner { sink, grant, said, .. } = &*self.0;
+    /// Says why a destination is refused even if it is granted, as far as can be seen without resolving it.
+    fn judge_place(&self, authority: &Authority) -> Result<(), &'static str> {
+        let Authority { host, port, .. } = authority;
+        if self.0.judge.network.refuses_name(host, *port) {
+            return Err("the cluster's API server, which no sink may reach");
+        }
+        if address::is_metadata_name(host) {
+            return Err("a cloud's metadata service");
+        }
+        // An address is judged by the resolver, too; but the way through a proxy asks none.
+        let refusal = address_of(host).and_then(|ip| self.0.judge.refusal(host, SocketAddr::new(ip, *port)));
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Says that a destination is not in the grant, and the line to add.
+    fn not_granted(&self, authority: &Authority) -> String {
+        let Inner { sink, grant, .. } = &*self.0;
         let place = grant.source.as_ref().map_or_else(|| format!("{sink}.yaml in a --grant-dir"), |path| path.display().to_string());
-        let words = format!("{authority} is not in the grant of the sink {sink}; to allow it, add this line under http: in {place}:   - {authority}");
-        if said.lock().unwrap_or_else(PoisonError::into_inner).insert(authority.to_string()) {
-            warn!(sink, host = authority.host, "A sink asked for a destination that was not granted: {words}");
-        }
-        words
+        format!("{authority} is not in the grant of the sink {sink}; to allow it, add this line under http: in {place}:   - {authority}")
     }
 
-    fn exchange(&self, request: ureq::http::Request<Vec<u8>>, time: Duration) -> Result<Response, Error> {
-        let request = self.0.agent.configure_request(request).timeout_global(Some(time)).build();
+    /// Says once for each destination, and for a few of them, that it is denied.
+    fn deny(&self, authority: &Authority, words: String) -> Error {
+        let Inner { sink, redactor, said, .. } = &*self.0;
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < MOST_SAID && said.insert(authority.to_string()) {
+            // The name may be made of a secret.
+            let [host, words] = [&authority.host, &words].map(|text| redactor.words(text));
+            warn!(sink, host, "The sink was denied a destination: {words}");
+            if said.len() == MOST_SAID {
+                warn!(sink, "The sink was denied {MOST_SAID} destinations: further ones are denied, but not said.");
+            }
+        }
+        Error::Denied(words)
+    }
+
+    fn exchange(&self, request: ureq::http::Request<Vec<u8>>, authority: &Authority, time: Duration, most: usize) -> Result<Response, Error> {
+        let local = is_local(&authority.host) || address_of(&authority.host).is_some_and(|ip| ip.is_loopback());
+        let proxy = self.0.judge.network.proxy_for(&authority.host, local).filter(|_| authority.scheme == Scheme::Https);
+        let sort = |error: &ureq::Error| match sort(error) {
+            Error::Dns(why) | Error::Connect(why) if proxy.is_some() => Error::Proxy(why),
+            Error::Denied(why) => self.deny(authority, why),
+            sorted => sorted,
+        };
+        let request = self.0.agent.configure_request(request).timeout_global(Some(time)).proxy(proxy.cloned()).build();
         let answer = self.0.agent.run(request).map_err(|error| sort(&error))?;
         let (parts, body) = answer.into_parts();
-        let limit = self.0.limits.response_body;
+        let limit = self.0.limits.response_body.min(most);
         let mut bytes = Vec::new();
         let mut reader = body.into_reader().take(limit as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|error| sort(&ureq::Error::from(error)))?;
@@ -139,33 +177,33 @@ impl Gate {
     }
 }
 
-/// Takes a URL apart once; odd forms are refused, so that no two readers can differ about it.
-fn parse_url(url: &str) -> Result<(Uri, Authority), String> {
-    if !url.is_ascii() || url.bytes().any(|b| b == b'\\' || b.is_ascii_control() || b == b' ') {
-        return Err("the URL has a backslash, a space, a control or a non-ASCII character".to_owned());
+/// The judge, for the library and for the gate.
+#[derive(Debug)]
+struct Shared(Arc<Judge>);
+
+impl Resolver for Shared {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout)
     }
-    let uri: Uri = url.parse().map_err(|why| format!("{url:?} is not a URL: {why}"))?;
-    let (scheme, standard) = match uri.scheme_str() {
-        Some("http") => (Scheme::Http, 80),
-        Some("https") => (Scheme::Https, 443),
-        _ => return Err("the URL must begin with http:// or https://".to_owned()),
-    };
-    let authority = uri.authority().ok_or("the URL names no host")?;
-    if authority.as_str().contains('@') {
-        return Err("the URL has a user in it".to_owned());
+}
+
+/// Checks headers, and how many they are.
+fn headers(written: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, String> {
+    let bytes: usize = written.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if written.len() > MOST_HEADERS || bytes > HEADER_BYTES {
+        let count = written.len();
+        return Err(format!("{count} headers of {bytes} bytes, at most {MOST_HEADERS} of {HEADER_BYTES} bytes together are allowed"));
     }
-    let port = match (authority.port(), authority.as_str().rsplit_once(':')) {
-        (Some(port), _) => port.as_u16(),
-        (None, Some((_, rest))) if !rest.ends_with(']') => return Err("the URL's port is not a number".to_owned()),
-        _ => standard,
-    };
-    let host = authority.host().to_ascii_lowercase();
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let numeric = !last.is_empty() && (last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x"));
-    if host.is_empty() || host.ends_with('.') || (numeric && host.parse::<std::net::Ipv4Addr>().is_err()) {
-        return Err(format!("{host:?} is not a plain host name or address"));
+    let mut headers = HeaderMap::new();
+    for (name, value) in written {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not the name of a header"))?;
+        if HOSTS_OWN.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+            return Err(format!("the header {name} is the host's to set"));
+        }
+        let value = HeaderValue::from_bytes(&value).map_err(|_| format!("the value of the header {name} has a forbidden character"))?;
+        headers.append(name, value);
     }
-    Ok((uri, Authority { scheme, host, port }))
+    Ok(headers)
 }
 
 /// Sorts by what it means for a retry: whether the destination can have been asked.
@@ -177,6 +215,7 @@ fn sort(error: &ureq::Error) -> Error {
         ureq::Error::Timeout(Timeout::Connect) => Error::Connect(words),
         ureq::Error::Timeout(_) => Error::Timeout,
         ureq::Error::HostNotFound => Error::Dns(words),
+        ureq::Error::ConnectProxyFailed(_) => Error::Proxy(words),
         ureq::Error::ConnectionFailed => Error::Connect(words),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Error::Tls(words),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::BodyExceedsLimit(_) => Error::InvalidRequest(words),
@@ -192,5 +231,54 @@ fn sort(error: &ureq::Error) -> Error {
             _ => Error::Interrupted(words),
         },
         _ => Error::Other(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_frame_a_message_or_break_out_of_it_are_refused() {
+        let refused = |name: &str, value: &[u8]| headers(vec![(name.to_owned(), value.to_vec())]).is_err();
+        for name in [
+            "Host",
+            "host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "Keep-Alive",
+            "TE",
+            "Trailer",
+            "Upgrade",
+            "Expect",
+            "Proxy",
+            "Proxy-Connection",
+            "Proxy-Authorization",
+            "proxy-x",
+            "",
+            "a b",
+            "a:b",
+            "a\r\nb",
+            "a\0",
+            "\u{e4}",
+        ] {
+            assert!(refused(name, b"x"), "{name:?}");
+        }
+        for value in [&b"a\r\nHost: evil"[..], b"a\nb", b"a\rb", b"a\0b", b"\x7f"] {
+            assert!(refused("x-a", value), "{value:?}");
+        }
+        for name in ["Accept-Encoding", "Authorization", "Content-Type", "X-Forwarded-Host"] {
+            assert!(!refused(name, b"x \t\xff"), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_are_counted_and_weighed() {
+        let many = |count: usize, bytes: usize| headers((0..count).map(|n| (format!("x-{n}"), vec![b'v'; bytes])).collect());
+        assert_eq!(many(MOST_HEADERS, 10).unwrap().len(), MOST_HEADERS);
+        assert!(many(MOST_HEADERS + 1, 10).is_err());
+        assert!(many(2, HEADER_BYTES / 2).is_err());
+        assert!(many(2, HEADER_BYTES / 2 - 10).is_ok());
     }
 }

@@ -4,13 +4,23 @@
 //! the address that is connected to.
 
 mod address;
+mod exempt;
 mod gate;
+mod identity;
+pub mod network;
 mod resolver;
+mod url;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use gate::Gate;
+pub use identity::Identity;
+pub use network::Network;
+
+/// Targets in the log of the libraries that carry requests. What they say below a warning may have headers and addresses in it that a sink made
+/// of its secrets.
+pub const CARRIERS: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
 
 /// A request, as a guest asks for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +65,8 @@ pub enum Error {
     Connect(String),
     /// No secure connection.
     Tls(String),
+    /// The operator's proxy refused, or could not be reached.
+    Proxy(String),
     /// Never started.
     NotSent(String),
     /// No whole answer in time.
@@ -83,6 +95,7 @@ impl fmt::Display for Error {
             Self::Dns(why) => write!(f, "the name could not be resolved: {why}"),
             Self::Connect(why) => write!(f, "no connection: {why}"),
             Self::Tls(why) => write!(f, "no secure connection: {why}"),
+            Self::Proxy(why) => write!(f, "no way through the proxy: {why}"),
             Self::NotSent(why) => write!(f, "not sent: {why}"),
             Self::Timeout => write!(f, "no whole answer in time"),
             Self::Interrupted(why) => write!(f, "the connection broke: {why}"),

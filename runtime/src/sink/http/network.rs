@@ -1,0 +1,146 @@
+//! The operator's network: what no sink may reach, the proxy on the way out, authorities that are trusted. The same for all sinks.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+
+use super::exempt::Exemptions;
+
+/// Gives the addresses of a name; may block.
+pub type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// How sinks' requests leave this process.
+#[derive(Clone)]
+pub struct Network {
+    /// Names and ports that no sink may reach: the API server's.
+    pub refused_names: Vec<(String, u16)>,
+    /// Addresses and ports that no sink may reach: the API server's.
+    pub refused_addresses: Vec<SocketAddr>,
+    /// Resolves names.
+    pub look_up: LookUp,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) roots: RootCerts,
+}
+
+/// The operator's proxy.
+#[derive(Clone, Debug)]
+pub(super) struct Proxy {
+    pub(super) way: ureq::Proxy,
+    pub(super) exempt: Exemptions,
+}
+
+impl Default for Network {
+    /// Straight, with Mozilla's authorities and the system's resolver.
+    fn default() -> Self {
+        let look_up = Arc::new(|name: &str, port| Ok((name, port).to_socket_addrs()?.collect()));
+        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").field("refused", &(&self.refused_names, &self.refused_addresses)).finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// Through a proxy for https, but to the hosts that are excepted; with the authorities of a PEM file besides Mozilla's.
+    pub fn new(proxy: Option<&str>, no_proxy: &[String], authorities: Option<&Path>) -> Result<Self, Error> {
+        let mut network = Self::default();
+        if let Some(url) = proxy {
+            let exempt = Exemptions::parse(no_proxy).map_err(Error::NoProxy)?;
+            network.proxy = Some(Proxy { way: way(url).ok_or(Error::Proxy)?, exempt });
+        }
+        if let Some(path) = authorities {
+            let unreadable = |why: io::Error| Error::Unreadable { path: path.to_owned(), why };
+            let pem = std::fs::read(path).map_err(unreadable)?;
+            let own = certificates(&pem).map_err(|why| Error::Authorities { path: path.to_owned(), why })?;
+            let shipped = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der));
+            network.roots = own.into_iter().chain(shipped).collect::<Vec<_>>().into();
+        }
+        Ok(network)
+    }
+
+    /// The proxy for a host, if requests to it go through one. This machine's own names and addresses never do: at the proxy they would mean the
+    /// proxy's machine.
+    pub(super) fn proxy_for(&self, host: &str, local: bool) -> Option<&ureq::Proxy> {
+        self.proxy.as_ref().filter(|proxy| !local && !proxy.exempt.contain(host)).map(|proxy| &proxy.way)
+    }
+
+    pub(super) fn is_proxy(&self, host: &str, port: u16) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.way.host().eq_ignore_ascii_case(host) && proxy.way.port() == port)
+    }
+
+    pub(super) fn refuses_name(&self, host: &str, port: u16) -> bool {
+        self.refused_names.iter().any(|(name, at)| name.eq_ignore_ascii_case(host) && *at == port)
+    }
+
+    pub(super) fn refuses_address(&self, address: IpAddr, port: u16) -> bool {
+        self.refused_addresses.contains(&SocketAddr::new(address, port))
+    }
+}
+
+/// An HTTP proxy, reached in the clear or by TLS.
+fn way(url: &str) -> Option<ureq::Proxy> {
+    let known = ["http://", "https://"].iter().any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    ureq::Proxy::new(url).ok().filter(|_| known)
+}
+
+/// The certificates of a PEM file: at least one, and each of them readable.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|why| why.to_string())? {
+            let added = rustls::RootCertStore::empty().add(certificate.der().into());
+            added.map_err(|why| format!("certificate {} in it can't be used: {why}", found.len() + 1))?;
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err("there is no certificate in it: it must be PEM, with BEGIN CERTIFICATE".to_owned()) } else { Ok(found) }
+}
+
+/// A network that can't be used.
+#[derive(Debug)]
+pub enum Error {
+    /// The proxy's URL. It may have a password in it, and is not shown.
+    Proxy,
+    /// An entry of the exceptions.
+    NoProxy(String),
+    /// The file of authorities can't be read.
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// The file has no authorities in it.
+    Authorities {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proxy => write!(
+                f,
+                "--https-proxy is not the URL of a proxy: write http://HOST:PORT, with USER:PASSWORD@ before the host where it asks for them"
+            ),
+            Self::NoProxy(entry) => write!(
+                f,
+                "--no-proxy has {entry:?}, which is not a name, an address or a network: write such as example.com, .example.com, 10.0.0.1 or 10.0.0.0/8"
+            ),
+            Self::Unreadable { path, why } => write!(f, "cannot read --ca-file {}: {why}", path.display()),
+            Self::Authorities { path, why } => write!(f, "--ca-file {} can't be used: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,340 @@
+//! Keeps secret values out of what is written: a guest's words, the gate's, and those of errors.
+//!
+//! A secret is searched for as it is, in base64 at each of its three alignments, in hex, percent-encoded and JSON-escaped; also line by
+//! line, where it has several. This guards against a sink that is careless. One that wants to give a secret away that it was granted
+//! can write it backwards, or send it to a destination that it was granted, too.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::bindings::v0_1::words;
+use super::grant::Variable;
+
+/// A shorter secret is not searched for: it would be found where it isn't meant.
+const SHORTEST: usize = 8;
+/// Bytes of a text for people that are looked at. More would be cut off in any case.
+const LOOKED_AT: usize = 64 << 10;
+/// Bytes that one byte of a secret takes at most: `\u0041`.
+const WIDEST: usize = 6;
+
+/// Finds the secrets of one grant.
+#[derive(Debug, Default)]
+pub(super) struct Redactor {
+    search: Option<AhoCorasick>,
+    /// The variable of each pattern.
+    names: Vec<String>,
+    /// Bytes that a secret takes at most, in whatever form.
+    longest: usize,
+    /// Variables whose values can't be searched for.
+    unsearchable: Vec<String>,
+}
+
+impl Redactor {
+    /// For the variables of a grant.
+    pub(super) fn new(env: &[Variable]) -> Self {
+        let (mut names, mut patterns, mut longest, mut unsearchable) = (Vec::new(), Vec::new(), 0, Vec::new());
+        for variable in env.iter().filter(|variable| variable.secret) {
+            let whole = variable.value.trim();
+            let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
+            let mut needles: Vec<&str> = lines.clone().filter(|line| line.len() >= SHORTEST).collect();
+            if whole.len() < SHORTEST || (needles.is_empty() && lines.count() > 0) {
+                unsearchable.push(variable.name.clone());
+                continue;
+            }
+            needles.push(whole);
+            longest = longest.max(variable.value.len() * WIDEST);
+            for pattern in needles.into_iter().flat_map(forms) {
+                names.push(variable.name.clone());
+                patterns.push(pattern);
+            }
+        }
+        // Hex comes in both cases; that other forms are found in the wrong case does no harm.
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok();
+        if search.is_none() {
+            unsearchable.append(&mut names.clone());
+            unsearchable.dedup();
+        }
+        Self { search, names, longest, unsearchable }
+    }
+
+    /// Variables whose secret values can't be searched for, so that nothing of the guest's is shown.
+    pub(super) fn unsearchable(&self) -> &[String] {
+        &self.unsearchable
+    }
+
+    /// A guest's text for people: without secrets and control characters, and cut.
+    pub(super) fn words(&self, text: &str) -> String {
+        if !self.unsearchable.is_empty() {
+            return format!("(not shown: the secret in {} is too short to be found in it)", self.unsearchable.join(", "));
+        }
+        let bytes = text.as_bytes();
+        let looked_at = if bytes.len() > LOOKED_AT { self.cut(bytes, LOOKED_AT) } else { bytes.len() };
+        words(&String::from_utf8_lossy(&self.redact(bytes.get(..looked_at).unwrap_or_default())))
+    }
+
+    /// Puts the name of its variable in the place of each secret.
+    pub(super) fn redact<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        let found = self.find(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut clean, mut done) = (Vec::with_capacity(text.len()), 0);
+        for (place, name) in found {
+            clean.extend_from_slice(text.get(done..place.start).unwrap_or_default());
+            clean.extend_from_slice(b"(secret ");
+            clean.extend_from_slice(name.as_bytes());
+            clean.push(b')');
+            done = place.end;
+        }
+        clean.extend_from_slice(text.get(done..).unwrap_or_default());
+        Cow::Owned(clean)
+    }
+
+    /// Where a text can be cut, at `most` or before, so that no secret that begins before it is cut in two: not even one whose end is yet
+    /// to come.
+    pub(super) fn cut(&self, text: &[u8], most: usize) -> usize {
+        let most = most.min(text.len()).saturating_sub(self.longest);
+        let over = self.find(text).into_iter().find(|(place, _)| place.contains(&most));
+        over.map_or(most, |(place, _)| place.start)
+    }
+
+    /// Bytes by which a cut may lie before the end.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Places of secrets, in order and apart from each other, each with the name of a variable.
+    fn find(&self, text: &[u8]) -> Vec<(Range<usize>, &str)> {
+        let Some(search) = self.search.as_ref().filter(|search| search.patterns_len() > 0) else { return Vec::new() };
+        let mut found: Vec<(Range<usize>, &str)> = Vec::new();
+        for view in [None, Some(View::of(text, b'%', percent)), Some(View::of(text, b'\\', escape))] {
+            let seen = match &view {
+                None => text,
+                Some(View { origins, .. }) if origins.is_empty() => continue,
+                Some(View { bytes, .. }) => bytes,
+            };
+            let origin = |place: usize| view.as_ref().map_or(place, |view| view.origins.get(place).copied().unwrap_or(text.len()));
+            for hit in search.find_overlapping_iter(seen) {
+                let name = self.names.get(hit.pattern().as_usize()).map_or("", String::as_str);
+                found.push((origin(hit.start())..origin(hit.end()), name));
+            }
+        }
+        found.sort_by_key(|(place, _)| (place.start, place.end));
+        found.dedup_by(|next, before| {
+            let joined = next.0.start < before.0.end;
+            before.0.end = if joined { before.0.end.max(next.0.end) } else { before.0.end };
+            joined
+        });
+        found
+    }
+}
+
+/// What a secret looks like without escapes, which a [`View`] takes away.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let bytes = secret.as_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut forms = vec![bytes.to_vec(), hex.into_bytes()];
+    if secret.contains(' ') {
+        // As in a form of HTML.
+        forms.push(secret.replace(' ', "+").into_bytes());
+    }
+    for before in 0..3 {
+        // What stands before and after the secret goes into the characters at its ends.
+        let mut shifted = vec![0; before];
+        shifted.extend_from_slice(bytes);
+        let (first, last) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
+        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
+            forms.push(text.as_bytes().get(first..last).unwrap_or_default().to_vec());
+        }
+    }
+    forms
+}
+
+/// The bytes that an escape stands for, and its length.
+type Read = (Vec<u8>, usize);
+
+/// A text without its escapes, and where each byte comes from.
+struct View {
+    bytes: Vec<u8>,
+    /// One more than there are bytes; none at all in a text without escapes.
+    origins: Vec<usize>,
+}
+
+impl View {
+    /// `read` reads an escape at the beginning of a text.
+    fn of(text: &[u8], mark: u8, read: fn(&[u8]) -> Option<Read>) -> Self {
+        let mut view = Self { bytes: Vec::new(), origins: Vec::new() };
+        if !text.contains(&mark) {
+            return view;
+        }
+        let mut place = 0;
+        while let Some(rest) = text.get(place..).filter(|rest| !rest.is_empty()) {
+            let plain = || (rest.first().copied().into_iter().collect(), 1);
+            let (bytes, length) = Some(rest).filter(|rest| rest.starts_with(&[mark])).and_then(read).unwrap_or_else(plain);
+            view.origins.extend(std::iter::repeat_n(place, bytes.len()));
+            view.bytes.extend(bytes);
+            place += length;
+        }
+        view.origins.push(text.len());
+        view
+    }
+}
+
+/// `%41` (RFC 3986, section 2.1).
+fn percent(text: &[u8]) -> Option<Read> {
+    let digits = text.get(1..3)?;
+    let byte = u8::try_from(hexadecimal(digits)?).ok()?;
+    Some((vec![byte], 3))
+}
+
+/// `\n`, `\"`, `\u0041` and the like (RFC 8259, section 7).
+fn escape(text: &[u8]) -> Option<Read> {
+    let unit = |text: &[u8]| text.strip_prefix(b"\\u").and_then(|rest| hexadecimal(rest.get(..4)?)).and_then(|unit| u16::try_from(unit).ok());
+    let Some(first) = unit(text) else {
+        let byte = match text.get(1)? {
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'b' => 8,
+            b'f' => 12,
+            other => *other,
+        };
+        return Some((vec![byte], 2));
+    };
+    let pair = text.get(6..).and_then(unit).and_then(|second| char::decode_utf16([first, second]).next()?.ok()).filter(|c| c.len_utf16() == 2);
+    let (character, length) = match pair {
+        Some(character) => (character, 12),
+        None => (char::from_u32(first.into())?, 6),
+    };
+    Some((character.to_string().into_bytes(), length))
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u32::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(secrets: &[&str]) -> Redactor {
+        let variable = |(n, value): (usize, &&str)| Variable { name: format!("S{n}"), value: (*value).to_owned(), secret: true };
+        Redactor::new(&secrets.iter().enumerate().map(variable).collect::<Vec<_>>())
+    }
+
+    /// Knuth's MMIX generator: the same numbers on every machine.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) as usize % limit
+        }
+
+        fn text(&mut self, length: usize) -> String {
+            let alphabet: Vec<char> = "abcXYZ0189 +/%\\\"'{}=&-_.é\u{1F600}\t".chars().collect();
+            (0..length).map(|_| alphabet[self.below(alphabet.len())]).collect()
+        }
+    }
+
+    fn percent_encode(secret: &str, which: impl Fn(u8) -> bool) -> String {
+        secret.bytes().map(|b| if which(b) || !b.is_ascii() { format!("%{b:02X}") } else { char::from(b).to_string() }).collect()
+    }
+
+    /// Each encoding of a secret between two texts.
+    fn encoded(secret: &str, before: &str, after: &str) -> Vec<String> {
+        let all = format!("{before}{secret}{after}");
+        let json = serde_json::to_string(&all).unwrap();
+        // What stands around an escape doesn't begin one itself.
+        let (before, after) = ([before, after]).map(|text| text.replace(['%', '\\'], "-")).into();
+        let units: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        vec![
+            all.clone(),
+            json,
+            format!("{before}{units}{after}"),
+            STANDARD_NO_PAD.encode(&all),
+            URL_SAFE_NO_PAD.encode(&all),
+            all.bytes().map(|b| format!("{b:02x}")).collect(),
+            all.bytes().map(|b| format!("{b:02X}")).collect(),
+            format!("{before}{}{after}", percent_encode(secret, |_| true)),
+            format!("{before}{}{after}", percent_encode(secret, |b| !b.is_ascii_alphanumeric()).to_lowercase()),
+            format!("{before}{}{after}", percent_encode(secret, |b| !b.is_ascii_alphanumeric() && b != b' ').replace(' ', "+")),
+            format!("{before}{}{after}", percent_encode(&STANDARD_NO_PAD.encode(secret), |b| !b.is_ascii_alphanumeric())),
+        ]
+    }
+
+    #[test]
+    fn a_random_secret_in_any_encoding_inside_of_random_text_never_comes_through() {
+        let mut random = Random(1);
+        for round in 0..300 {
+            let length = SHORTEST + random.below(40);
+            let secret = random.text(length).trim().to_owned();
+            if secret.len() < SHORTEST {
+                continue;
+            }
+            let redactor = redactor(&["another-secret", &secret]);
+            let (before, after) = (random.below(30), random.below(30));
+            let (before, after) = (random.text(before), random.text(after));
+            for text in encoded(&secret, &before, &after) {
+                let clean = redactor.redact(text.as_bytes());
+                let clean = String::from_utf8_lossy(&clean).into_owned();
+                assert!(clean.contains("(secret S1)"), "round {round}: {secret:?} in {text:?} became {clean:?}");
+                assert!(!clean.contains(&secret), "round {round}: {secret:?} is in {clean:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_without_a_secret_stays_as_it_is() {
+        let redactor = redactor(&["hunter2-hunter2"]);
+        for text in ["hunter2", "100% \\ done %zz \\u00", "", "hunter2-hunter"] {
+            assert_eq!(redactor.redact(text.as_bytes()), text.as_bytes());
+        }
+        assert_eq!(redactor.redact(b"a hunter2-hunter2, b").as_ref(), b"a (secret S0), b");
+    }
+
+    #[test]
+    fn each_line_of_a_secret_of_many_lines_is_found_alone() {
+        let redactor = redactor(&["-----BEGIN KEY-----\nMC4CAQAwBQYDK2Vw\nend\n"]);
+        assert_eq!(redactor.words("it has MC4CAQAwBQYDK2Vw."), "it has (secret S0).");
+        assert!(redactor.unsearchable().is_empty());
+    }
+
+    #[test]
+    fn a_secret_too_short_to_be_searched_for_silences_all() {
+        for short in ["1234567", "abc\ndefgh", " 1234567 "] {
+            let redactor = redactor(&["long-enough-secret", short]);
+            assert_eq!(redactor.unsearchable(), ["S1"], "{short}");
+            assert!(redactor.words("anything").starts_with("(not shown: the secret in S1"), "{short}");
+        }
+        let open = Variable { name: "OPEN".into(), value: "x".into(), secret: false };
+        assert_eq!(Redactor::new(&[open]).words("x"), "x");
+    }
+
+    #[test]
+    fn a_cut_goes_through_no_secret() {
+        let secret = "0123456789abcdef";
+        let redactor = redactor(&[secret]);
+        for before in 0..400 {
+            let text = format!("{}{secret}{}", "x".repeat(before), "y".repeat(150));
+            for end in [text.len(), before + 3, before + secret.len() + 7] {
+                let text = &text.as_bytes()[..end];
+                let cut = redactor.cut(text, 300);
+                assert!(cut <= before || cut >= before + secret.len(), "{before} {end} {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_before_it_is_searched() {
+        let secret = "s".repeat(5_000);
+        let text = format!("{}{}", format!("{secret} ").repeat(13), "rest");
+        let words = redactor(&[&secret]).words(&text);
+        assert!(words.len() < 2_100 && !words.contains("sssss"), "{words}");
+    }
+}
