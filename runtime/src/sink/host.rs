@@ -1,19 +1,20 @@
 //! The host's side of one instance: what its imports reach.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Engine, ResourceLimiter, Result, Store};
+use wasmtime::{Engine, ResourceLimiter, Result, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::relay::Item;
 
 use super::bindings::v0_1::{self, http_import, raw_event};
+use super::clock;
 use super::grant::Grant;
 use super::http::{self, Gate};
 use super::output::{Output, Target, Voice};
@@ -29,6 +30,8 @@ const PARTS: usize = 100;
 const MEMORIES: usize = 10;
 /// What a guest may hold of the host's at a time: streams, timers, pollables.
 const HANDLES: usize = 1_024;
+/// Ticks of the clock that a call may compute before its thread yields to all others: a second.
+const PATIENCE: u32 = 20;
 /// Bytes of randomness a call.
 const RANDOM: u64 = 1 << 20;
 /// The part of a guest's memory that the answers of one `send-all` may take: one of so many.
@@ -54,6 +57,8 @@ pub(super) struct Host {
 pub(super) struct Conduct {
     /// A request was started whose end is unknown, or that had an answer.
     pub(super) asked: AtomicBool,
+    /// Ticks of the clock that it was computing at.
+    ticks: AtomicU32,
     /// Since when the call is waiting in http, and how long it was before.
     waits: Mutex<(Option<Instant>, Duration)>,
 }
@@ -111,7 +116,14 @@ pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
     store.set_hostcall_fuel(most);
     store.set_max_component_handles(HANDLES);
     // The epoch makes a busy guest give way at each tick, so that a time-out around it is seen.
-    store.epoch_deadline_async_yield_and_update(1);
+    store.epoch_deadline_callback(|context| {
+        let Host { gate, conduct, .. } = context.data();
+        // Where it only describes itself, the thread is not its own.
+        if gate.is_some() && conduct.ticks.fetch_add(1, Ordering::Relaxed) == PATIENCE {
+            clock::yield_to_others();
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
     store
 }
 
@@ -221,6 +233,11 @@ impl Conduct {
         *waits = (None, waits.1 + began.elapsed());
         drop(waits);
         answer
+    }
+
+    /// Whether it was computing for most of a time.
+    pub(super) fn computed(&self, time: Duration) -> bool {
+        clock::TICK * self.ticks.load(Ordering::Relaxed) > time / 2
     }
 
     /// How long the call has waited in http.

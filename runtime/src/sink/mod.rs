@@ -27,6 +27,7 @@ mod runner;
 mod slot;
 mod term;
 mod version;
+mod wear;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use super::host::{Conduct, Host, store};
 use super::http::{Gate, Network};
 use super::output::Target;
 use super::slot::{Opened, Slot};
+use super::wear::{Wear, rest};
 use super::{Blueprint, Term, Version};
 
 /// Batches where neither the grant nor the sink says otherwise.
@@ -29,12 +30,17 @@ pub struct Sink {
     term: Term,
     network: Network,
     instance: Option<Instance>,
+    /// Calls in a row that were ended while they computed.
+    burnt: u32,
     slot: Slot,
 }
 
 pub(super) struct Instance {
     store: Store<Host>,
     world: World,
+    /// When it was opened, with how many bytes of memory, and how many batches it was handed since.
+    opened: (Instant, usize),
+    batches: u32,
 }
 
 impl Sink {
@@ -50,7 +56,7 @@ impl Sink {
     pub fn of(version: Version) -> Self {
         let (term, network, slot) = (Term::endless(), Network::default(), Slot::new(version.clone()));
         let gate = Gate::new(&version.name, version.grant.clone(), term.clone(), &network);
-        Self { gate, version, term, network, instance: None, slot }
+        Self { gate, version, term, network, instance: None, burnt: 0, slot }
     }
 
     /// Its name.
@@ -88,7 +94,7 @@ impl Sink {
 
     /// Bytes of memory of the instance that serves.
     pub fn memory(&self) -> usize {
-        self.instance.as_ref().map_or(0, |instance| instance.store.data().memory.used)
+        self.instance.as_ref().map_or(0, Instance::memory)
     }
 
     /// Lets the version in the slot serve, and closes the one before.
@@ -98,6 +104,29 @@ impl Sink {
         self.gate.cut();
         info!(sink = &*version.name, digest = %version.digest(), "The next version of the sink has taken over.");
         (self.version, self.gate, self.instance) = (version, gate, Some(instance));
+    }
+
+    /// Closes an instance that has served for long enough.
+    async fn retire(&mut self) {
+        let limit = self.version.grant.limits.memory;
+        let Some(wear) = self.instance.as_ref().map(Instance::wear).filter(|wear| wear.is_over(limit)) else { return };
+        debug!(sink = &*self.version.name, ?wear, "A fresh instance takes the place of one that has served for long.");
+        self.close().await;
+    }
+
+    /// Lets a sink rest that computes until its time is over, again and again.
+    fn weigh(&mut self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Broken { reason, maybe_sent, cause, after: Some(limit) } => {
+                self.burnt = self.burnt.saturating_add(1);
+                Outcome::Broken { reason, maybe_sent, cause, after: rest(self.burnt, limit) }
+            }
+            Outcome::Broken { .. } => outcome,
+            outcome => {
+                self.burnt = 0;
+                outcome
+            }
+        }
     }
 
     /// An instance that opened, of the version that serves.
@@ -114,7 +143,10 @@ pub(super) async fn fresh(version: &Version, gate: &Gate) -> Result<Instance, Ou
     let (limit, conduct) = instance.begin(version.grant.limits.call, Vec::new());
     let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
     match within(limit, &conduct, "open", opened).await {
-        Ok(Ok(())) => Ok(instance),
+        Ok(Ok(())) => {
+            instance.opened = (Instant::now(), instance.memory());
+            Ok(instance)
+        }
         Ok(Err(error)) => Err(v0_1::refusal(error, &|text| version.voice.redactor.words(text))),
         Err(broke) => Err(broke.into_outcome()),
     }
@@ -127,10 +159,19 @@ async fn instantiate(version: &Version, gate: &Gate) -> Result<Instance, Broke> 
     let conduct = host.conduct.clone();
     let mut store = store(&blueprint.engine, host);
     let world = within(grant.limits.call, &conduct, "its start", blueprint.world.instantiate_async(&mut store)).await?;
-    Ok(Instance { store, world })
+    Ok(Instance { store, world, opened: (Instant::now(), 0), batches: 0 })
 }
 
 impl Instance {
+    fn memory(&self) -> usize {
+        self.store.data().memory.used
+    }
+
+    fn wear(&self) -> Wear {
+        let (since, fresh) = self.opened;
+        Wear { age: since.elapsed(), batches: self.batches, memory: self.memory(), fresh }
+    }
+
     /// Sets the clock and the batch for a call.
     fn begin(&mut self, limit: Duration, items: Vec<Arc<Item>>) -> (Duration, Arc<Conduct>) {
         let conduct = Arc::new(Conduct::default());
@@ -143,6 +184,7 @@ impl Instance {
 
     async fn save(&mut self, limit: Duration, attempt: Attempt, items: &[Arc<Item>], words: Words<'_>) -> Result<Outcome, Broke> {
         let (limit, conduct) = self.begin(limit, items.to_vec());
+        self.batches = self.batches.saturating_add(1);
         let labels: Vec<_> = items.iter().map(|item| v0_1::labels(&item.event)).collect();
         let events: Vec<_> = items.iter().zip(&labels).map(|(item, labels)| v0_1::event(&item.event, labels)).collect();
         let call = self.world.kubedl_events_event_sink().call_save_events(&mut self.store, v0_1::batch(attempt), &events);
@@ -172,31 +214,31 @@ impl Destination for Sink {
                 self.instance = Some(instance);
                 Outcome::Stored(Vec::new())
             }
-            Err(outcome) => outcome,
+            Err(outcome) => self.weigh(outcome),
         }
     }
 
     async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
         self.take_over().await;
+        self.retire().await;
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => match self.fresh().await {
                 Ok(instance) => instance,
                 // No event is to blame: none was handed over.
-                Err(Outcome::Broken { reason, .. }) => return Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting, after: None },
-                Err(outcome) => return outcome,
+                Err(Outcome::Broken { reason, after, .. }) => {
+                    return self.weigh(Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting, after });
+                }
+                Err(outcome) => return self.weigh(outcome),
             },
         };
         let redactor = &self.version.voice.redactor;
-        match instance.save(self.version.grant.limits.call, attempt, items, &|text| redactor.words(text)).await {
-            Ok(outcome) => {
-                if !matches!(outcome, Outcome::Broken { .. }) {
-                    self.instance = Some(instance);
-                }
-                outcome
-            }
-            Err(broke) => broke.into_outcome(),
+        let saved = instance.save(self.version.grant.limits.call, attempt, items, &|text| redactor.words(text)).await;
+        let outcome = saved.unwrap_or_else(Broke::into_outcome);
+        if !matches!(outcome, Outcome::Broken { .. }) {
+            self.instance = Some(instance);
         }
+        self.weigh(outcome)
     }
 
     async fn close(&mut self) {
@@ -219,11 +261,14 @@ struct Broke {
     reason: String,
     maybe_sent: bool,
     cause: Cause,
+    /// The time that it burnt, if it computed until that was over.
+    burnt: Option<Duration>,
 }
 
 impl Broke {
     fn into_outcome(self) -> Outcome {
-        Outcome::Broken { reason: self.reason, maybe_sent: self.maybe_sent, cause: self.cause, after: None }
+        let Self { reason, maybe_sent, cause, burnt } = self;
+        Outcome::Broken { reason, maybe_sent, cause, after: burnt }
     }
 }
 
@@ -233,12 +278,13 @@ async fn within<T>(limit: Duration, conduct: &Conduct, what: &str, call: impl Fu
     let maybe_sent = conduct.asked.load(Ordering::Relaxed);
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent, cause: Cause::Sink }),
+        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent, cause: Cause::Sink, burnt: None }),
         Err(_) => {
             let waiting = conduct.waited() * 2 > limit;
             let place = if waiting { ", waiting for the destination" } else { "" };
             let cause = if waiting { Cause::Waiting } else { Cause::Sink };
-            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent, cause })
+            let burnt = conduct.computed(limit).then_some(limit);
+            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent, cause, burnt })
         }
     }
 }

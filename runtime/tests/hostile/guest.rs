@@ -80,7 +80,7 @@ impl Guest {
     }
 }
 
-const FOREVER: &str = "(loop $l (br $l)) unreachable";
+pub const FOREVER: &str = "(loop $l (br $l)) unreachable";
 
 /// Tries: nothing, to prove that the guests of these tests are sinks
 /// Ends: its events are stored
@@ -100,6 +100,33 @@ async fn an_endless_loop_in_a_call_ends_at_its_limit() {
         let reason = guest.broken("limits: {call: 300ms}\n").await;
         assert!(reason.contains("longer than 300 ms"), "{reason}");
     }
+}
+
+/// Tries: to burn the processor in each call
+/// Ends: after a second its thread goes behind all others; it rests between calls, for longer each time, up to five minutes
+#[test]
+fn a_sink_that_burns_the_processor_goes_behind_all_others_and_rests() {
+    // On a thread of its own, as a sink's is: its priority is lowered for good.
+    let burn = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut sink = Guest { save: FOREVER, ..Guest::default() }.sink("limits: {call: 2s}\n").await;
+            let mut rests = Vec::new();
+            for _ in 0..3 {
+                let Outcome::Broken { after, .. } = save(&mut sink, &["hello"]).await else { panic!("it ended") };
+                rests.push(after.map(|rest| rest.as_secs()));
+            }
+            rests
+        })
+    };
+    let nice = || {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        // proc(5): field 19 is the nice value; the name in field 2 may have spaces.
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().to_owned()
+    };
+    let (rests, nice) = std::thread::spawn(move || (burn(), nice())).join().unwrap();
+    assert_eq!(rests, [None, Some(2), Some(4)]);
+    assert_eq!(nice, "15");
 }
 
 /// Tries: to compute for ever when it is closed
@@ -138,6 +165,17 @@ async fn memory_and_tables_stop_growing_at_the_limit() {
     let mut sink = Guest { save, more: "(table 1 funcref)".to_owned(), ..Guest::default() }.sink("limits: {memory: 16MiB}\n").await;
     assert_eq!(crate::save(&mut sink, &["hello"]).await, Outcome::Stored(vec![]));
     assert!(sink.memory() <= 16 << 20, "{}", sink.memory());
+}
+
+/// Tries: to grow a little with each batch, and never to give memory back
+/// Ends: a fresh instance takes its place before the limit is reached; no batch is lost
+#[tokio::test]
+async fn an_instance_that_leaks_is_replaced_in_time() {
+    let save_leak = "(if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable)) i32.const 1024";
+    let mut sink = Guest { save: save_leak, ..Guest::default() }.sink("limits: {memory: 16MiB}\n").await;
+    for batch in 0..100 {
+        assert_eq!(save(&mut sink, &["hello"]).await, Outcome::Stored(vec![]), "batch {batch}");
+    }
 }
 
 /// Tries: to fail where the host puts events into its memory, or to give a place outside of it

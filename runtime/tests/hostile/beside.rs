@@ -1,0 +1,79 @@
+//! What hostile sinks do to a good one beside them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use testkit::apiserver::ApiServer;
+use testkit::load::{Account, Load, Put};
+use testkit::program::Start;
+use testkit::sls;
+
+use crate::guest::{FOREVER, Guest};
+
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Runs of each kind, one after the other in turn.
+const RUNS: usize = 3;
+
+/// Starts the service on an empty journal with aliyun-sls, and these sinks beside it; gives how fast aliyun-sls stored everything, in events a second,
+/// and the most memory that the process had.
+fn rate(server: &ApiServer, put: &[Put], hostile: &[(&str, Guest)]) -> (f64, u64) {
+    let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
+    let sls = sls::Server::start(sls::Options::default()).unwrap();
+    let start =
+        Start::new(Path::new(env!("CARGO_BIN_EXE_kubedl-events")), folder.path(), "log").to_sls(&sls).with("--kubeconfig", &server.kubeconfig);
+    let start = hostile.iter().fold(start, |start, (name, guest)| {
+        let path = folder.path().join(format!("{name}.wasm"));
+        std::fs::write(&path, guest.component()).unwrap();
+        start.with("--event-storage", path)
+    });
+    let began = Instant::now();
+    let program = start.start().unwrap();
+    let stored = sls.wait_for(put.len(), PATIENCE).unwrap();
+    let account = Account::of(put, &stored);
+    let memory = program.peak_memory().unwrap();
+    let log = program.log().unwrap();
+    program.kill().unwrap();
+    // A list is in the order of names, so the order says nothing here.
+    assert_eq!((account.missing, account.doubled, account.foreign), (vec![], vec![], 0), "{log}");
+    for (name, _) in hostile {
+        assert!(log.contains(&format!("\"sink\":\"{name}\"")), "{name} took no part: {log}");
+    }
+    let first = stored.iter().map(|log| log.arrived).min().unwrap();
+    let last = stored.iter().map(|log| log.arrived).max().unwrap();
+    assert!(first >= began);
+    (stored.len() as f64 / (last - first).as_secs_f64(), memory)
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// Tries: to take the processor, the memory or the log from a good sink beside it: by computing for ever, growing, and trapping at each batch
+/// Ends: the good sink stores everything once, nearly as fast as alone
+#[test]
+fn a_good_sink_beside_hostile_ones_stores_everything_and_keeps_its_pace() {
+    let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
+    let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
+    Load::set_up(&server).unwrap();
+    // More of them show how it goes on; the first second is the worst.
+    let events = std::env::var("EVENTS").map_or(12_000, |events| events.parse().unwrap());
+    let put = Load::start(&server, folder.path(), events, 0.0, 0).unwrap().finish().unwrap();
+    let grow = "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
+    let hostile = [
+        ("burner", Guest { save: FOREVER, ..Guest::default() }),
+        ("grower", Guest { save: grow, ..Guest::default() }),
+        ("trapper", Guest { save: "unreachable", ..Guest::default() }),
+    ];
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        alone.push(rate(&server, &put, &[]).0);
+        let (rate, memory) = rate(&server, &put, &hostile);
+        beside.push(rate);
+        assert!(memory < 400 << 20, "{} MiB", memory >> 20);
+    }
+    let ratio = median(beside.clone()) / median(alone.clone());
+    println!("alone {alone:.0?}, beside {beside:.0?} events a second: ratio {ratio:.2}");
+    // Within a tenth on a machine that has nothing else to do; a busy one moves either figure more than that.
+    assert!(ratio > 0.6, "alone {alone:.0?}, beside {beside:.0?}");
+}
