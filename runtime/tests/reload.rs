@@ -269,7 +269,7 @@ async fn a_rotated_secret_and_a_changed_grant_are_used_within_seconds() {
     let secret = Volume::new(&stage.folder.path().join("secret")).unwrap();
     secret.write(&[("token", b"one")]).unwrap();
     let token = secret.folder().join("token");
-    stage.grant("probe", &format!("env: {{TOKEN: {{file: {}, secret: false}}}}\n", token.display()));
+    stage.grant("probe", &format!("env: {{TOKEN: {{file: {}, secret: false}}, KEY: {{value: a-hidden-key, secret: true}}}}\n", token.display()));
     stage.volume.write(&[("probe.wasm", &probe())]).unwrap();
     let mut program = stage.probe("log");
     teller.tell("show TOKEN").await;

@@ -48,6 +48,14 @@ impl Voice {
         }
     }
 
+    /// Says what was left out and has yet to be said. To be called when an instance is closed, since the process may end then.
+    pub(super) fn settle(&self) {
+        let rest = self.rate.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        if rest != Dropped::default() {
+            self.tell(rest);
+        }
+    }
+
     fn tell(&self, Dropped { lines, bytes }: Dropped) {
         warn!(sink = &*self.sink, lines, bytes, "The sink says more than the log takes: these lines were left out.");
     }
@@ -55,10 +63,7 @@ impl Voice {
 
 impl Drop for Voice {
     fn drop(&mut self) {
-        let rest = self.rate.get_mut().unwrap_or_else(PoisonError::into_inner).rest();
-        if rest != Dropped::default() {
-            self.tell(rest);
-        }
+        self.settle();
     }
 }
 

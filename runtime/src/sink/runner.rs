@@ -253,6 +253,7 @@ impl Destination for Sink {
             }
             Err(broke) => debug!(sink = &*self.version.name, "The sink could not be closed: {}.", broke.reason),
         }
+        self.version.voice.settle();
     }
 }
 
