@@ -50,7 +50,7 @@ fn attacks() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut table = "| a sink | and | test |\n|---|---|---|\n".to_owned();
+    let mut table = "| what is tried | how it ends | test |\n|---|---|---|\n".to_owned();
     for file in files {
         let (mut tries, mut ends, mut is_test) = (None, None, false);
         for line in std::fs::read_to_string(&file).unwrap().lines() {

@@ -54,8 +54,22 @@ pub fn has_go() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Builds the API server, its generator of load and the kubelet's writer of volumes, unless they are built from the same sources already.
+/// Builds the API server.
 pub fn apiserver(root: &Path) -> anyhow::Result<()> {
+    let version = "k8s.io/component-base/version";
+    let flags = format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37");
+    of_kubernetes(root, "kube-test-apiserver", ".", "building the real API server (about 6 minutes the first time)", &flags)
+}
+
+/// Builds the API server, its generator of load and the kubelet's writer of volumes.
+pub fn kubernetes(root: &Path) -> anyhow::Result<()> {
+    apiserver(root)?;
+    of_kubernetes(root, "loadgen", "./loadgen", "building the generator of load", "-s -w")?;
+    of_kubernetes(root, "atomicwriter", "./atomicwriter", "building the writer of volumes", "-s -w")
+}
+
+/// Builds a program of the API server's Go module, unless it is built from the same sources already: to ask Go that takes seconds.
+fn of_kubernetes(root: &Path, name: &str, package: &str, what: &str, flags: &str) -> anyhow::Result<()> {
     let folder = root.join("testkit/apiserver");
     let target = root.join("target/testkit");
     fs::create_dir_all(&target)?;
@@ -63,20 +77,16 @@ pub fn apiserver(root: &Path) -> anyhow::Result<()> {
         bail!("the real API server of the tests is built with Go, which is not on this machine: install Go 1.26 or newer");
     }
     let mut hasher = DefaultHasher::new();
-    for file in ["main.go", "go.mod", "go.sum", "loadgen/main.go", "atomicwriter/main.go"] {
+    for file in ["go.mod", "go.sum", &format!("{package}/main.go")] {
         fs::read(folder.join(file)).with_context(|| format!("testkit/apiserver/{file}"))?.hash(&mut hasher);
     }
-    let stamp = target.join("apiserver.stamp");
+    flags.hash(&mut hasher);
+    let stamp = target.join(format!("{name}.stamp"));
     let wanted = format!("{:016x}", hasher.finish());
-    let built = ["kube-test-apiserver", "loadgen", "atomicwriter"].iter().all(|name| target.join(name).is_file());
-    if built && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+    if target.join(name).is_file() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    let version = "k8s.io/component-base/version";
-    let flags = format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37");
-    go(&folder, &target, "building the real API server (about 6 minutes the first time)", &flags, "kube-test-apiserver", ".")?;
-    go(&folder, &target, "building the generator of load", "-s -w", "loadgen", "./loadgen")?;
-    go(&folder, &target, "building the writer of volumes", "-s -w", "atomicwriter", "./atomicwriter")?;
+    go(&folder, &target, what, flags, name, package)?;
     Ok(fs::write(stamp, wanted)?)
 }
 

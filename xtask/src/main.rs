@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Task::Demo => demo(),
         Task::Test => test::run(&root()),
         Task::Sinks => build::sinks(&root()),
-        Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::apiserver(&root())),
+        Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::kubernetes(&root())),
         Task::Chaos { release, flags } => chaos(release, &flags),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
@@ -100,7 +100,7 @@ fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
     use std::os::unix::process::CommandExt;
     let root = root();
     build::sinks(&root)?;
-    build::apiserver(&root)?;
+    build::kubernetes(&root)?;
     let mut arguments = vec!["build", "--workspace", "--bins", "--locked"];
     if release {
         arguments.push("--release");
@@ -116,7 +116,7 @@ fn bench(filter: Option<&str>) -> anyhow::Result<()> {
     let root = root();
     build::sinks(&root)?;
     build::guests(&root)?;
-    build::apiserver(&root)?;
+    build::kubernetes(&root)?;
     step::cargo(&root, "building with --release", &["build", "--release", "--workspace", "--bins", "--locked"])?;
     let mut command = Command::new(step::cargo_program());
     command.current_dir(&root).args(["bench", "--package", "kubedl-events", "--bench", "figures"]);

@@ -21,7 +21,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     build::sinks(root)?;
     build::guests(root)?;
-    build::apiserver(root)?;
+    build::kubernetes(root)?;
     build::reader(root)?;
     step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
     step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;

@@ -79,8 +79,10 @@ impl Network {
         self.refused_names.iter().any(|(name, at)| name.eq_ignore_ascii_case(host) && *at == port)
     }
 
+    /// An API server on this machine may listen at each of its loopback addresses, whichever of them the kubeconfig names.
     pub(super) fn refuses_address(&self, address: IpAddr, port: u16) -> bool {
-        self.refused_addresses.contains(&SocketAddr::new(address, port))
+        let local = |refused: &SocketAddr| refused.ip().is_loopback() && refused.port() == port;
+        self.refused_addresses.contains(&SocketAddr::new(address, port)) || (address.is_loopback() && self.refused_addresses.iter().any(local))
     }
 }
 

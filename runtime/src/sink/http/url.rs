@@ -43,7 +43,74 @@ fn plain_port(text: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Pieces that readers of URLs differ about.
+    fn piece() -> impl Strategy<Value = String> {
+        let sly = prop::sample::select(vec![
+            "http://",
+            "https:",
+            "//",
+            "/",
+            "\\",
+            "@",
+            ":",
+            "?",
+            "#",
+            "[",
+            "]",
+            "%2e",
+            "%00",
+            ".",
+            "..",
+            "0x7f",
+            "0177",
+            "127.1",
+            "2130706433",
+            "127.0.0.1",
+            "[::1]",
+            "::ffff:1.2.3.4",
+            "%25",
+            "*",
+            "example.com",
+            "xn--a",
+            "_",
+            "-",
+            ":80",
+            ":0443",
+            ";",
+            "&",
+            "\t",
+            "\r\n",
+            " ",
+            "\u{3002}",
+            "\u{ff0e}",
+            "\u{ad}",
+        ]);
+        prop_oneof![sly.prop_map(str::to_owned), "[a-zA-Z0-9.-]{1,12}", any::<char>().prop_map(String::from)]
+    }
+
+    proptest! {
+        /// The other reader follows the URL standard (url.spec.whatwg.org), as browsers do.
+        #[test]
+        fn what_is_taken_is_read_in_the_same_way_by_another_reader(begin in "(https?://)?", pieces in prop::collection::vec(piece(), 0..8)) {
+            let text = begin + &pieces.concat();
+            if let Ok((built, authority)) = parse(&text) {
+                let again = parse(&built.to_string());
+                prop_assert_eq!(again.as_ref().map(|(_, authority)| authority), Ok(&authority), "{}", built);
+                match url::Url::parse(&text) {
+                    Ok(other) => {
+                        let port = other.port_or_known_default();
+                        prop_assert_eq!((other.scheme(), other.host_str(), port), (authority.scheme.as_str(), Some(&*authority.host), Some(authority.port)), "{}", text);
+                    }
+                    // Punycode that decodes to nothing: a name that can be looked up in vain, and no other's.
+                    Err(why) => prop_assert!(authority.host.contains("xn--"), "{text}: {why}"),
+                }
+            }
+        }
+    }
 
     #[test]
     fn odd_forms_are_refused() {
