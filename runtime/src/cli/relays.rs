@@ -81,7 +81,8 @@ fn announce(serving: &Version, began: Instant) {
     // A variable that is secret may be a part of a host's name.
     let http = words(grant, &hosts.join(" "));
     let ready_ms = began.elapsed().as_millis() as u64;
-    info!(sink = name, version, %digest, grant = source, env = ?grant.env, http, ready_ms, "Sink is ready to open.");
+    let (memory_mib, call_ms, http_width) = (grant.limits.memory >> 20, grant.limits.call.as_millis() as u64, grant.limits.http_width);
+    info!(sink = name, version, %digest, grant = source, env = ?grant.env, http, memory_mib, call_ms, http_width, ready_ms, "Sink is ready to open.");
     if grant.source.is_none() {
         warn!(sink = name, "The sink has no grant: put {name}.yaml into a --grant-dir to give it env and hosts.");
     }
