@@ -1,52 +1,22 @@
 //! An HTTP proxy that tunnels (CONNECT, RFC 9110, section 9.3.6), and says who asked it for what.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::web;
+use crate::web::{Web, read_head};
 
-/// Listens on a port of its own of 127.0.0.1 until the process ends.
-#[derive(Debug)]
-pub struct ConnectProxy {
-    address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl ConnectProxy {
-    /// Tunnels to this address, whatever it is asked for: so a test needs no names.
-    ///
-    /// # Errors
-    /// When no port can be bound.
-    pub fn start(to: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let (address, heads) = (listener.local_addr()?, Arc::<Mutex<Vec<String>>>::default());
-        let seen = Arc::clone(&heads);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let seen = Arc::clone(&seen);
-                thread::spawn(move || tunnel(client, to, &seen));
-            }
-        });
-        Ok(Self { address, heads })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The heads of all requests so far.
-    #[must_use]
-    pub fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// Tunnels to this address, whatever it is asked for: so a test needs no names.
+///
+/// # Errors
+/// When no port can be bound.
+pub fn start(to: SocketAddr) -> io::Result<Web> {
+    Web::serve(move |client, seen| tunnel(client, to, seen))
 }
 
 fn tunnel(mut client: TcpStream, to: SocketAddr, seen: &Mutex<Vec<String>>) -> io::Result<()> {
-    let head = web::read_head(&mut client)?;
+    let head = read_head(&mut client)?;
     let tunnels = head.starts_with("CONNECT ");
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(head);
     if !tunnels {

@@ -52,7 +52,7 @@ impl Web {
         })
     }
 
-    fn serve(handle: impl Fn(TcpStream, &Mutex<Vec<String>>) -> io::Result<()> + Send + Sync + 'static) -> io::Result<Self> {
+    pub(crate) fn serve(handle: impl Fn(TcpStream, &Mutex<Vec<String>>) -> io::Result<()> + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (address, heads) = (listener.local_addr()?, Arc::<Mutex<Vec<String>>>::default());
         let (seen, handle) = (Arc::clone(&heads), Arc::new(handle));

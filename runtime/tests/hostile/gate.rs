@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kubedl_events::relay::Outcome;
 use testkit::apiserver::{ApiServer, client};
-use testkit::connect_proxy::ConnectProxy;
+use testkit::connect_proxy;
 use testkit::program::Start;
 use testkit::web::{Authority, Web};
 
@@ -254,7 +254,7 @@ fn a_client_certificate_is_shown_and_its_key_is_not() {
 #[test]
 fn the_operators_proxy_is_asked_for_granted_names_only() {
     let (folder, _, web) = with_tls(false, &["sls.example.com", "localhost"]);
-    let proxy = ConnectProxy::start(web.address()).unwrap();
+    let proxy = connect_proxy::start(web.address()).unwrap();
     let local = format!("https://localhost:{}", web.port());
     let hosts = ["https://sls.example.com", "https://169.254.169.254", "https://metadata.google.internal", "https://[::ffff:a9fe:a9fe]", &local];
     let messages = [hosts[0], "https://evil.example.com", hosts[1], hosts[2], hosts[3], hosts[4]].map(|host| format!("get {host}/"));

@@ -38,6 +38,10 @@ impl Sink {
     }
 }
 
+fn broken(reason: &str, maybe_sent: bool, cause: Cause) -> Outcome {
+    Outcome::Broken { reason: reason.to_owned(), maybe_sent, cause, after: None }
+}
+
 impl Destination for Sink {
     fn limits(&self) -> Limits {
         Limits { events: BATCH, bytes: usize::MAX }
@@ -60,19 +64,17 @@ impl Destination for Sink {
         sleep(Duration::from_millis(latency)).await;
         if down {
             return match mood % 3 {
-                _ if bug == Some(Bug::PoisonOnOutage) => {
-                    Outcome::Broken { reason: "no connection".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None }
-                }
+                _ if bug == Some(Bug::PoisonOnOutage) => broken("no connection", false, Cause::Sink),
                 0 => Outcome::Retry { reason: "down".to_owned(), after: None },
                 1 => {
                     sleep(Duration::from_secs(10)).await;
-                    Outcome::Broken { reason: "took too long".to_owned(), maybe_sent: true, cause: Cause::Waiting, after: None }
+                    broken("took too long", true, Cause::Waiting)
                 }
                 _ => Outcome::Misconfigured { reason: "the key was revoked".to_owned() },
             };
         }
         if items.iter().any(|item| self.nature(item) == Nature::Poison) {
-            return Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None };
+            return broken("trap", false, Cause::Sink);
         }
         let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
         if !refused.is_empty() && mood % 2 == 0 {
@@ -85,11 +87,11 @@ impl Destination for Sink {
                 self.ambiguous(items.len(), "stored, but the answer was lost");
                 Outcome::Retry { reason: "connection reset".to_owned(), after: None }
             }
-            5 => Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None },
+            5 => broken("trap", false, Cause::Sink),
             7 => {
                 self.store(items);
                 self.ambiguous(items.len(), "stored, and then it broke");
-                Outcome::Broken { reason: "trap".to_owned(), maybe_sent: true, cause: Cause::Sink, after: None }
+                broken("trap", true, Cause::Sink)
             }
             _ => {
                 let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };

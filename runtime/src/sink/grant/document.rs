@@ -32,7 +32,7 @@ pub struct Document {
     limits: limits::Written,
     /// SHA-256 of the component, not packed, in hex: another one is refused.
     #[schemars(with = "Option<String>", regex(pattern = "^[0-9a-fA-F]{64}$"))]
-    sha256: Option<Sha256>,
+    sha256: Option<Digest>,
 }
 
 /// What destinations see of the sink's side of TLS.
@@ -195,18 +195,6 @@ impl TryFrom<String> for Template {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Sha256(Digest);
-
-impl TryFrom<String> for Sha256 {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self)
-    }
-}
-
 /// Looks a variable of the host process up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -271,9 +259,8 @@ impl Document {
         };
         let http = self.http.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
         let limits = self.limits.resolve();
-        let sha256 = self.sha256.map(|Sha256(digest)| digest);
         let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
-        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256, identity, source: path.map(Path::to_owned) })
+        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256: self.sha256, identity, source: path.map(Path::to_owned) })
     }
 }
 

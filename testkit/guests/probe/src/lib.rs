@@ -181,7 +181,7 @@ fn steal() {
             println!("tried {scheme}://{host} {}", get(&format!("{scheme}://{host}/"), None));
         }
     }
-    for path in ["/var/run/secrets/kubernetes.io/serviceaccount/token", "/proc/self/environ", "/root/.kube/config"] {
+    for path in ["/var/run/secrets/kubernetes.io/serviceaccount/token", "/proc/self/environ", "/home/nonroot/.kube/config"] {
         println!("tried {path} {:?}", std::fs::read(path).map(|bytes| bytes.len()));
     }
 }

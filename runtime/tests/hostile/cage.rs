@@ -1,68 +1,20 @@
 //! Does a sink reach only what was granted, and hurt only itself?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use kubedl_events::cluster::Raw;
-use kubedl_events::event::{Options, normalize};
-use kubedl_events::relay::{Attempt, Destination, Item, Outcome};
-use kubedl_events::sink::grant::Document;
-use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Sink};
-use testkit::program::Start;
+use kubedl_events::relay::Outcome;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
+use crate::{run, save, sink};
 
-fn probe() -> PathBuf {
-    let path = testkit::apiserver::binaries().join("probe.wasm");
-    assert!(path.is_file(), "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone", path.display());
-    path
-}
-
-async fn sink(grant: &str) -> Sink {
-    let engine = Engine::new(Compiler::Here, None).unwrap();
-    let blueprint = Blueprint::load(&engine, &Artifact::read(&probe()).unwrap()).await.unwrap();
-    let grant = Document::parse(grant).unwrap().resolve("probe", None, &|name| Some(format!("value of {name}"))).unwrap();
-    Sink::new("probe", blueprint, grant).unwrap()
-}
-
-fn recorded(message: &str, version: usize) -> String {
-    format!(
-        r#"{{"kind":"Event","apiVersion":"v1","metadata":{{"name":"e{version}","namespace":"n","uid":"u{version}","resourceVersion":"{version}","creationTimestamp":"2026-11-23T01:00:00Z"}},"message":"{message}","involvedObject":{{"kind":"PyTorchJob","apiVersion":"training.kubedl.io/v1alpha1","name":"j","namespace":"n"}}}}"#
-    )
-}
-
-fn items(messages: &[&str]) -> Vec<Arc<Item>> {
-    let item = |(version, message): (usize, &&str)| {
-        let raw = Raw::from_object(&recorded(message, version)).unwrap().0;
-        let event = normalize(&raw, Timestamp::UNIX_EPOCH, &Options::default()).unwrap();
-        Arc::new(Item { position: version as i64, event, raw })
-    };
-    messages.iter().enumerate().map(item).collect()
-}
-
-async fn save(sink: &mut Sink, messages: &[&str]) -> Outcome {
-    sink.save(Attempt::default(), &items(messages)).await
-}
-
-/// What the probe says on its stdout when the program runs with this grant, as lines of the log.
+/// The log of the program with this grant, when its own environment has secrets.
 fn said(grant: &str, messages: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let recording = folder.path().join("recording.jsonl");
-    let lines: Vec<String> = messages.iter().enumerate().map(|(version, message)| recorded(message, version + 1)).collect();
-    std::fs::write(&recording, lines.join("\n")).unwrap();
-    std::fs::write(folder.path().join("probe.yaml"), grant).unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", probe()).with("--grant-dir", folder.path());
-    let start =
-        start.with("--from", &recording).flag("--once").with("--timeout", "60s").env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden-value");
-    let (status, _, log) = start.run().unwrap();
+    let (status, log) = run(grant, messages, |start| start.env("SLS_KEY_SECRET", "the-secret").env("SECRET_B", "hidden-value"));
     assert!(status.success(), "{status}: {log}");
     log
 }
 
+/// Tries: to read a variable that it was not granted, and to list all of them
+/// Ends: it sees the granted one alone, and no value is in the log
 #[test]
 fn a_variable_that_was_not_granted_can_not_be_seen() {
     let log = said("env:\n  GRANTED: {from: SECRET_B}\n", &["env SLS_KEY_SECRET", "env GRANTED", "environment"]);
@@ -72,6 +24,8 @@ fn a_variable_that_was_not_granted_can_not_be_seen() {
     assert!(!log.contains("the-secret") && !log.contains("hidden"), "{log}");
 }
 
+/// Tries: to send a request to a host that was not granted, or by another scheme
+/// Ends: `denied`; the log names sink, host and the line that would allow it
 #[test]
 fn a_host_that_was_not_granted_is_denied_and_the_log_names_sink_host_and_the_line_to_add() {
     let log = said("http: [\"https://sls.example.com\"]\n", &["get https://evil.example.com:8443/x", "get http://sls.example.com/"]);
@@ -83,6 +37,8 @@ fn a_host_that_was_not_granted_is_denied_and_the_log_names_sink_host_and_the_lin
     assert!(log.contains("http://sls.example.com is not in the grant"), "{log}");
 }
 
+/// Tries: to open a file, a folder or a socket; and, as it may, to read Kubernetes' own JSON
+/// Ends: an error for each of the first; the JSON is there
 #[test]
 fn files_and_sockets_are_not_there() {
     let log = said("", &["file /etc/passwd", "file .", "connect 127.0.0.1:1", "connect example.com:80", "raw"]);
@@ -91,6 +47,8 @@ fn files_and_sockets_are_not_there() {
     assert!(log.contains("raw 2") || log.contains("raw 3"), "Kubernetes' own JSON is there: {log}");
 }
 
+/// Tries: to reach a metadata address that a grant names, by odd URLs and with headers of the host's
+/// Ends: each is refused; a loopback address that the grant names is tried
 #[test]
 fn metadata_addresses_and_odd_urls_are_refused_even_if_granted() {
     let grant = "http: [\"http://169.254.169.254\", \"http://example.com\", \"http://127.0.0.1:1\"]\n";
@@ -114,6 +72,8 @@ fn metadata_addresses_and_odd_urls_are_refused_even_if_granted() {
     }
 }
 
+/// Tries: to trap
+/// Ends: a fresh instance serves the next batch
 #[tokio::test]
 async fn a_trap_costs_the_instance_and_nothing_else() {
     let mut sink = sink("").await;
@@ -121,6 +81,8 @@ async fn a_trap_costs_the_instance_and_nothing_else() {
     assert_eq!(save(&mut sink, &["hello", "again"]).await, Outcome::Stored(vec![]));
 }
 
+/// Tries: to compute or to sleep for ever while events are handed over
+/// Ends: the call is ended at its limit, and a fresh instance serves the next batch
 #[tokio::test]
 async fn a_call_that_computes_or_waits_for_ever_is_ended() {
     for word in ["loop", "sleep"] {
@@ -131,6 +93,8 @@ async fn a_call_that_computes_or_waits_for_ever_is_ended() {
     }
 }
 
+/// Tries: to take four times the memory of its limit, then less
+/// Ends: the first breaks the instance, the second is given
 #[tokio::test]
 async fn memory_over_the_limit_is_not_given() {
     let mut sink = sink("limits: {memory: 16MiB}\n").await;
@@ -139,6 +103,8 @@ async fn memory_over_the_limit_is_not_given() {
     assert!(sink.memory() <= 16 << 20, "{}", sink.memory());
 }
 
+/// Tries: to name an event that it was not given, one that it was, and to refuse the batch
+/// Ends: the first is not believed; the others are taken at their word
 #[tokio::test]
 async fn a_garbage_answer_is_not_believed() {
     let mut sink = sink("").await;
