@@ -14,7 +14,7 @@ use super::sink::Folders;
 ///
 /// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit);
 /// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered;
-/// 7 sink diff: the new version wants more.
+/// 7 sink diff: the new version wants more; 8 sink test: the sink does not what the contract asks of it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "kubedl-events", version, max_term_width = 120, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {

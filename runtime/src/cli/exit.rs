@@ -21,6 +21,8 @@ pub enum Exit {
     Pending = 6,
     /// 7: `sink diff`: the new version wants more than the old one.
     WantsMore = 7,
+    /// 8: `sink test`: the sink doesn't do what the contract asks of it.
+    NotConformant = 8,
 }
 
 impl From<Exit> for ExitCode {

@@ -38,6 +38,7 @@ pub use compile::{Compiler, child};
 pub use engine::Engine;
 pub use loading::{Directories, Found, find};
 pub use outline::Outline;
+pub use output::{Ear, Target};
 pub use runner::Sink;
 pub use slot::{Opened, Slot};
 pub use term::Term;

@@ -18,11 +18,15 @@ use super::redact::Redactor;
 /// The rest of a longer line is left out of the log; on stdout nothing is left out.
 const LONGEST_LINE: usize = 64 << 10;
 
+/// Listens to what a sink says, without its secrets, line by line, in place of the log and of stdout.
+pub type Ear = Arc<dyn Fn(Target, &str) + Send + Sync>;
+
 /// What is heard of a sink: without its secrets, and not more than a log can bear. Instances that replace each other share it.
 pub(super) struct Voice {
     sink: Arc<str>,
     pub(super) redactor: Redactor,
     rate: Mutex<Rate>,
+    ear: Option<Ear>,
     now: fn() -> Instant,
 }
 
@@ -30,7 +34,13 @@ impl Voice {
     /// Of a sink that knows the values of its grant.
     pub(super) fn new(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant) -> Arc<Self> {
         let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
-        Arc::new(Self { sink: sink.clone(), redactor, rate, now })
+        Arc::new(Self { sink: sink.clone(), redactor, rate, ear: None, now })
+    }
+
+    /// The same, for somebody who listens.
+    pub(super) fn heard_by(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant, ear: Ear) -> Arc<Self> {
+        let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
+        Arc::new(Self { sink: sink.clone(), redactor, rate, ear: Some(ear), now })
     }
 
     fn say(&self, stream: &str, line: &[u8]) {
@@ -69,7 +79,7 @@ impl Drop for Voice {
 
 /// Where a guest's lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub enum Target {
     /// To the log, cleaned of control characters.
     Log(&'static str),
     /// To the process's stdout, all of them: they are what the sink stores.
@@ -120,6 +130,10 @@ impl Output {
 
     /// Says whole lines, or the beginning of one.
     fn put(&self, lines: &[u8], cut: &mut bool) {
+        if let Some(ear) = &self.voice.ear {
+            let clean = self.voice.redactor.redact(lines);
+            return String::from_utf8_lossy(&clean).lines().for_each(|line| ear(self.target, line));
+        }
         match self.target {
             Target::Stdout => {
                 let clean = self.voice.redactor.redact(lines);

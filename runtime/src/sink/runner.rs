@@ -103,7 +103,7 @@ impl Sink {
         self.close().await;
         self.gate.cut();
         info!(sink = &*version.name, digest = %version.digest(), "The next version of the sink has taken over.");
-        (self.version, self.gate, self.instance) = (version, gate, Some(instance));
+        (self.version, self.gate, self.instance, self.burnt) = (version, gate, Some(instance), 0);
     }
 
     /// Closes an instance that has served for long enough.
@@ -127,6 +127,20 @@ impl Sink {
                 outcome
             }
         }
+    }
+
+    /// Closes the instance that serves, and says how that went: `Stored` with no failures is success.
+    pub async fn closed(&mut self) -> Outcome {
+        let Some(mut instance) = self.instance.take() else { return Outcome::Stored(Vec::new()) };
+        let (limit, conduct) = instance.begin(self.version.grant.limits.call.min(Duration::from_secs(5)), Vec::new());
+        let call = instance.world.kubedl_events_event_sink().call_close(&mut instance.store);
+        let outcome = match within(limit, &conduct, "close", call).await {
+            Ok(Ok(())) => Outcome::Stored(Vec::new()),
+            Ok(Err(error)) => v0_1::refusal(error, &|text| self.version.voice.redactor.words(text)),
+            Err(broke) => broke.into_outcome(),
+        };
+        self.version.voice.settle();
+        outcome
     }
 
     /// An instance that opened, of the version that serves.
@@ -242,18 +256,10 @@ impl Destination for Sink {
     }
 
     async fn close(&mut self) {
-        let Some(mut instance) = self.instance.take() else { return };
-        let (limit, conduct) = instance.begin(self.version.grant.limits.call.min(Duration::from_secs(5)), Vec::new());
-        let call = instance.world.kubedl_events_event_sink().call_close(&mut instance.store);
-        match within(limit, &conduct, "close", call).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let outcome = v0_1::refusal(error, &|text| self.version.voice.redactor.words(text));
-                debug!(sink = &*self.version.name, ?outcome, "The sink could not be closed.");
-            }
-            Err(broke) => debug!(sink = &*self.version.name, "The sink could not be closed: {}.", broke.reason),
+        match self.closed().await {
+            Outcome::Stored(_) => {}
+            outcome => debug!(sink = &*self.version.name, ?outcome, "The sink could not be closed."),
         }
-        self.version.voice.settle();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::grant::{self, Grant};
-use super::output::Voice;
+use super::output::{Ear, Voice};
 use super::{Blueprint, Digest};
 
 /// A blueprint with a grant that is enough for it. Clones share both, and what is heard of them.
@@ -46,6 +46,20 @@ impl Version {
             );
         }
         Ok(Self { name, blueprint, grant: Arc::new(grant), voice })
+    }
+
+    /// With nothing granted, whatever it requires: to see what it does then.
+    pub fn ungranted(name: &str, blueprint: Blueprint) -> Self {
+        let (name, grant) = (Arc::from(name), Grant::default());
+        let voice = Voice::new(&name, &grant, std::time::Instant::now);
+        Self { name, blueprint, grant: Arc::new(grant), voice }
+    }
+
+    /// The same, for somebody who listens to what it says in place of the log.
+    #[must_use]
+    pub fn heard_by(self, ear: Ear) -> Self {
+        let voice = Voice::heard_by(&self.name, &self.grant, std::time::Instant::now, ear);
+        Self { voice, ..self }
     }
 
     /// The sink's name.

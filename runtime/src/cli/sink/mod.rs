@@ -1,5 +1,8 @@
 //! `kubedl-events sink ...`: about components, without a cluster and without running them.
 
+#[cfg(feature = "authoring")]
+mod component;
+mod conformance;
 mod diff;
 mod grant;
 mod inspect;
@@ -23,6 +26,11 @@ pub enum Command {
     Grant(Grant),
     /// Show what a new version of a sink asks for more than the old one; exits with 7 where it does
     Diff(Diff),
+    /// Make a component of a core module, as compilers of Go and C build it
+    #[cfg(feature = "authoring")]
+    Component(component::Component),
+    /// Play a sink's destination, and say where the sink doesn't do what the contract asks of it; exits with 8 where it doesn't
+    Test(conformance::Test),
     /// Write the ConfigMaps that bring a component into a cluster, and how to mount them
     Pack(pack::Pack),
 }
@@ -109,6 +117,9 @@ pub(super) async fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Inspect(flags) => inspect::run(flags).await,
         Command::Grant(flags) => grant::run(flags).await,
         Command::Diff(flags) => diff::run(flags).await,
+        #[cfg(feature = "authoring")]
+        Command::Component(flags) => component::run(flags),
+        Command::Test(flags) => conformance::run(flags).await,
         Command::Pack(flags) => pack::run(flags),
     }
 }

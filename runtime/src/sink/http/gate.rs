@@ -18,6 +18,7 @@ use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 use crate::sink::redact::Redactor;
 
 use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
+use super::script::Scripted;
 use super::{Error, Network, Request, Response, address, url};
 
 /// Headers that frame a message or steer a proxy: the host's own to set.
@@ -70,7 +71,10 @@ impl Gate {
             .tls_config(tls.build())
             .build();
         let judge = Arc::new(Judge { granted: grant.http.clone(), network: network.clone(), hanging: Hanging::default() });
-        let agent = ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone()));
+        let agent = match &network.script {
+            Some(script) => ureq::Agent::with_parts(config, Scripted(script.clone()), Shared(judge.clone())),
+            None => ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone())),
+        };
         let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
         Self(Arc::new(Inner { sink: sink.to_owned(), grant, redactor, limits, term, judge, agent, said: Mutex::default() }))
     }
@@ -141,7 +145,10 @@ impl Gate {
 
     /// Says once for each destination, and for a few of them, that it is denied.
     fn deny(&self, authority: &Authority, words: String) -> Error {
-        let Inner { sink, redactor, said, .. } = &*self.0;
+        let Inner { sink, redactor, said, judge, .. } = &*self.0;
+        if let Some(script) = &judge.network.script {
+            script.denied(&redactor.words(&words));
+        }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() < MOST_SAID && said.insert(authority.to_string()) {
             // The name may be made of a secret.

@@ -9,6 +9,7 @@ mod gate;
 mod identity;
 pub mod network;
 mod resolver;
+mod script;
 mod url;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use gate::Gate;
 pub use identity::Identity;
 pub use network::Network;
+pub use script::{Answer, Play, Script, Sent};
 
 /// Targets in the log of the libraries that carry requests. What they say below a warning may have headers and addresses in it that a sink made
 /// of its secrets.

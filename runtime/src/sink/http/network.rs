@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use super::exempt::Exemptions;
+use super::script::{self, Script};
 
 /// Gives the addresses of a name; may block.
 pub type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
@@ -24,6 +25,8 @@ pub struct Network {
     pub look_up: LookUp,
     pub(super) proxy: Option<Proxy>,
     pub(super) roots: RootCerts,
+    /// Plays all destinations, in place of a network.
+    pub(super) script: Option<Arc<dyn Script>>,
 }
 
 /// The operator's proxy.
@@ -37,7 +40,7 @@ impl Default for Network {
     /// Straight, with Mozilla's authorities and the system's resolver.
     fn default() -> Self {
         let look_up = Arc::new(|name: &str, port| Ok((name, port).to_socket_addrs()?.collect()));
-        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki }
+        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki, script: None }
     }
 }
 
@@ -48,6 +51,11 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
+    /// None at all: a script plays every destination that the grant allows. For trying sinks out.
+    pub fn scripted(script: Arc<dyn Script>) -> Self {
+        Self { look_up: Arc::new(script::look_up), script: Some(script), ..Self::default() }
+    }
+
     /// Through a proxy for https, but to the hosts that are excepted; with the authorities of a PEM file besides Mozilla's.
     pub fn new(proxy: Option<&str>, no_proxy: &[String], authorities: Option<&Path>) -> Result<Self, Error> {
         let mut network = Self::default();

@@ -1,0 +1,258 @@
+//! Does a sink draw the right conclusion from each answer of its destination?
+
+use std::time::Duration;
+
+use crate::relay::{Attempt, Item, Outcome};
+use crate::sink::http::{Answer, Play};
+
+use super::events;
+use super::finding::{Check, Outcome as Found, Trouble};
+use super::subject::{Saved, Subject, marks, tell};
+
+/// Events that are at stake in each check.
+const BATCH: usize = 3;
+/// What `Retry-After` says.
+const RETRY_AFTER: Duration = Duration::from_secs(7);
+/// More than a grant lets through.
+const HUGE: usize = 8 << 20;
+
+/// What is expected of an answer.
+type Judge = fn(&Saved) -> bool;
+
+/// One situation: what the destination does, and what a sink may make of it.
+struct Situation {
+    what: &'static str,
+    /// None: no connection can be made.
+    play: Option<Play>,
+    right: Judge,
+}
+
+pub(super) const TOO_MANY: Check = Check {
+    name: "answer-429",
+    expected: "429 with Retry-After: 7 means: again, not before 7 s",
+    mend: "answer retry with after-ms from the header Retry-After",
+};
+pub(super) const SERVER: Check = Check {
+    name: "answer-5xx",
+    expected: "500, 502, 503 and 504 mean: the same again later",
+    mend: "answer retry: the destination is at fault, and no event",
+};
+pub(super) const CLIENT: Check = Check {
+    name: "answer-4xx",
+    expected: "400, 413 and 422 mean: never again so (refused, or failures that are not retryable), or that a person must look",
+    mend: "answer refused, so that the host looks for the event to blame; a retry would hold up all events behind it for ever",
+};
+pub(super) const CREDENTIALS: Check = Check {
+    name: "answer-401",
+    expected: "401 and 403 mean: a person must look; no event is given up for it",
+    mend: "answer misconfigured, or retry: a refused event becomes a dead letter, though only the key is wrong",
+};
+pub(super) const NOT_FOUND: Check = Check {
+    name: "answer-404",
+    expected: "404, 405 and 410 don't mean: stored",
+    mend: "take 2xx alone for success; answer misconfigured when the destination isn't there",
+};
+pub(super) const REDIRECT: Check = Check {
+    name: "redirect",
+    expected: "301, 302, 303, 307 and 308 don't mean: stored. The host follows no redirect",
+    mend: "take 2xx alone for success; answer misconfigured, and name the Location in the reason",
+};
+pub(super) const CUT: Check = Check {
+    name: "cut",
+    expected: "an answer that breaks off, or none before the connection ends, means: again",
+    mend: "answer retry when http gives interrupted, protocol or other: the destination may have acted, and the host says maybe-sent",
+};
+pub(super) const SLOW: Check = Check { name: "slow", expected: "no answer in time means: again", mend: "answer retry when http gives timeout" };
+pub(super) const UNREACHABLE: Check = Check {
+    name: "unreachable",
+    expected: "a destination that can't be reached means: again",
+    mend: "answer retry when http gives dns, connect, tls, proxy or not-sent",
+};
+pub(super) const STRANGE: Check = Check {
+    name: "strange-answers",
+    expected: "answers that are huge, cut at the limit, empty, not text or not what was asked for break nothing, and an error stays an error",
+    mend: "bear any bytes in an answer: check truncated and UTF-8, and don't unwrap what you parse",
+};
+
+fn is_retry(saved: &Saved) -> bool {
+    match &saved.outcome {
+        Outcome::Retry { .. } => true,
+        Outcome::Stored(failures) => failures.len() == BATCH && failures.iter().all(|failure| failure.retryable),
+        _ => false,
+    }
+}
+
+fn waits(saved: &Saved) -> bool {
+    let long = |after: &Option<Duration>| after.is_some_and(|after| after >= RETRY_AFTER);
+    match &saved.outcome {
+        Outcome::Retry { after, .. } => long(after),
+        // The wait of a batch is the longest of its failures'.
+        Outcome::Stored(failures) => is_retry(saved) && failures.iter().any(|failure| long(&failure.after)),
+        _ => false,
+    }
+}
+
+fn is_refused(saved: &Saved) -> bool {
+    match &saved.outcome {
+        Outcome::Refused { .. } | Outcome::Misconfigured { .. } => true,
+        Outcome::Stored(failures) => failures.len() == BATCH && failures.iter().all(|failure| !failure.retryable),
+        _ => false,
+    }
+}
+
+fn keeps(saved: &Saved) -> bool {
+    matches!(saved.outcome, Outcome::Misconfigured { .. }) || is_retry(saved)
+}
+
+fn is_not_stored(saved: &Saved) -> bool {
+    keeps(saved) || is_refused(saved)
+}
+
+fn is_whole(saved: &Saved) -> bool {
+    !matches!(saved.outcome, Outcome::Broken { .. })
+}
+
+fn answers(statuses: &[(u16, &'static str)], right: Judge) -> Vec<Situation> {
+    statuses.iter().map(|(status, what)| Situation { what, play: Some(Play::Answer(Answer::of(*status))), right }).collect()
+}
+
+/// What each check plays.
+fn situations(check: &Check) -> Vec<Situation> {
+    let situation = |what, play, right| Situation { what, play: Some(play), right };
+    let answer = |status, body: &[u8]| Play::Answer(Answer { body: body.to_vec(), headers: json_header(), status });
+    match check.name {
+        "answer-429" => {
+            let headers = vec![("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string())];
+            vec![situation("429 with Retry-After: 7", Play::Answer(Answer { headers, ..Answer::of(429) }), waits)]
+        }
+        "answer-5xx" => answers(&[(500, "500"), (502, "502"), (503, "503"), (504, "504")], is_retry),
+        "answer-4xx" => answers(&[(400, "400"), (413, "413"), (422, "422")], is_refused),
+        "answer-401" => answers(&[(401, "401"), (403, "403")], keeps),
+        "answer-404" => answers(&[(404, "404"), (405, "405"), (410, "410")], is_not_stored),
+        "redirect" => {
+            let to = |status| {
+                let headers = vec![("Location".to_owned(), "https://elsewhere.example.com/".to_owned())];
+                Play::Answer(Answer { headers, ..Answer::of(status) })
+            };
+            [(301, "301"), (302, "302"), (303, "303"), (307, "307"), (308, "308")]
+                .map(|(status, what)| situation(what, to(status), is_not_stored))
+                .into()
+        }
+        "cut" => vec![
+            situation("a connection closed without an answer", Play::Cut(Vec::new()), is_retry),
+            situation("a connection closed within the head of an answer", Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), is_retry),
+            situation(
+                "a connection closed within the body of an answer",
+                Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":".to_vec()),
+                is_retry,
+            ),
+            situation("an answer that is not HTTP", Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), is_retry),
+        ],
+        "slow" => vec![situation("no answer until the time was up", Play::Silence, is_retry)],
+        "unreachable" => vec![Situation { what: "a refused connection", play: None, right: is_retry }],
+        _ => vec![
+            situation("200 with a body of 8 MiB", answer(200, &vec![b'x'; HUGE]), is_whole),
+            situation("200 with bytes that are no text, said to be JSON", answer(200, b"\xff\xfe\x00{"), is_whole),
+            situation("200 with an empty body, said to be JSON", answer(200, b""), is_whole),
+            situation("200 with JSON of another kind", answer(200, b"[null, {\"errors\": 7}]"), is_whole),
+            situation("204", Play::Answer(Answer::of(204)), is_whole),
+            situation("500 with a body of 8 MiB", answer(500, &vec![b'x'; HUGE]), is_retry),
+            situation("500 with bytes that are no text", answer(500, b"\xff\xfe\x00"), is_retry),
+        ],
+    }
+}
+
+fn json_header() -> Vec<(String, String)> {
+    vec![("Content-Type".to_owned(), "application/json".to_owned())]
+}
+
+/// Plays each situation of a check for a sink that was just opened.
+pub(super) async fn check(subject: &Subject, check: &Check) -> Found {
+    let situations = situations(check);
+    let mut wrong = Vec::new();
+    let mut asked = false;
+    for Situation { what, play, right } in &situations {
+        let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
+        match play {
+            Some(play) => subject.destination.plays([play.clone()]),
+            None => subject.destination.is_down(),
+        }
+        let saved = subject.save(&mut sink, &events::batch(1, BATCH)).await;
+        asked |= !saved.seen.exchanges.is_empty() || saved.seen.refused > 0;
+        if !right(&saved) {
+            wrong.push(format!("{what}: {}", subject.told(&saved.outcome)));
+        }
+    }
+    match wrong {
+        _ if !asked => Err(Trouble::NotCheckable("it sends no requests".to_owned())),
+        wrong if wrong.is_empty() => Ok(format!("{} answers", situations.len())),
+        wrong => Err(Trouble::Failed(wrong.join("; "))),
+    }
+}
+
+pub(super) const PARTIAL: Check = Check {
+    name: "partial",
+    expected: "of several requests for a batch, those that were not taken name their events as failures; what is said to be stored was taken",
+    mend: "keep which events each request is about, and return a failure for each event whose request was not answered by 2xx",
+};
+
+/// Takes every other request of a batch.
+pub(super) async fn partial(subject: &Subject) -> Found {
+    let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
+    let batch = events::batch(1, 40);
+    let (yes, no) = (Play::Answer(subject.success.clone()), Play::Answer(Answer::of(500)));
+    subject.destination.plays((0..200).flat_map(|_| [yes.clone(), no.clone()]));
+    let saved = subject.save(&mut sink, &batch).await;
+    if saved.seen.exchanges.len() < 2 {
+        return Err(Trouble::NotCheckable("it sends a batch of 40 events in one request, or in none".to_owned()));
+    }
+    lost(subject, &saved, &batch)?;
+    match &saved.outcome {
+        Outcome::Stored(failures) if failures.iter().any(|failure| !failure.retryable) => {
+            Err(Trouble::failed(format!("after 500 it gave an event up: {}", subject.told(&saved.outcome))))
+        }
+        Outcome::Stored(_) | Outcome::Retry { .. } => Ok(format!("{} requests for 40 events", saved.seen.exchanges.len())),
+        outcome => Err(Trouble::Failed(subject.told(outcome))),
+    }
+}
+
+fn lost(subject: &Subject, saved: &Saved, batch: &[std::sync::Arc<Item>]) -> Result<(), Trouble> {
+    let lost = saved.lost(batch);
+    let known = subject.success.status != 0 && saved.seen.exchanges.iter().any(|exchange| !super::traffic::events(&exchange.sent).is_empty());
+    match (lost.is_empty(), known) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Trouble::failed(format!("it said that events are stored which the destination did not take: {}", marks(&lost)))),
+        (false, false) => Err(Trouble::NotCheckable("events can't be found in what it sends".to_owned())),
+    }
+}
+
+pub(super) const AGAIN: Check = Check {
+    name: "again",
+    expected: "a batch that was not stored at first is sent whole when it is handed over again",
+    mend: "keep nothing of a batch from one call to the next: each call stores what it is given, or says what it did not store",
+};
+
+/// Fails first, for the same instance, and for one that takes the place of another without `close`.
+pub(super) async fn again(subject: &Subject) -> Found {
+    let batch = events::batch(1, BATCH);
+    for fresh in [false, true] {
+        let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
+        subject.destination.plays([Play::Answer(Answer::of(503))]);
+        drop(subject.save(&mut sink, &batch).await);
+        if fresh {
+            sink = subject.opened().await.map_err(Trouble::Failed)?;
+        }
+        subject.takes_all();
+        let saved = subject.save_again(&mut sink, Attempt { number: 1, maybe_sent: true }, &batch).await;
+        if !matches!(&saved.outcome, Outcome::Stored(failures) if failures.is_empty()) {
+            return Err(Trouble::failed(format!("the second try ended so: {}", tell(&saved.outcome))));
+        }
+        // One that looks whether they are there already may send none of them; it asked for something.
+        if saved.seen.exchanges.is_empty() {
+            lost(subject, &saved, &batch)?;
+        } else if !saved.lost(&batch).is_empty() {
+            lost(subject, &saved, &batch)?;
+        }
+    }
+    Ok("two second tries".to_owned())
+}
