@@ -22,8 +22,12 @@ pub fn query(identity: &Identity, seconds: i64) -> String {
 /// When the answer doesn't tell: the event must not be sent again then.
 pub fn is_there(answer: &http::Answer, identity: &Identity) -> Result<bool, Error> {
     http::settle(answer).map_err(|error| prefixed(error, "cannot look whether the event is stored already: "))?;
-    let events = answer.as_ref().ok().and_then(|response| serde_json::from_slice::<Value>(&response.body).ok());
-    let Some(Value::Array(events)) = events else {
+    let body = answer.as_ref().map(|response| response.body.as_slice()).unwrap_or_default();
+    // Graphite says [] for nothing; who says nothing at all to this would say so to the event too, which then counts as stored.
+    if body.is_empty() {
+        return Ok(false);
+    }
+    let Ok(Value::Array(events)) = serde_json::from_slice(body) else {
         return Err(Error::misconfigured("cannot look whether the event is stored already: the answer is not a list of Graphite's events"));
     };
     // Graphite 0.9 doesn't know set=intersection, and finds more than was asked for.

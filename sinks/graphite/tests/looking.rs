@@ -73,11 +73,17 @@ fn what_could_not_be_looked_for_is_not_sent() {
 
 #[test]
 fn an_answer_that_is_not_graphites_is_for_a_person_to_mend() {
-    for body in ["<html>log in</html>", "{}", ""] {
+    for body in ["<html>log in</html>", "{}", "null"] {
         let (saved, requests) = save(&[], true, &[event("u-1")], vec![answer(200, body)]);
         let reason = "cannot look whether the event is stored already: the answer is not a list of Graphite's events";
         assert_eq!((saved, requests.len()), (Err(Error::misconfigured(reason)), 1));
     }
+}
+
+#[test]
+fn an_empty_answer_has_nothing_in_it() {
+    let (saved, requests) = save(&[], true, &[event("u-1")], vec![answer(200, "")]);
+    assert_eq!((saved, methods(&requests)), (Ok(vec![]), vec!["GET", "POST"]));
 }
 
 #[test]
