@@ -40,7 +40,9 @@ impl EventSink for Graphite {
 
     fn save(&mut self, batch: &Batch, events: &[Event]) -> Result<Vec<Failure>, Error> {
         let annotations: Vec<Annotation> = events.iter().map(Annotation::from).collect();
-        let seen = if batch.maybe_sent { self.look_for(&annotations) } else { vec![Ok(false); annotations.len()] };
+        // Also at a try after one that named failures: an answer about one of these may have been lost.
+        let unsure = batch.maybe_sent || batch.attempt > 0;
+        let seen = if unsure { self.look_for(&annotations) } else { vec![Ok(false); annotations.len()] };
         let missing = annotations.iter().zip(&seen).filter(|(_, seen)| matches!(seen, Ok(false)));
         let requests: Vec<http::Request> = missing.map(|(annotation, _)| self.post(annotation)).collect();
         let mut answers = http::send_all(&requests).into_iter();

@@ -4,8 +4,8 @@
 
 mod fixture;
 
-use fixture::{answer, event, save};
-use kubedl_events_sink::{Error, Event, Failure, Timestamp, http};
+use fixture::{answer, event, save, save_as};
+use kubedl_events_sink::{Batch, Error, Event, Failure, Timestamp, http};
 
 /// As Graphite answers for an event with these tags.
 fn found(tags: &str) -> http::Answer {
@@ -20,6 +20,13 @@ fn methods(requests: &[http::Request]) -> Vec<&str> {
 fn a_first_try_does_not_look() {
     let (_, requests) = save(&[], false, &[event("u-1")], vec![]);
     assert_eq!(methods(&requests), ["POST"]);
+}
+
+#[test]
+fn a_further_try_looks_since_an_answer_may_have_been_lost() {
+    let batch = Batch { attempt: 1, ..Batch::default() };
+    let (_, requests) = save_as(batch, &[], &[event("u-1")], vec![answer(200, "[]"), answer(200, "")]);
+    assert_eq!(methods(&requests), ["GET", "POST"]);
 }
 
 #[test]
