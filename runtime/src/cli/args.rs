@@ -14,7 +14,8 @@ use super::sink::Folders;
 ///
 /// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit);
 /// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered;
-/// 7 sink diff: the new version wants more; 8 sink test: the sink does not what the contract asks of it.
+/// 7 sink diff: the new version wants more; 8 sink test: the sink does not do what the contract asks;
+/// 9 sink replay: it does something else than was recorded.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "kubedl-events", version, max_term_width = 120, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
@@ -42,7 +43,7 @@ pub struct Args {
     #[command(flatten)]
     pub cluster_flags: Cluster,
 
-    /// Read recorded events from a file instead of a cluster: one JSON object a line, or `kubectl get events,pods -o json`
+    /// Read recorded events from a file instead of a cluster, - for standard input: one JSON object a line, or `kubectl get events,pods -o json`
     #[arg(long, env = "KUBEDL_EVENTS_FROM", value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "namespace"])]
     pub from: Option<PathBuf>,
 
@@ -365,7 +366,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A time with its unit: ms, s, m or h.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let seconds = match unit {

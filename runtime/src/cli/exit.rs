@@ -23,6 +23,8 @@ pub enum Exit {
     WantsMore = 7,
     /// 8: `sink test`: the sink doesn't do what the contract asks of it.
     NotConformant = 8,
+    /// 9: `sink replay`: the sink does something else than was recorded.
+    Differs = 9,
 }
 
 impl From<Exit> for ExitCode {

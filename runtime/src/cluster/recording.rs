@@ -1,8 +1,9 @@
 //! A recording in place of a cluster: one JSON object a line, or Lists as `kubectl get events,pods -o json` prints them.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -14,10 +15,16 @@ use super::{Error, Observation, Owners, Raw, Scope};
 /// Events handed over together.
 const PAGE: usize = 500;
 
+/// Stands for standard input.
+const STDIN: &str = "-";
+
 /// A file of recorded events. Pods, Services, ReplicaSets and Deployments in it serve as owners; other objects are passed over.
 #[derive(Clone, Debug)]
 pub struct Recording {
+    /// For people.
     path: PathBuf,
+    /// What was read from standard input, or came with the program: it can be read but once, or from no file.
+    text: Option<Arc<[u8]>>,
 }
 
 #[derive(Deserialize)]
@@ -34,9 +41,24 @@ struct Owned {
 }
 
 impl Recording {
-    /// Reads the owners in the file, which shows that all of it can be read.
+    /// Reads the owners in the file, which shows that all of it can be read. `-` is standard input.
     pub fn open(path: &Path) -> Result<(Self, Owners), Error> {
-        let recording = Self { path: path.to_owned() };
+        if path == Path::new(STDIN) {
+            let mut text = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut text);
+            read.map_err(|why| Error::Recording { path: path.to_owned(), why: why.to_string() })?;
+            return Self { path: path.to_owned(), text: Some(text.into()) }.owned();
+        }
+        Self { path: path.to_owned(), text: None }.owned()
+    }
+
+    /// The same of a text; `name` is for people.
+    pub fn of(name: &str, text: &str) -> Result<(Self, Owners), Error> {
+        Self { path: PathBuf::from(name), text: Some(text.as_bytes().into()) }.owned()
+    }
+
+    fn owned(self) -> Result<(Self, Owners), Error> {
+        let recording = self;
         let owners = Owners::recorded();
         recording.each(&mut |kind, json| {
             if matches!(kind, "Pod" | "Service" | "ReplicaSet" | "Deployment") {
@@ -70,8 +92,11 @@ impl Recording {
     /// Calls `visit` with kind and JSON of every object.
     fn each(&self, visit: &mut dyn FnMut(&str, &str) -> Result<(), serde_json::Error>) -> Result<(), Error> {
         let refuse = |why: &dyn std::fmt::Display| Error::Recording { path: self.path.clone(), why: why.to_string() };
-        let file = File::open(&self.path).map_err(|why| refuse(&why))?;
-        let objects = serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<Box<RawValue>>();
+        let reader: Box<dyn Read + '_> = match &self.text {
+            Some(text) => Box::new(&**text),
+            None => Box::new(BufReader::new(File::open(&self.path).map_err(|why| refuse(&why))?)),
+        };
+        let objects = serde_json::Deserializer::from_reader(reader).into_iter::<Box<RawValue>>();
         for (number, object) in (1..).zip(objects) {
             let object = object.map_err(|why| refuse(&why))?;
             let refuse = |why: serde_json::Error| refuse(&format!("object {number}: {why}"));

@@ -107,7 +107,7 @@ fn linker(engine: &Wasmtime) -> wasmtime::Result<Linker<Host>> {
 async fn describe(engine: &Wasmtime, world: &WorldPre<Host>) -> Result<Description, String> {
     let nothing = Grant::default();
     let voice = Voice::new(&Arc::from("describe"), &nothing, std::time::Instant::now);
-    let mut store = store(engine, Host::new(&voice, &nothing, None, Target::Log("stdout")));
+    let mut store = store(engine, Host::new(&voice, &nothing, None, Target::Log("stdout"), None));
     store.data_mut().deadline = Instant::now() + DESCRIBE;
     let call = async {
         let instance = world.instantiate_async(&mut store).await?;

@@ -15,6 +15,7 @@ use crate::relay::Item;
 
 use super::bindings::v0_1::{self, http_import, raw_event};
 use super::clock;
+use super::conditions::Conditions;
 use super::grant::Grant;
 use super::http::{self, Gate};
 use super::output::{Output, Target, Voice};
@@ -129,12 +130,15 @@ pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
 
 impl Host {
     /// For a sink with its grant. `gate` is none where a guest may not reach anything: while it describes itself.
-    pub(super) fn new(voice: &Arc<Voice>, grant: &Grant, gate: Option<Gate>, stdout: Target) -> Self {
+    pub(super) fn new(voice: &Arc<Voice>, grant: &Grant, gate: Option<Gate>, stdout: Target, conditions: Option<&Conditions>) -> Self {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Output::new(voice, stdout)).stderr(Output::new(voice, Target::Log("stderr")));
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
         for variable in &grant.env {
             wasi.env(&variable.name, &variable.value);
+        }
+        if let Some(conditions) = conditions {
+            conditions.rule(&mut wasi);
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);

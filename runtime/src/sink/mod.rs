@@ -14,6 +14,7 @@ mod bindings;
 mod blueprint;
 mod clock;
 mod compile;
+mod conditions;
 mod engine;
 pub mod grant;
 mod host;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 pub use artifact::{Artifact, Digest};
 pub use blueprint::{Blueprint, Description, EnvVar};
 pub use compile::{Compiler, child};
+pub use conditions::Conditions;
 pub use engine::Engine;
 pub use loading::{Directories, Found, find};
 pub use outline::Outline;
@@ -47,6 +49,11 @@ pub use version::Version;
 /// A text about a grant, for people: without the secrets of the grant.
 pub fn words(grant: &grant::Grant, text: &str) -> String {
     redact::Redactor::new(&grant.env).words(text)
+}
+
+/// Bytes without the secrets of a grant.
+pub fn redacted(grant: &grant::Grant, bytes: &[u8]) -> Vec<u8> {
+    redact::Redactor::new(&grant.env).redact(bytes).into_owned()
 }
 
 /// The version of the contract that this host speaks.

@@ -167,9 +167,9 @@ pub(super) async fn fresh(version: &Version, gate: &Gate) -> Result<Instance, Ou
 }
 
 async fn instantiate(version: &Version, gate: &Gate) -> Result<Instance, Broke> {
-    let Version { blueprint, grant, voice, .. } = version;
+    let Version { blueprint, grant, voice, conditions, .. } = version;
     let target = if grant.stdout { Target::Stdout } else { Target::Log("stdout") };
-    let host = Host::new(voice, grant, Some(gate.clone()), target);
+    let host = Host::new(voice, grant, Some(gate.clone()), target, conditions.as_ref());
     let conduct = host.conduct.clone();
     let mut store = store(&blueprint.engine, host);
     let world = within(grant.limits.call, &conduct, "its start", blueprint.world.instantiate_async(&mut store)).await?;

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::grant::{self, Grant};
 use super::output::{Ear, Voice};
-use super::{Blueprint, Digest};
+use super::{Blueprint, Conditions, Digest};
 
 /// A blueprint with a grant that is enough for it. Clones share both, and what is heard of them.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub struct Version {
     pub(super) blueprint: Blueprint,
     pub(super) grant: Arc<Grant>,
     pub(super) voice: Arc<Voice>,
+    pub(super) conditions: Option<Conditions>,
 }
 
 impl Version {
@@ -45,14 +46,20 @@ impl Version {
                 "Nothing that the sink says is shown: secrets of under 8 bytes could not be found in it. Where one is no secret, write secret: false in the grant."
             );
         }
-        Ok(Self { name, blueprint, grant: Arc::new(grant), voice })
+        Ok(Self { name, blueprint, grant: Arc::new(grant), voice, conditions: None })
     }
 
     /// With nothing granted, whatever it requires: to see what it does then.
     pub fn ungranted(name: &str, blueprint: Blueprint) -> Self {
         let (name, grant) = (Arc::from(name), Grant::default());
         let voice = Voice::new(&name, &grant, std::time::Instant::now);
-        Self { name, blueprint, grant: Arc::new(grant), voice }
+        Self { name, blueprint, grant: Arc::new(grant), voice, conditions: None }
+    }
+
+    /// The same, with a clock and randomness that are the same each time.
+    #[must_use]
+    pub fn under(self, conditions: Conditions) -> Self {
+        Self { conditions: Some(conditions), ..self }
     }
 
     /// The same, for somebody who listens to what it says in place of the log.

@@ -1,12 +1,19 @@
 //! `kubedl-events sink ...`: about components, without a cluster and without running them.
 
+mod bench;
+mod cast;
 #[cfg(feature = "authoring")]
 mod component;
 mod conformance;
 mod diff;
 mod grant;
 mod inspect;
+mod new;
 mod pack;
+mod playing;
+mod recorder;
+mod replay;
+mod run;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +33,14 @@ pub enum Command {
     Grant(Grant),
     /// Show what a new version of a sink asks for more than the old one; exits with 7 where it does
     Diff(Diff),
+    /// Begin a sink: a folder that builds, with its tests, in one of six languages
+    New(new::New),
+    /// Deliver recorded events by a sink, really but without a cluster
+    Run(run::Run),
+    /// Play a recorded session to a sink again, and say where it does something else; exits with 9 where it does
+    Replay(replay::Replay),
+    /// Measure a sink: size, ready time, time and processor a batch, memory
+    Bench(bench::Bench),
     /// Make a component of a core module, as compilers of Go and C build it
     #[cfg(feature = "authoring")]
     Component(component::Component),
@@ -120,6 +135,10 @@ pub(super) async fn run(command: &Command) -> anyhow::Result<Exit> {
         #[cfg(feature = "authoring")]
         Command::Component(flags) => component::run(flags),
         Command::Test(flags) => conformance::run(flags).await,
+        Command::New(flags) => new::run(flags),
+        Command::Run(flags) => run::run(flags).await,
+        Command::Replay(flags) => replay::run(flags).await,
+        Command::Bench(flags) => bench::run(flags).await,
         Command::Pack(flags) => pack::run(flags),
     }
 }

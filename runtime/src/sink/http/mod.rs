@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use gate::Gate;
 pub use identity::Identity;
-pub use network::Network;
+pub use network::{Network, Tap};
 pub use script::{Answer, Play, Script, Sent};
 
 /// Targets in the log of the libraries that carry requests. What they say below a warning may have headers and addresses in it that a sink made

@@ -10,9 +10,13 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use super::exempt::Exemptions;
 use super::script::{self, Script};
+use super::{Request, Response};
 
 /// Gives the addresses of a name; may block.
 pub type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// Sees requests and their answers.
+pub type Tap = Arc<dyn Fn(&Request, &Result<Response, super::Error>) + Send + Sync>;
 
 /// How sinks' requests leave this process.
 #[derive(Clone)]
@@ -27,6 +31,8 @@ pub struct Network {
     pub(super) roots: RootCerts,
     /// Plays all destinations, in place of a network.
     pub(super) script: Option<Arc<dyn Script>>,
+    /// Sees every exchange.
+    pub(super) tap: Option<Tap>,
 }
 
 /// The operator's proxy.
@@ -40,7 +46,7 @@ impl Default for Network {
     /// Straight, with Mozilla's authorities and the system's resolver.
     fn default() -> Self {
         let look_up = Arc::new(|name: &str, port| Ok((name, port).to_socket_addrs()?.collect()));
-        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki, script: None }
+        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki, script: None, tap: None }
     }
 }
 
@@ -54,6 +60,12 @@ impl Network {
     /// None at all: a script plays every destination that the grant allows. For trying sinks out.
     pub fn scripted(script: Arc<dyn Script>) -> Self {
         Self { look_up: Arc::new(script::look_up), script: Some(script), ..Self::default() }
+    }
+
+    /// The same, with somebody who sees every exchange: what the sink asked for, and what it was answered.
+    #[must_use]
+    pub fn tapped(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// Through a proxy for https, but to the hosts that are excepted; with the authorities of a PEM file besides Mozilla's.

@@ -22,8 +22,7 @@ type Judge = fn(&Saved) -> bool;
 /// One situation: what the destination does, and what a sink may make of it.
 struct Situation {
     what: &'static str,
-    /// None: no connection can be made.
-    play: Option<Play>,
+    play: Play,
     right: Judge,
 }
 
@@ -113,12 +112,12 @@ fn is_whole(saved: &Saved) -> bool {
 }
 
 fn answers(statuses: &[(u16, &'static str)], right: Judge) -> Vec<Situation> {
-    statuses.iter().map(|(status, what)| Situation { what, play: Some(Play::Answer(Answer::of(*status))), right }).collect()
+    statuses.iter().map(|(status, what)| Situation { what, play: Play::Answer(Answer::of(*status)), right }).collect()
 }
 
 /// What each check plays.
 fn situations(check: &Check) -> Vec<Situation> {
-    let situation = |what, play, right| Situation { what, play: Some(play), right };
+    let situation = |what, play, right| Situation { what, play, right };
     let answer = |status, body: &[u8]| Play::Answer(Answer { body: body.to_vec(), headers: json_header(), status });
     match check.name {
         "answer-429" => {
@@ -149,7 +148,7 @@ fn situations(check: &Check) -> Vec<Situation> {
             situation("an answer that is not HTTP", Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), is_retry),
         ],
         "slow" => vec![situation("no answer until the time was up", Play::Silence, is_retry)],
-        "unreachable" => vec![Situation { what: "a refused connection", play: None, right: is_retry }],
+        "unreachable" => vec![situation("a refused connection", Play::Unreachable, is_retry)],
         _ => vec![
             situation("200 with a body of 8 MiB", answer(200, &vec![b'x'; HUGE]), is_whole),
             situation("200 with bytes that are no text, said to be JSON", answer(200, b"\xff\xfe\x00{"), is_whole),
@@ -173,12 +172,9 @@ pub(super) async fn check(subject: &Subject, check: &Check) -> Found {
     let mut asked = false;
     for Situation { what, play, right } in &situations {
         let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
-        match play {
-            Some(play) => subject.destination.plays([play.clone()]),
-            None => subject.destination.is_down(),
-        }
+        subject.destination.plays([play.clone()]);
         let saved = subject.save(&mut sink, &events::batch(1, BATCH)).await;
-        asked |= !saved.seen.exchanges.is_empty() || saved.seen.refused > 0;
+        asked |= !saved.seen.exchanges.is_empty();
         if !right(&saved) {
             wrong.push(format!("{what}: {}", subject.told(&saved.outcome)));
         }

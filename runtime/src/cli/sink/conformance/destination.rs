@@ -28,8 +28,6 @@ impl Exchange {
 pub(super) struct Seen {
     /// In order of their answers.
     pub exchanges: Vec<Exchange>,
-    /// Connections that were refused.
-    pub refused: usize,
 }
 
 impl Seen {
@@ -48,7 +46,6 @@ impl Seen {
 struct State {
     /// In turn; the last one stays.
     plays: VecDeque<Play>,
-    unreachable: bool,
     seen: Seen,
     denied: BTreeSet<String>,
 }
@@ -64,14 +61,7 @@ impl Destination {
 
     /// Has it answer so from now on, in turn; the last one stays.
     pub fn plays(&self, plays: impl IntoIterator<Item = Play>) {
-        let mut state = self.state();
-        state.plays = plays.into_iter().collect();
-        state.unreachable = false;
-    }
-
-    /// Has it refuse connections from now on.
-    pub fn is_down(&self) {
-        self.state().unreachable = true;
+        self.state().plays = plays.into_iter().collect();
     }
 
     /// What happened since this was last called.
@@ -86,14 +76,6 @@ impl Destination {
 }
 
 impl Script for Destination {
-    fn connects(&self, _: &str) -> bool {
-        let mut state = self.state();
-        if state.unreachable {
-            state.seen.refused += 1;
-        }
-        !state.unreachable
-    }
-
     fn answer(&self, sent: Sent) -> Play {
         let mut state = self.state();
         let play = match state.plays.len() {

@@ -6,33 +6,33 @@
 mod answering;
 mod cases;
 mod destination;
-mod dummy;
+pub(super) mod dummy;
 mod enduring;
-mod events;
+pub(super) mod events;
 mod finding;
+mod granted;
 mod report;
 mod storing;
 mod subject;
 mod traffic;
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args as Flags;
 
 use crate::cli::args::Format;
 use crate::cli::exit::Exit;
-use crate::sink::grant::{self, Document, wish};
-use crate::sink::{Blueprint, Version};
+use crate::sink::Version;
 
 use cases::Cases;
 use finding::{Check, Finding, Outcome};
-use subject::Subject;
 
-use super::{Folders, load};
+pub(super) use granted::Grants;
+pub(super) use subject::Subject;
+
+use super::{Folders, Subject as Loaded, load};
 
 /// `sink test`.
 #[derive(Clone, Debug, Flags)]
@@ -41,17 +41,9 @@ pub struct Test {
     #[arg(value_name = "SINK")]
     pub sink: String,
 
-    /// Cases of the sink's own, and values of its variables
-    #[arg(long, value_name = "FILE.yaml")]
-    pub cases: Option<PathBuf>,
-
-    /// A value of a variable; may be repeated [default: the one in --cases; made up for those that the sink requires]
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
-
-    /// Its grant [default: what it asks for]
-    #[arg(long, value_name = "FILE.yaml")]
-    pub grant: Option<PathBuf>,
+    /// Where its variables' values come from.
+    #[command(flatten)]
+    pub grants: Grants,
 
     /// Only this check; may be repeated
     #[arg(long, value_name = "CHECK")]
@@ -68,11 +60,6 @@ pub struct Test {
     /// For people, or for machines
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| format!("{text:?} is not NAME=VALUE"))?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// All checks but the sink's own cases, in the order in which they are made.
@@ -107,14 +94,13 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
         bail!("there is no check {wrong:?}; the checks are {}", names.join(", "));
     }
     let began = Instant::now();
-    let cases = flags.cases.as_deref().map(Cases::read).transpose()?.unwrap_or_default();
-    let loaded = load(&flags.sink, &flags.folders).await?;
-    let (name, blueprint) = (loaded.found.name.clone(), loaded.blueprint);
-    let granted = flags.grant.as_ref().or(loaded.found.grant.as_ref());
-    let grant = grant(flags, granted, &cases, &name, &blueprint)?;
+    let cases = flags.grants.cases()?;
+    let Loaded { found, blueprint, .. } = load(&flags.sink, &flags.folders).await?;
+    let (grant, success) = flags.grants.resolve(&found, &blueprint)?;
+    let name = found.name;
     let bare = Version::ungranted(&name, blueprint.clone());
     let digest = blueprint.digest().to_string();
-    let subject = Subject::new(Version::new(&name, blueprint, grant)?, cases.success());
+    let subject = Subject::new(Version::new(&name, blueprint, grant)?, success);
     let bare = bare.heard_by(subject.ear());
     if flags.format == Format::Text {
         println!("{name}  sha256 {digest}");
@@ -177,29 +163,4 @@ fn progress(flags: &Test) -> impl Fn(u64) {
             let _ = std::io::stdout().flush();
         }
     }
-}
-
-/// What the sink is granted: the operator's grant, or all that it asks for; with made-up values where none is given.
-fn grant(flags: &Test, path: Option<&PathBuf>, cases: &Cases, name: &str, blueprint: &Blueprint) -> anyhow::Result<grant::Grant> {
-    let document = match path {
-        Some(path) => Document::read(path)?,
-        None => Document::parse(&wish::suggest(blueprint.description(), blueprint.digest(), name))
-            .map_err(|why| anyhow::anyhow!("no grant can be made of what the sink asks for: {why}"))?,
-    };
-    let given: BTreeMap<&str, &str> = cases
-        .env
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .chain(flags.env.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-        .collect();
-    let description = blueprint.description();
-    let lookup = |name: &str| {
-        let made_up =
-            || description.env.iter().find(|variable| variable.name == name && variable.required).map(|variable| dummy::value(variable, description));
-        given.get(name).map(|value| (*value).to_owned()).or_else(made_up)
-    };
-    if let Some(unknown) = given.keys().find(|name| !document.names().any(|granted| granted == **name)) {
-        bail!("the variable {unknown} is given, but the sink doesn't ask for it, or its grant doesn't give it");
-    }
-    document.resolve(name, path.map(PathBuf::as_path), &lookup).context("the sink's variables have no values that fit; give them by --env NAME=VALUE")
 }
