@@ -5,7 +5,7 @@ export function defineSink(sink) {
   return {
     describe: () => description(sink.describe()),
     open: () => void call(sink, "open"),
-    saveEvents: (batch, events) => failures(call(sink, "save", batch, events.map(event))),
+    saveEvents: (batch, events) => failures(call(sink, "save", unsigned(batch, "attempt"), events.map(event))),
     close: () => void call(sink, "close"),
   };
 }
@@ -25,11 +25,16 @@ function call(sink, name, ...given) {
   return result;
 }
 
-/** QuickJS gives null for what is absent, and numbers for 64 bits, where the declarations of the contract have undefined and bigint. */
+/** componentize-qjs 0.4.5 gives an u32 beyond 2^31 as a negative number. */
+function unsigned(record, key) {
+  return { ...record, [key]: record[key] >>> 0 };
+}
+
+/** It gives null for what is absent, and numbers for 64 bits, where the declarations of the contract have undefined and bigint. */
 function event(given) {
   const { firstTimestamp, lastTimestamp, observedAt, related, job, region, cluster } = given;
   return {
-    ...given,
+    ...unsigned(given, "count"),
     firstTimestamp: timestamp(firstTimestamp),
     lastTimestamp: timestamp(lastTimestamp),
     observedAt: timestamp(observedAt),

@@ -26,12 +26,13 @@ test("a bug stays a bug", () => {
   assert.throws(saving(async () => []), /save is asynchronous/);
 });
 
-test("an event has undefined for what is absent, and numbers in its times", () => {
-  const given = { ...testEvent({ related: null, job: null, region: null, cluster: "c" }), lastTimestamp: { seconds: 7n, nanoseconds: 1 } };
+test("an event has undefined for what is absent, positive counts, and numbers in its times", () => {
+  const given = { ...testEvent({ count: -1, related: null, job: null, region: null, cluster: "c" }), lastTimestamp: { seconds: 7n, nanoseconds: 1 } };
   defineSink({
     describe,
     save(_, [event]) {
       assert.deepEqual([event.related, event.job, event.region, event.cluster], [undefined, undefined, undefined, "c"]);
+      assert.equal(event.count, 0xffff_ffff);
       assert.deepEqual(event.lastTimestamp, { seconds: 7, nanoseconds: 1 });
       return [];
     },
