@@ -138,6 +138,8 @@ fn what_a_crash_left_behind_may_have_been_sent() {
     let broken = |maybe_sent| Outcome::Broken { reason: "trap".to_owned(), maybe_sent, cause: Cause::Waiting, after: None };
     assert!(front(&step(work(1), broken(true), &policy(), 0.0).0).1.maybe_sent);
     assert!(!front(&step(work(1), broken(false), &policy(), 0.0).0).1.maybe_sent);
+    // The answer about an event that is named as not stored may be what was lost.
+    assert!(front(&step(work(2), Outcome::Stored(vec![failure(0, true)]), &policy(), 0.0).0).1.maybe_sent);
 }
 
 fn trap() -> Outcome {

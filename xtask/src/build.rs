@@ -37,7 +37,9 @@ pub fn guests(root: &Path) -> anyhow::Result<()> {
     target(root)?;
     step::cargo(&folder, "building the guests of tests", &["build", "--release", "--locked", "--target", WASM])?;
     fs::create_dir_all(root.join("target/testkit"))?;
-    copy(&folder.join(format!("target/{WASM}/release/probe.wasm")), &root.join("target/testkit/probe.wasm"))
+    ["probe", "faulty"]
+        .iter()
+        .try_for_each(|name| copy(&folder.join(format!("target/{WASM}/release/{name}.wasm")), &root.join(format!("target/testkit/{name}.wasm"))))
 }
 
 /// rust-toolchain.toml names the target, but rustup does not add it by itself to a toolchain that is already there.

@@ -215,7 +215,8 @@ fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) 
     }
     again.sort_unstable();
     again.dedup();
-    let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: part.attempt.maybe_sent };
+    // That one is named as not stored is no proof: the answer about it may be what got lost.
+    let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: true };
     work.parts.push_front(Part { positions: again, attempt, named: if all_failed { part.named } else { named }, kills: 0 });
     Some(asked)
 }

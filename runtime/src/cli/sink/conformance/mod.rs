@@ -100,12 +100,16 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     let name = found.name;
     let bare = Version::ungranted(&name, blueprint.clone());
     let digest = blueprint.digest().to_string();
+    // Answers of cases come in turn: so do their requests.
+    let mut narrow = grant.clone();
+    narrow.limits.http_width = 1;
+    let ordered = Subject::new(Version::new(&name, blueprint.clone(), narrow)?, success.clone());
     let subject = Subject::new(Version::new(&name, blueprint, grant)?, success);
     let bare = bare.heard_by(subject.ear());
     if flags.format == Format::Text {
         println!("{name}  sha256 {digest}");
     }
-    let found = checks(flags, &subject, bare, &cases).await;
+    let found = checks(flags, &subject, bare, &ordered, &cases).await;
     let count = report::Count::of(&found);
     match flags.format {
         Format::Json => println!("{:#}", report::as_json(subject.description(), &digest, &found)),
@@ -114,7 +118,7 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     Ok(if count.failed == 0 { Exit::Stopped } else { Exit::NotConformant })
 }
 
-async fn checks(flags: &Test, subject: &Subject, bare: Version, cases: &Cases) -> Vec<Finding> {
+async fn checks(flags: &Test, subject: &Subject, bare: Version, ordered: &Subject, cases: &Cases) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut bare = Some(bare);
     let colours = report::colours();
@@ -129,7 +133,7 @@ async fn checks(flags: &Test, subject: &Subject, bare: Version, cases: &Cases) -
         say(check.found(one(flags, subject, check, bare.take_if(|_| check.name == storing::OPEN_BARE.name)).await));
     }
     if flags.only.is_empty() {
-        cases.run(subject).await.into_iter().for_each(say);
+        cases.run(ordered).await.into_iter().for_each(say);
     }
     found
 }

@@ -9,6 +9,7 @@ use crate::sink::grant::wish;
 use crate::sink::http::Network;
 use crate::sink::{Description, Sink, Term, Version};
 
+use super::destination::Destination;
 use super::events;
 use super::finding::{Check, Outcome as Found, Trouble};
 use super::subject::{Subject, marks};
@@ -55,7 +56,8 @@ pub(super) const OPEN_BARE: Check = Check {
 /// Opens it with nothing granted.
 pub(super) async fn open_bare(subject: &Subject, bare: Version) -> Found {
     let mut sink = Sink::of(bare);
-    sink.begin(Term::endless(), &Network::scripted(subject.destination.clone()));
+    // A destination of its own: that all is denied here says nothing of its hosts.
+    sink.begin(Term::endless(), &Network::scripted(Arc::<Destination>::default()));
     let required = subject.description().env.iter().any(|variable| variable.required);
     let outcome = sink.open().await;
     let told = subject.told(&outcome);
