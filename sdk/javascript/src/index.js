@@ -5,4 +5,4 @@ export * as http from "./http.js";
 export * as env from "./env.js";
 export * as utf8 from "./utf8.js";
 export { json, rfc3339 } from "./json.js";
-export { rawEvent } from "#host";
+export { rawEvent } from "./raw.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { defineSink, env, http, Misconfigured, Refused, Retry } from "../src/index.js";
+import { defineSink, env, http, Misconfigured, rawEvent, Refused, Retry } from "../src/index.js";
 import { testEvent, testHost } from "../src/testing.js";
 
 const describe = () => ({ name: "a", version: "1", summary: "s" });
@@ -51,6 +51,11 @@ test("requests go out as bytes, and answers come in their order", () => {
   assert.deepEqual(requests[0], { method: "PUT", url: "https://a/", headers: { x: "1" }, body: "ä", timeoutMs: undefined });
   assert.deepEqual([answers[0].status, answers[0].text(), answers[1].error.tag], [503, "ü", "timeout"]);
   assert.equal(http.send({ method: "GET", url: "https://b/" }).error.tag, "timeout");
+});
+
+test("a raw event is there or undefined", () => {
+  testHost({ raw: ["{}", null] });
+  assert.deepEqual([rawEvent(0), rawEvent(1), rawEvent(2)], ["{}", undefined, undefined]);
 });
 
 test("the copy of the contract is the contract", () => {
