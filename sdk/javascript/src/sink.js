@@ -5,7 +5,7 @@ export function defineSink(sink) {
   return {
     describe: () => description(sink.describe()),
     open: () => void call(sink, "open"),
-    saveEvents: (batch, events) => failures(call(sink, "save", unsigned(batch, "attempt"), events.map(event))),
+    saveEvents: (batch, events) => failures(call(sink, "save", batch, events.map(mended))),
     close: () => void call(sink, "close"),
   };
 }
@@ -25,29 +25,19 @@ function call(sink, name, ...given) {
   return result;
 }
 
-/** componentize-qjs 0.4.5 gives an u32 beyond 2^31 as a negative number. */
-function unsigned(record, key) {
-  return { ...record, [key]: record[key] >>> 0 };
+/**
+ * Mends what componentize-qjs 0.4.5 gives, where it is: an u32 beyond 2^31 is a negative number, what is absent is null, and 64 bits are
+ * numbers or, in the declarations of the contract, bigint.
+ */
+function mended(event) {
+  event.count >>>= 0;
+  for (const key of MOMENTS) event[key].seconds = Number(event[key].seconds);
+  for (const key of OPTIONS) event[key] ??= undefined;
+  return event;
 }
 
-/** It gives null for what is absent, and numbers for 64 bits, where the declarations of the contract have undefined and bigint. */
-function event(given) {
-  const { firstTimestamp, lastTimestamp, observedAt, related, job, region, cluster } = given;
-  return {
-    ...unsigned(given, "count"),
-    firstTimestamp: timestamp(firstTimestamp),
-    lastTimestamp: timestamp(lastTimestamp),
-    observedAt: timestamp(observedAt),
-    related: related ?? undefined,
-    job: job ?? undefined,
-    region: region ?? undefined,
-    cluster: cluster ?? undefined,
-  };
-}
-
-function timestamp({ seconds, nanoseconds }) {
-  return { seconds: Number(seconds), nanoseconds };
-}
+const MOMENTS = ["firstTimestamp", "lastTimestamp", "observedAt"];
+const OPTIONS = ["related", "job", "region", "cluster"];
 
 function failures(list) {
   // Nothing returned is more often forgotten than meant, and would count as "all stored".
