@@ -6,6 +6,7 @@
 //! - [`stage`]: both, with a folder for the program's own files.
 //! - [`volume`]: a ConfigMap or Secret volume, as the kubelet writes it.
 //! - [`web`]: a web server with answers that a client must bear, also over TLS; [`connect_proxy`]: an HTTP proxy on the way to it.
+//! - [`hook`]: a web hook that keeps what it gets; [`graphite`]: a real graphite-web.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`chaos`]: faults of every kind, and whether all events arrived nevertheless.
 //! - `sls-sdk-check/`: the vendor's own clients, run against [`sls`] to prove that it is right.
@@ -13,6 +14,8 @@
 pub mod apiserver;
 pub mod chaos;
 pub mod connect_proxy;
+pub mod graphite;
+pub mod hook;
 pub mod life;
 pub mod load;
 pub mod program;

@@ -2,6 +2,7 @@
 
 mod build;
 mod step;
+mod templates;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -22,11 +23,20 @@ enum Task {
     /// Show the main job: events of a job on a real API server go through aliyun-sls.wasm into an SLS server on this machine
     Demo,
     /// Build everything and run every test
-    Test,
+    Test {
+        /// Also sinks in Go, Python and TypeScript, whose tools are large
+        #[arg(long)]
+        languages: bool,
+    },
     /// Build the sinks into target/sinks
     Sinks,
     /// Build what tests start into target/testkit: the API server, guests, KubeDL's reader of SLS
     Testkit,
+    /// Begin, build and test a sink in each of these languages, as a newcomer does, in target/templates
+    Templates {
+        /// rust, c, javascript, go, python, typescript; all of them without any
+        languages: Vec<String>,
+    },
     /// Cause faults of every kind under load, and show that no event is lost silently; `chaos --help` has its flags
     #[command(disable_help_flag = true)]
     Chaos {
@@ -53,9 +63,10 @@ fn root() -> PathBuf {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Demo => demo(),
-        Task::Test => test::run(&root()),
+        Task::Test { languages } => test::run(&root(), languages),
         Task::Sinks => build::sinks(&root()),
         Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::kubernetes(&root())),
+        Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
@@ -66,6 +77,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn templates(languages: &[String]) -> anyhow::Result<()> {
+    let root = root();
+    step::cargo(&root, "building kubedl-events", &["build", "--package", "kubedl-events", "--locked"])?;
+    let all = templates::ALWAYS.iter().chain(&templates::ON_DEMAND).copied();
+    let wanted: Vec<&str> = if languages.is_empty() { all.collect() } else { languages.iter().map(String::as_str).collect() };
+    templates::build(&root, &wanted)
 }
 
 /// The demo is a program of the testkit; it is told whether there is an API server.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{build, step};
+use crate::{build, step, templates};
 
 #[derive(Default)]
 struct Count {
@@ -17,7 +17,7 @@ struct Count {
 }
 
 /// Builds and runs.
-pub fn run(root: &Path) -> anyhow::Result<()> {
+pub fn run(root: &Path, languages: bool) -> anyhow::Result<()> {
     let began = Instant::now();
     build::sinks(root)?;
     build::guests(root)?;
@@ -25,13 +25,24 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     build::reader(root)?;
     step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
     step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;
-    for (folder, what) in [(root.to_owned(), "the workspace"), (root.join("sinks"), "the sinks")] {
+    step::cargo(&root.join("sdk/rust"), "checking the Rust SDK's format", &["fmt", "--all", "--check"])?;
+    for (folder, what) in [(root.to_owned(), "the workspace"), (root.join("sinks"), "the sinks"), (root.join("sdk/rust"), "the Rust SDK")] {
         step::cargo(&folder, &format!("linting {what}"), &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     }
     step::cargo(root, "building the workspace and its tests", &["test", "--workspace", "--locked", "--no-run"])?;
+    step::cargo(root, "building kubedl-events", &["build", "--package", "kubedl-events", "--locked"])?;
+    templates::build(root, &templates::ALWAYS)?;
+    if languages {
+        templates::build(root, &templates::ON_DEMAND)?;
+    }
     let mut count = Count::default();
-    tests(root, "the workspace", &mut count)?;
-    tests(&root.join("sinks"), "the sinks", &mut count)?;
+    tests(root, "the workspace", &["--workspace"], &mut count)?;
+    if languages {
+        let ignored = ["--package", "kubedl-events", "--test", "templates", "--", "--ignored"];
+        tests(root, "sinks in Go, Python and TypeScript", &ignored, &mut count)?;
+    }
+    tests(&root.join("sinks"), "the sinks", &["--workspace"], &mut count)?;
+    tests(&root.join("sdk/rust"), "the Rust SDK", &[], &mut count)?;
     println!("everything took {:.0} s", began.elapsed().as_secs_f64());
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
     if count.failed > 0 || count.passed == 0 {
@@ -41,10 +52,10 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Runs cargo test, shows its output, and counts its results.
-fn tests(folder: &Path, what: &str, count: &mut Count) -> anyhow::Result<()> {
+fn tests(folder: &Path, what: &str, arguments: &[&str], count: &mut Count) -> anyhow::Result<()> {
     println!("testing {what}");
     let mut command = Command::new(step::cargo_program());
-    command.current_dir(folder).args(["test", "--workspace", "--locked", "--no-fail-fast"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.current_dir(folder).args(["test", "--locked", "--no-fail-fast"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot run cargo test")?;
     let before = count.failed;
     let stdout = child.stdout.take().context("no stdout")?;
