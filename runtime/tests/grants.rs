@@ -127,7 +127,7 @@ fn the_schema_takes_right_grants_and_refuses_wrong_ones_wherever_a_schema_can() 
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
     assert!(validator.is_valid(&read(RIGHT)), "{:?}", validator.iter_errors(&read(RIGHT)).map(|error| error.to_string()).collect::<Vec<_>>());
-    for name in ["aliyun-sls", "stdout"] {
+    for name in ["aliyun-sls", "graphite", "stdout", "webhook"] {
         let path = format!("{}/../sinks/{name}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         Document::parse(&text).unwrap();

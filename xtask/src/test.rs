@@ -35,6 +35,13 @@ pub fn run(root: &Path, languages: bool) -> anyhow::Result<()> {
     if languages {
         templates::build(root, &templates::ON_DEMAND)?;
     }
+    for (sdk, program, arguments) in [("javascript", "npm", &["test"][..]), ("c", "make", &["test"])] {
+        own_tests(root, sdk, program, arguments)?;
+    }
+    if languages {
+        own_tests(root, "go", "go", &["test", "./..."])?;
+        own_tests(root, "python", "python3", &["-m", "unittest", "discover", "-s", "tests", "-t", "."])?;
+    }
     let mut count = Count::default();
     tests(root, "the workspace", &["--workspace"], &mut count)?;
     if languages {
@@ -49,6 +56,11 @@ pub fn run(root: &Path, languages: bool) -> anyhow::Result<()> {
         bail!("{} tests failed", count.failed);
     }
     Ok(())
+}
+
+/// Runs an SDK's tests in its own language.
+fn own_tests(root: &Path, sdk: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    step::quiet(Command::new(program).args(arguments).current_dir(root.join("sdk").join(sdk)), &format!("testing the SDK for {sdk}"))
 }
 
 /// Runs cargo test, shows its output, and counts its results.

@@ -6,6 +6,7 @@
 mod backlog;
 mod boundary;
 mod events;
+mod graphite;
 mod journal;
 mod machine;
 mod native;
@@ -48,6 +49,9 @@ fn main() -> Done<()> {
     }
     if wanted("backlog") {
         backlog::backlog()?;
+    }
+    if wanted("graphite") {
+        graphite::graphite()?;
     }
     for trial in journal::TRIALS.iter().filter(|trial| wanted(trial.name)) {
         journal::sustained(trial)?;

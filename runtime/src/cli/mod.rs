@@ -24,6 +24,7 @@ pub use args::Args;
 pub use exit::Exit;
 pub use pipeline::{Pipeline, Seen};
 pub use run::run;
+pub use sink::checks;
 
 use crate::telemetry;
 

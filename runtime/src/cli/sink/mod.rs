@@ -127,6 +127,11 @@ impl Folders {
     }
 }
 
+/// The checks of `sink test`, in order: name, and what each expects.
+pub fn checks() -> impl Iterator<Item = (&'static str, &'static str)> {
+    conformance::CHECKS.iter().map(|check| (check.name, check.expected))
+}
+
 pub(super) async fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Inspect(flags) => inspect::run(flags).await,

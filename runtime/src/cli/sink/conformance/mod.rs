@@ -63,7 +63,7 @@ pub struct Test {
 }
 
 /// All checks but the sink's own cases, in the order in which they are made.
-const CHECKS: [&Check; 22] = [
+pub(super) const CHECKS: [&Check; 22] = [
     &storing::DESCRIBE,
     &storing::OPEN_BARE,
     &storing::OPEN,
