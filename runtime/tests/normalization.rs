@@ -41,6 +41,12 @@ fn times_are_taken_in_the_order_of_the_table() {
 }
 
 #[test]
+fn the_last_moment_that_can_be_written_is_read() {
+    let event = event(r#","firstTimestamp":"9999-12-30T21:00:00Z","lastTimestamp":"9999-12-31T23:59:59Z""#);
+    assert_eq!((event.first_timestamp, event.last_timestamp), (at("9999-12-30T21:00:00Z"), Timestamp::MAX));
+}
+
+#[test]
 fn count_is_never_zero() {
     for (fields, count) in [
         (r#","count":5,"series":{"count":9}"#, 9),

@@ -30,7 +30,7 @@ fn refused(code: i32, words: &[&str], change: impl FnOnce(Start) -> Start) {
 
 #[test]
 fn an_unknown_storage_lists_what_is_there_and_where_it_looked() {
-    refused(2, &["error: unknown event storage \"aliyun-sl\"", "aliyun-sls, stdout", "target/sinks", "--sink-dir"], |start| {
+    refused(2, &["error: unknown event storage \"aliyun-sl\"", "aliyun-sls, graphite, stdout, webhook", "target/sinks", "--sink-dir"], |start| {
         start.with("--event-storage", "aliyun-sl")
     });
 }

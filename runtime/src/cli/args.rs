@@ -127,7 +127,7 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
-    /// Look at sinks: what they ask for, and a grant for it; and pack them for a cluster
+    /// Sinks: begin, try and measure one of your own; look at what one asks for, grant it, and pack it for a cluster
     #[command(subcommand)]
     Sink(super::sink::Command),
     /// What a child process does: compiles a component from stdin, within limits, to stdout

@@ -105,6 +105,9 @@ impl Reference<'_> {
     }
 }
 
+/// Days in which the library's time ends ([`Timestamp::MAX`]).
+const LAST_DAYS: [&str; 2] = ["9999-12-30T", "9999-12-31T"];
+
 /// A time, or none: null, empty, and Go's zero time (year 1) mean that nobody set it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Time(pub Option<Timestamp>);
@@ -115,7 +118,12 @@ impl<'de> Deserialize<'de> for Time {
         if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
             return Ok(Self(None));
         }
-        text.parse().map(|time| Self(Some(time))).map_err(serde::de::Error::custom)
+        match text.parse() {
+            Ok(time) => Ok(Self(Some(time))),
+            // The library's last moment comes a day before the last that RFC 3339 can write, which stands for "never" in some clients.
+            Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => Ok(Self(Some(Timestamp::MAX))),
+            Err(why) => Err(serde::de::Error::custom(why)),
+        }
     }
 }
 

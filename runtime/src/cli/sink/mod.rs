@@ -1,4 +1,5 @@
-//! `kubedl-events sink ...`: about components, without a cluster and without running them.
+//! `kubedl-events sink ...`: about components, without a cluster: to write one (`new`, `component`, `test`, `run`, `replay`, `bench`), and to let
+//! one in (`inspect`, `grant`, `diff`, `pack`).
 
 mod bench;
 mod cast;
@@ -27,25 +28,25 @@ use super::exit::Exit;
 /// `sink`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show what a sink is and imports, and what it asks for beside what is granted; never a value
-    Inspect(Inspect),
-    /// Print a grant with all that a sink asks for, to read and to keep
-    Grant(Grant),
-    /// Show what a new version of a sink asks for more than the old one; exits with 7 where it does
-    Diff(Diff),
     /// Begin a sink: a folder that builds, with its tests, in one of six languages
     New(new::New),
+    /// Make a component of a core module, as compilers of Go and C build it
+    #[cfg(feature = "authoring")]
+    Component(component::Component),
+    /// Play a sink's destination, and say where the sink doesn't do what the contract asks of it; exits with 8 where it doesn't
+    Test(conformance::Test),
     /// Deliver recorded events by a sink, really but without a cluster
     Run(run::Run),
     /// Play a recorded session to a sink again, and say where it does something else; exits with 9 where it does
     Replay(replay::Replay),
     /// Measure a sink: size, ready time, time and processor a batch, memory
     Bench(bench::Bench),
-    /// Make a component of a core module, as compilers of Go and C build it
-    #[cfg(feature = "authoring")]
-    Component(component::Component),
-    /// Play a sink's destination, and say where the sink doesn't do what the contract asks of it; exits with 8 where it doesn't
-    Test(conformance::Test),
+    /// Show what a sink is and imports, and what it asks for beside what is granted; never a value
+    Inspect(Inspect),
+    /// Print a grant with all that a sink asks for, to read and to keep
+    Grant(Grant),
+    /// Show what a new version of a sink asks for more than the old one; exits with 7 where it does
+    Diff(Diff),
     /// Write the ConfigMaps that bring a component into a cluster, and how to mount them
     Pack(pack::Pack),
 }

@@ -10,6 +10,10 @@ use super::subject::{Subject, marks};
 
 /// Events of each batch.
 const BATCH: usize = 10;
+/// Bytes by which the host may grow beside what one instance may take: pages that its allocator keeps.
+const SLACK: usize = 64 << 20;
+/// Batches before the host's memory is looked at for the first time.
+const SETTLED: u64 = 100;
 /// A sink that uses up its memory within fewer batches costs the host an instance for each of them.
 const FEWEST_BATCHES: u64 = 20;
 
@@ -24,6 +28,7 @@ pub(super) async fn memory(subject: &Subject, batches: u64, progress: &dyn Fn(u6
     let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
     let fresh = sink.memory();
     let mut watch = Growth { most: fresh, last: fresh, grown: 0, instances: 1 };
+    let mut host = resident();
     let mut known = false;
     for number in 0..batches {
         let batch: Vec<Arc<Item>> = events::batch(number * BATCH as u64, BATCH);
@@ -37,15 +42,30 @@ pub(super) async fn memory(subject: &Subject, batches: u64, progress: &dyn Fn(u6
             return Err(Trouble::failed(format!("batch {number} lost {}; {}", marks(&lost), watch.told(fresh, number))));
         }
         watch.look(sink.memory());
+        if number == SETTLED {
+            host = resident();
+        }
         progress(number);
     }
     drop(sink.closed().await);
     let told = watch.told(fresh, batches);
+    let grown = resident().saturating_sub(host);
+    if host > 0 && grown > subject.memory() + SLACK {
+        return Err(Trouble::failed(format!("the host grew by {} MiB: {told}", grown >> 20)));
+    }
     if watch.instances > 1 && batches / (watch.instances - 1) < FEWEST_BATCHES {
         return Err(Trouble::failed(format!("it uses up its {} MiB again and again: {told}", subject.memory() >> 20)));
     }
     let lost = if known { ", 0 lost" } else { "" };
-    Ok(format!("{} events{lost}; {told}", batches * BATCH as u64))
+    let host = if host > 0 { format!(", the host grew by {} MiB", grown >> 20) } else { String::new() };
+    Ok(format!("{} events{lost}; {told}{host}", batches * BATCH as u64))
+}
+
+/// Bytes of memory that this process has (proc_pid_status(5), `VmRSS`); 0 where the system doesn't say.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<usize>().ok()).unwrap_or(0) << 10
 }
 
 /// How memory went.

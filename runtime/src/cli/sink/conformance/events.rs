@@ -138,7 +138,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ),
         ("the largest count", json!({"count": u32::MAX})),
         ("times before 1970", json!({"firstTimestamp": "0001-01-01T00:00:00Z", "lastTimestamp": "1969-12-31T23:59:59.999999999Z"})),
-        ("times in the year 9999", json!({"firstTimestamp": "9999-12-30T22:00:00Z", "lastTimestamp": "9999-12-30T22:00:00.999999Z"})),
+        ("times at the end of the year 9999", json!({"firstTimestamp": "9999-12-30T22:00:00Z", "lastTimestamp": "9999-12-31T23:59:59Z"})),
         ("no times but that of its creation", json!({"firstTimestamp": null, "lastTimestamp": null, "eventTime": null})),
         ("times of microseconds", json!({"firstTimestamp": null, "lastTimestamp": null, "eventTime": "2026-11-23T10:32:45.123456Z"})),
     ]
