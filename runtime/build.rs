@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let sdk = here.join("../sdk");
     let mut code = String::from(
-        "/// Language, and what a new sink in it is made of: paths, and what is in the files.\npub(super) const TEMPLATES: &[(&str, &[(&str, &[u8])])] = &[\n",
+        "/// Language, and what a new sink in it is made of: paths, and what is in the files.\npub(super) const TEMPLATES: &[(&str, Files)] = &[\n",
     );
     for (language, folder, list, template) in LANGUAGES {
         let folder = sdk.join(folder);

@@ -68,7 +68,13 @@ impl Supplied {
 async fn last(loader: &Loader, kept: &Kept, found: &Found, why: Error) -> Result<Loaded, Error> {
     let Some(artifact) = kept.find(&found.name) else { return Err(why) };
     let digest = artifact.digest;
-    let Ok(loaded) = loader.make(found, artifact).await else { return Err(why) };
+    let loaded = match loader.make(found, artifact).await {
+        Ok(loaded) => loaded,
+        Err(unfit) => {
+            warn!(sink = found.name, %digest, "The sink's file can't be used, and neither can the version that opened last: {unfit}.");
+            return Err(why);
+        }
+    };
     error!(
         sink = found.name,
         %digest,

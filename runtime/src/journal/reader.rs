@@ -107,7 +107,7 @@ impl Reader {
             None => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 let connection = Connection::open_with_flags(&self.file, flags)?;
-                schema::keep_plans(&connection)?;
+                schema::tune(&connection)?;
                 connection
             }
         };

@@ -114,7 +114,7 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     // A thread of its own checkpoints; this is for when it can't keep up. In pages of 4 KiB.
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.set_prepared_statement_cache_capacity(32);
-    keep_plans(connection)?;
+    tune(connection)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
         return Err(Error::Newer { found, known: VERSION });
@@ -127,9 +127,27 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     Ok(())
 }
 
-/// SQLite built with STAT4 plans a statement anew for every other value bound to it, which here costs more than running it.
-/// (sqlite.org/qpsg.html)
-pub(super) fn keep_plans(connection: &Connection) -> Result<(), Error> {
+/// What holds for writing and reading alike.
+///
+/// - SQLite built with STAT4 plans a statement anew for every other value bound to it, which here costs more than running it
+///   (sqlite.org/qpsg.html).
+/// - Its temporary files are kept in memory: a savepoint of more than some pages wants one, and where the root file system can't be written to, as in a Pod,
+///   there is no place for it: then SQLite undoes the whole transaction, each time anew (sqlite.org/tempfiles.html, section 5).
+pub(super) fn tune(connection: &Connection) -> Result<(), Error> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_connection_needs_a_folder_for_temporary_files() {
+        let connection = Connection::open_in_memory().unwrap();
+        tune(&connection).unwrap();
+        // 2: in memory, whatever it was built with.
+        assert_eq!(connection.pragma_query_value(None, "temp_store", |row| row.get::<_, i64>(0)).unwrap(), 2);
+    }
 }

@@ -41,6 +41,8 @@ pub(super) struct Writer {
     reserve: Reserve,
     /// At the cap, and not yet below the low-water mark.
     blocked: bool,
+    /// What has undone the transaction that is open, all of it.
+    undone: Option<rusqlite::Error>,
     clean_next: Instant,
 }
 
@@ -60,7 +62,7 @@ impl Writer {
         let store =
             Store { connection, last, marks: Marks::default(), now: options.now, event_ttl: options.event_ttl, most_letters: options.most_letters };
         let clean_next = Instant::now() + CLEANING_STEP;
-        Ok(Self { store, file, _lock: lock, head, requeued, stats, options: options.clone(), reserve, blocked: false, clean_next })
+        Ok(Self { store, file, _lock: lock, head, requeued, stats, options: options.clone(), reserve, blocked: false, undone: None, clean_next })
     }
 
     pub(super) fn run(mut self, inbox: Receiver<Command>) {
@@ -128,7 +130,7 @@ impl Writer {
                 (command, _) => self.one(command, began.as_ref().err(), &mut pending),
             }
         }
-        let result = began.and_then(|()| self.commit(before));
+        let result = began.and_then(|()| self.undone.take().map_or_else(|| self.commit(before), Err));
         if result.is_ok() {
             self.stats.commits.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -198,7 +200,10 @@ impl Writer {
         if let Err(why) = &result {
             self.store.last = before;
             if self.store.connection.is_autocommit() {
-                // SQLite has rolled everything back by itself, as it does when the disk is full.
+                // SQLite has rolled everything back by itself, as it does when the disk is full: that is what the whole group failed by.
+                if let Error::Storage(cause) = why {
+                    self.undone = Some(copy(cause));
+                }
                 return Err(why.copy());
             }
             self.store.connection.execute_batch("ROLLBACK TO command")?;

@@ -63,7 +63,7 @@ fn contract() -> anyhow::Result<(Resolve, wit_parser::WorldId)> {
     let mut resolve = Resolve::default();
     resolve.push_str("environment.wit", ENVIRONMENT)?;
     let mut sources = SourceMap::default();
-    CONTRACT.iter().for_each(|(name, text)| sources.push_str(*name, *text));
+    CONTRACT.iter().for_each(|(name, text)| sources.push_str(name, *text));
     let group = sources.parse().map_err(|(_, why)| anyhow!("{why}"))?;
     let package = resolve.push_group(group)?;
     let world = resolve.select_world(&[package], Some(WORLD))?;

@@ -8,6 +8,9 @@ use clap::{Args as Flags, ValueEnum};
 use crate::cli::exit::Exit;
 
 mod templates {
+    /// Paths, and what is in the files.
+    type Files = &'static [(&'static str, &'static [u8])];
+
     include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 }
 

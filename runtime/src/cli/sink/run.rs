@@ -108,7 +108,6 @@ fn grant(flags: &Run, subject: &Subject) -> anyhow::Result<Grant> {
         }
         return Ok(Grant::default());
     };
-    #[expect(clippy::disallowed_methods, reason = "variables are looked up for the grant")]
     let environment = |name: &str| std::env::var(name).ok();
     Ok(Document::read(path)?.resolve(&subject.found.name, Some(path), &environment)?)
 }

@@ -40,14 +40,26 @@ impl Default for Limits {
     }
 }
 
+/// Less would not do for the smallest sink: rather try it.
+const LEAST: u64 = 32 << 20;
+
 /// What the container has left, where that is less than the limit: a container that goes over its memory is killed as a whole.
-/// (cgroup v2, `memory.max` and `memory.current`.)
+/// (cgroup v2, `memory.max`, `memory.current` and `memory.stat`.)
 fn in_container(limit: u64) -> u64 {
-    let read = |name: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok();
-    match (read("memory.max"), read("memory.current")) {
-        (Some(most), Some(used)) => limit.min(most.saturating_sub(used).saturating_sub(MARGIN)),
+    let read = |name: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    match (number("memory.max"), number("memory.current")) {
+        (Some(most), Some(used)) => left(limit, most, used, &read("memory.stat").unwrap_or_default()),
         _ => limit,
     }
+}
+
+/// What may be taken of `limit` where a container has used so many bytes of `most`. Pages of files count as used, but are given back when they are
+/// wanted: a journal alone can fill the rest with them.
+fn left(limit: u64, most: u64, used: u64, stat: &str) -> u64 {
+    let pages = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0);
+    let used = used.saturating_sub(pages("inactive_file ")).saturating_sub(pages("active_file "));
+    limit.min(most.saturating_sub(used).saturating_sub(MARGIN).max(LEAST))
 }
 
 /// Compiles in a child. Blocks.
@@ -147,4 +159,18 @@ fn confine(memory: u64, cpu: u64) -> io::Result<()> {
     // Nothing is written but to the pipe.
     set(Resource::Fsize, 0)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_gets_what_the_container_has_left_and_pages_of_files_count_as_free() {
+        let (mib, stat) = (1 << 20, "anon 58720256\nfile 193986560\ninactive_file 104857600\nactive_file 83886080\n");
+        assert_eq!(left(1024 * mib, 256 * mib, 56 * mib, ""), 200 * mib - MARGIN);
+        assert_eq!(left(1024 * mib, 256 * mib, 236 * mib, stat), 200 * mib - MARGIN);
+        assert_eq!(left(64 * mib, 256 * mib, 56 * mib, ""), 64 * mib);
+        assert_eq!(left(1024 * mib, 256 * mib, 250 * mib, ""), LEAST);
+    }
 }

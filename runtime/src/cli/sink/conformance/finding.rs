@@ -61,7 +61,7 @@ impl Trouble {
 
 impl Check {
     /// With how it ended.
-    pub fn found(&self, outcome: Outcome) -> Finding {
+    pub(super) fn found(&self, outcome: Outcome) -> Finding {
         let (verdict, seen) = match outcome {
             Ok(seen) => (Verdict::Passed, seen),
             Err(Trouble::Failed(seen)) => (Verdict::Failed, seen),
