@@ -29,7 +29,7 @@ const FAULTS: [(&str, &str); 22] = [
     ("cut", "a connection closed without an answer: stored"),
     ("slow", "no answer until the time was up: refused"),
     ("unreachable", "a refused connection: refused"),
-    ("strange-answers", "200 with bytes that are no text, said to be JSON: it broke off"),
+    ("strange-answers", "200 with bytes that are no text, said to be JSON: the sink crashed: save-events ended with a trap, and said last"),
     ("partial", "events are stored which the destination did not take"),
     ("again", "events are stored which the destination did not take"),
     ("close", "close ended with a trap"),

@@ -6,9 +6,9 @@
 #   CC       compiler for wasm32-wasi; HOST_CC for tests; KUBEDL_EVENTS the program that makes a component of a core module
 
 ifeq ($(origin CC),default)
-CC = python3 -m ziglang cc
+CC = $(if $(wildcard .venv/bin/python),.venv/bin/python,python3) -m ziglang cc
 endif
-HOST_CC ?= cc
+HOST_CC ?= $(if $(shell command -v cc),cc,$(CC))
 KUBEDL_EVENTS ?= kubedl-events
 
 SDK := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))

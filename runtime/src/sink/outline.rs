@@ -71,7 +71,7 @@ fn check_kind(bytes: &[u8], path: &Path) -> Result<(), Error> {
     let is = match bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => return Ok(()),
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) if is_preview1(bytes) => {
-            "a core WebAssembly module for WASI preview1 (wasm-tools component new, with the reactor adapter, makes a component of one)"
+            "a core WebAssembly module for WASI preview1 (`kubedl-events sink component FILE --output NAME.wasm` makes a component of one)"
         }
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => "a core WebAssembly module",
         Some([0, b'a', b's', b'm', ..]) => "WebAssembly of an unknown version",

@@ -1,4 +1,4 @@
-module my-sink
+module example.com/my-sink
 
 go 1.25
 

@@ -35,7 +35,11 @@ async function bundle(entry) {
     external: ["kubedl:*", "wasi:*"],
     write: false,
   });
-  return outputFiles[0].text;
+  const { text } = outputFiles[0];
+  if (/\bconsole\b/.test(text)) {
+    console.error("warning: there is no console in the component: what uses it ends the sink's instance. Say it in a reason instead.");
+  }
+  return text;
 }
 
 /** Beside the SDK in a project of an author, at the top in the repository of kubedl-events. */

@@ -238,11 +238,13 @@ pub(super) fn read(path: &Path) -> anyhow::Result<(Head, Vec<Call>)> {
     let mut lines = (1..).zip(std::io::BufReader::new(file).lines());
     let told = |number: usize| format!("{}, line {number}: not of a recording by `sink run --record`", path.display());
     let (_, first) = lines.next().with_context(|| told(1))?;
-    let head: Head = serde_json::from_str(&first?).with_context(|| told(1))?;
+    let head: Head = serde_json::from_str(&first.with_context(|| told(1))?).with_context(|| told(1))?;
     if head.form != FORM {
         bail!("{} has form {}, and this program reads form {FORM}", path.display(), head.form);
     }
-    let calls = lines.map(|(number, line)| serde_json::from_str(&line?).with_context(|| told(number))).collect::<anyhow::Result<_>>()?;
+    let calls = lines
+        .map(|(number, line)| serde_json::from_str(&line.with_context(|| told(number))?).with_context(|| told(number)))
+        .collect::<anyhow::Result<_>>()?;
     Ok((head, calls))
 }
 

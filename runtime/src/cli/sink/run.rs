@@ -60,7 +60,7 @@ pub struct Run {
     pub cluster: Option<String>,
 
     /// Give up after this time, such as 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "1m")]
     pub timeout: Duration,
 
     /// Where sinks and grants lie.
@@ -101,10 +101,13 @@ pub(super) async fn run(flags: &Run) -> anyhow::Result<Exit> {
 fn grant(flags: &Run, subject: &Subject) -> anyhow::Result<Grant> {
     let Some(path) = flags.grant.as_ref().or(subject.found.grant.as_ref()) else {
         if flags.format == Format::Text && !subject.blueprint.description().hosts.is_empty() {
-            let sink = &flags.sink;
-            eprintln!(
-                "The sink has no grant, and reaches nothing. `kubedl-events sink grant {sink} > grant.yaml` writes one: read it, and give it by --grant."
-            );
+            let (sink, beside) = (&flags.sink, subject.found.component.with_file_name(format!("{}.yaml", subject.found.name)));
+            let next = if beside.is_file() {
+                format!("{0} lies beside it, but is only a wish: --grant {0} makes it count", beside.display())
+            } else {
+                format!("`kubedl-events sink grant {sink} > grant.yaml` writes one: read it, and give it by --grant")
+            };
+            eprintln!("The sink was given no grant, and reaches nothing. {next}.");
         }
         return Ok(Grant::default());
     };

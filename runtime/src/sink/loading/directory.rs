@@ -45,7 +45,9 @@ pub fn find(value: &str, directories: &Directories) -> Result<Found, Error> {
     let name = instance.map_or_else(|| stem.clone(), str::to_owned);
     let shipped = directories.shipped.as_deref().filter(|folder| component.parent() == Some(folder));
     let places = directories.grants.iter().map(PathBuf::as_path).chain(shipped);
-    let candidates = places.flat_map(|folder| [folder.join(format!("{name}.yaml")), folder.join(format!("{stem}.yaml"))]);
+    // Cargo writes the file of `my-sink` as `my_sink.wasm`.
+    let dashed = stem.replace('_', "-");
+    let candidates = places.flat_map(|folder| [&name, &stem, &dashed].map(|grant| folder.join(format!("{grant}.yaml"))));
     let grant = candidates.into_iter().find(|path| path.is_file());
     Ok(Found { name, component, grant, shipped: shipped.is_some() })
 }

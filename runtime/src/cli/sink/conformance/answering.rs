@@ -7,7 +7,7 @@ use crate::sink::http::{Answer, Play};
 
 use super::events;
 use super::finding::{Check, Outcome as Found, Trouble};
-use super::subject::{Saved, Subject, marks};
+use super::subject::{CRASH, Saved, Subject, each_once, marks};
 
 /// Events that are at stake in each check.
 const BATCH: usize = 3;
@@ -180,9 +180,9 @@ pub(super) async fn check(subject: &Subject, check: &Check) -> Found {
         }
     }
     match wrong {
-        _ if !asked => Err(Trouble::NotCheckable("it sends no requests".to_owned())),
+        wrong if !asked && !wrong.iter().any(|what| what.contains(CRASH)) => Err(Trouble::NotCheckable("it sends no requests".to_owned())),
         wrong if wrong.is_empty() => Ok(format!("{} answers", situations.len())),
-        wrong => Err(Trouble::Failed(wrong.join("; "))),
+        wrong => Err(Trouble::Failed(each_once(wrong))),
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn partial(subject: &Subject) -> Found {
     subject.destination.plays((0..200).flat_map(|_| [yes.clone(), no.clone()]));
     let saved = subject.save(&mut sink, &batch).await;
     if saved.seen.exchanges.len() < 2 {
-        return Err(Trouble::NotCheckable("it sends a batch of 40 events in one request, or in none".to_owned()));
+        return Err(Trouble::NotCheckable("it sends a batch of 40 events in one request, or in none: nothing to mend".to_owned()));
     }
     all_taken(&saved, &batch, is_legible(&saved))?;
     match &saved.outcome {

@@ -73,7 +73,7 @@ struct Expected {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an outcome is stored, retry, refused, misconfigured, or {failures: [{index: 0, retryable: true}]}")]
 enum Wanted {
     Word(Word),
     Failures { failures: Vec<WantedFailure> },

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::subject::CRASH;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -67,7 +69,13 @@ impl Check {
             Err(Trouble::Failed(seen)) => (Verdict::Failed, seen),
             Err(Trouble::NotCheckable(seen)) => (Verdict::NotCheckable, seen),
         };
-        let mend = if verdict == Verdict::Failed { self.mend } else { "" };
+        let mend = match verdict {
+            Verdict::Failed if seen.contains(CRASH) => {
+                "a crash is a bug in the sink itself: its own last words stand above; answer what went wrong as an error instead"
+            }
+            Verdict::Failed => self.mend,
+            _ => "",
+        };
         Finding { check: self.name.to_owned(), verdict, expected: self.expected.to_owned(), seen, mend: mend.to_owned() }
     }
 }

@@ -12,7 +12,7 @@ use crate::sink::{Description, Sink, Term, Version};
 use super::destination::Destination;
 use super::events;
 use super::finding::{Check, Outcome as Found, Trouble};
-use super::subject::{Subject, marks};
+use super::subject::{Subject, each_once, marks};
 
 pub(super) const DESCRIBE: Check = Check {
     name: "describe",
@@ -215,7 +215,7 @@ pub(super) async fn odd(subject: &Subject) -> Found {
         }
     }
     match wrong {
-        wrong if !wrong.is_empty() => Err(Trouble::Failed(wrong.join("; "))),
+        wrong if !wrong.is_empty() => Err(Trouble::Failed(each_once(wrong))),
         _ if !known => Ok(format!("{} events, {refused} refused; not of each of them it can be seen that it was sent", odd.len())),
         _ => Ok(format!("{} events, {refused} refused", odd.len())),
     }

@@ -1,15 +1,21 @@
 //! The sink that is tried, with everything around it played.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::relay::{Attempt, Destination as _, Item, Outcome};
+use crate::relay::{Attempt, Cause, Destination as _, Item, Outcome};
 use crate::sink::http::{Answer, Network, Play};
 use crate::sink::{Description, Ear, Sink, Target, Term, Version};
 
 use super::destination::{Destination, Seen};
 use super::events;
 use super::traffic;
+
+/// Lines of a sink's log that are shown when it crashes, and characters of each.
+const LAST: usize = 10;
+const LONGEST_LINE: usize = 300;
+/// Begins what is said of a crash.
+pub(super) const CRASH: &str = "the sink crashed: ";
 
 /// A sink's words, as they would be in a log: what is secret in them is replaced by `(secret NAME)`.
 #[derive(Debug, Default)]
@@ -21,6 +27,8 @@ struct Spoken {
     printed: BTreeSet<u64>,
     /// Words in which a secret was found.
     leaks: Vec<String>,
+    /// The last lines that it printed since the last call began.
+    last: VecDeque<String>,
 }
 
 impl Words {
@@ -35,6 +43,19 @@ impl Words {
     /// All words in which a secret was found.
     pub fn leaks(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).leaks.clone()
+    }
+
+    /// Keeps a line of its log, for the case that the call ends with a trap.
+    fn keep(&self, line: &str) {
+        let last = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).last;
+        if last.len() == LAST {
+            last.pop_front();
+        }
+        last.push_back(line.chars().take(LONGEST_LINE).collect());
+    }
+
+    fn take_last(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).last).into()
     }
 
     fn print(&self, line: &str) {
@@ -60,7 +81,10 @@ pub(in crate::cli::sink) struct Subject {
 fn ear(words: &Arc<Words>) -> Ear {
     let words = words.clone();
     Arc::new(move |target, line| match target {
-        Target::Log(stream) => words.hear(stream, line),
+        Target::Log(stream) => {
+            words.hear(stream, line);
+            words.keep(line);
+        }
         Target::Stdout => {
             words.hear("what it stores", line);
             words.print(line);
@@ -129,8 +153,7 @@ impl Subject {
         self.takes_all();
         let mut sink = Sink::of(self.version.clone());
         sink.begin(Term::endless(), &Network::scripted(self.destination.clone()));
-        drop(self.destination.take());
-        drop(self.words.take_printed());
+        drop((self.destination.take(), self.words.take_printed(), self.words.take_last()));
         sink
     }
 
@@ -168,8 +191,9 @@ impl Subject {
 
     /// Hands over a batch.
     pub(super) async fn save_again(&self, sink: &mut Sink, attempt: Attempt, batch: &[Arc<Item>]) -> Saved {
+        drop(self.words.take_last());
         let outcome = sink.save(attempt, batch).await;
-        drop(self.told(&outcome));
+        self.words.hear("its answer", &tell(&outcome));
         let seen = self.destination.take();
         let mut arrived = seen.taken();
         arrived.append(&mut self.words.take_printed());
@@ -180,7 +204,16 @@ impl Subject {
     pub fn told(&self, outcome: &Outcome) -> String {
         let text = tell(outcome);
         self.words.hear("its answer", &text);
-        text
+        match outcome {
+            Outcome::Broken { cause: Cause::Sink, .. } => {
+                let own: String = self.words.take_last().iter().map(|line| format!("\n                  | {line}")).collect();
+                let own = if own.is_empty() { ", and said nothing".to_owned() } else { format!(", and said last{own}") };
+                // Where in the code is for those who have its names, which a small component has not.
+                let short = text.split(": error while executing").next().unwrap_or(&text);
+                format!("{CRASH}{}{own}", short.trim_start_matches("it broke off: "))
+            }
+            _ => text,
+        }
     }
 }
 
@@ -207,4 +240,19 @@ pub(super) fn marks(numbers: &BTreeSet<u64>) -> String {
     let first: Vec<String> = numbers.iter().take(3).map(|number| events::mark(*number)).collect();
     let more = numbers.len().saturating_sub(first.len());
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
+}
+
+/// Findings in a row; those that say the same of several things stand but once.
+pub(super) fn each_once(found: Vec<String>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut same = 0;
+    for one in found {
+        let what = |text: &str| text.split_once(CRASH).map(|(_, crash)| crash.to_owned());
+        match what(&one) {
+            Some(crash) if told.iter().any(|before| what(before).is_some_and(|before| before == crash)) => same += 1,
+            _ => told.push(one),
+        }
+    }
+    let more = if same == 0 { String::new() } else { format!("; and {same} times more the same") };
+    told.join("; ") + &more
 }
