@@ -14,7 +14,7 @@ const WIDTH: usize = 8;
 
 /// Prints both rates, and their ratio.
 pub fn graphite() -> Done<()> {
-    let events = length("BENCH_EVENTS", 4_000)? as usize;
+    let events = length("BENCH_EVENTS", 1_000)? as usize;
     let graphite = Graphite::start()?;
     let mut ratios = Vec::new();
     for turn in 0..3 {
