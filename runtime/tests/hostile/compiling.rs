@@ -124,7 +124,7 @@ async fn what_is_no_sink_is_named_with_a_way_out() {
         (b"\x7fELF and more".to_vec(), vec!["a native program"]),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00".to_vec(), vec!["gzip", "NAME.wasm.gz"]),
         (component("(module)"), vec!["a core WebAssembly module", "wasm32-wasip2"]),
-        (component(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#), vec!["WASI preview1", "wasm-tools component new"]),
+        (component(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#), vec!["WASI preview1", "kubedl-events sink component"]),
         (component("(component)"), vec!["does not export kubedl:events/event-sink@0.1.0"]),
         (component(r#"(component (instance (export "wasi:cli/run@0.2.0")))"#), vec!["a program", "a library"]),
         (component(r#"(component (instance (export "kubedl:events/event-sink@0.2.0")))"#), vec!["built for", "0.2.0", "speaks 0.1.0"]),
