@@ -87,3 +87,15 @@ fn once_tells_stored_from_not_stored_and_from_too_late() {
     assert_eq!((code, server.count()), (3, 1), "{log}");
     assert!(log.contains("dead letters"), "{log}");
 }
+
+#[test]
+fn the_data_folder_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording.jsonl");
+    std::fs::write(&recording, EVENT).unwrap();
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--from", &recording).flag("--once");
+    let (status, _, log) = start.with("--event-storage", "stdout").run().unwrap();
+    assert!(status.success(), "{log}");
+    assert_eq!(std::fs::metadata(folder.path().join("data")).unwrap().permissions().mode() & 0o777, 0o700);
+}

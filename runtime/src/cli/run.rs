@@ -1,5 +1,6 @@
 //! The main job: wires the stages together, and ends in order.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -58,7 +59,9 @@ pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: wat
     let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
     let directories = args.folders.directories();
     let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", args.data_dir.display());
-    std::fs::create_dir_all(&args.data_dir).with_context(unusable).map_err(failed)?;
+    // Its own alone: events and compiled code lie there.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
+    made.with_context(unusable).map_err(failed)?;
     let home = Home::make(args).map_err(failed)?;
     let sinks = relays::load(&args.event_storage, directories, &args.data_dir, environment).await.map_err(|why| usage(why.into()))?;
     let names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
