@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use kubedl_events::cli::Args;
+use kubedl_events::filter::select::schema::{FIELDS, OBJECT};
 
 fn table() -> String {
     let mut table = "| flag | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
@@ -43,6 +44,27 @@ fn expect(file: &str, wanted: impl FnOnce(&str) -> String) {
         std::fs::write(&path, wanted).unwrap();
         panic!("{file} was not up to date; it is now: look at it and commit it");
     }
+}
+
+/// What a selection can read.
+fn fields() -> String {
+    let mut table = "\n| field | type | what |\n|---|---|---|\n".to_owned();
+    for (name, kind, meaning) in FIELDS {
+        let kind = format!("{kind:?}").to_lowercase();
+        writeln!(table, "| `{name}` | {kind} | {meaning} |").unwrap();
+    }
+    let parts = OBJECT.map(|part| format!("`{part}`")).join(", ");
+    writeln!(
+        table,
+        "\nAn object has {parts}, all of them strings, empty where Kubernetes left them out; `has(job.name)` asks whether one is there.\n"
+    )
+    .unwrap();
+    table
+}
+
+#[test]
+fn the_table_of_fields_is_true() {
+    expect("docs/configuration.md", |page| replaced(page, "<!-- fields -->\n", "<!-- /fields -->", &fields()));
 }
 
 /// What `sink test` checks.

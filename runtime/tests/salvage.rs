@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use kubedl_events::cluster::Resume;
@@ -145,5 +147,34 @@ async fn what_is_written_beside_a_salvage_is_there_when_it_was_answered_so() {
         assert_eq!((before.unwrap().stored, after.unwrap().stored), (1, 1), "round {round}");
         wanted += 2;
         assert_eq!(journal.reader().unwrap().read(0, 100, usize::MAX).unwrap().len(), wanted, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn who_opens_the_journal_while_it_is_replaced_sees_all_that_was_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options::new(folder.path())).unwrap();
+    journal.register("a", Start::Oldest).await.unwrap();
+    let (stored, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let looking: Vec<_> = (0..4)
+        .map(|_| {
+            let (journal, stored, over) = (journal.clone(), stored.clone(), over.clone());
+            std::thread::spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    let before = stored.load(Ordering::SeqCst);
+                    let seen = journal.reader().unwrap().read(0, 1_000, usize::MAX).unwrap().len();
+                    assert!(seen >= before, "{seen} rows are seen of {before} that were stored before");
+                }
+            })
+        })
+        .collect();
+    for round in 1..=60 {
+        journal.append(batch(round..=round)).await.unwrap();
+        stored.store(usize::try_from(round).unwrap(), Ordering::SeqCst);
+        journal.salvage(&journal.reader().unwrap()).await.unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    for thread in looking {
+        thread.join().unwrap();
     }
 }

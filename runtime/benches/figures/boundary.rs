@@ -85,6 +85,7 @@ async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str
         policy: Policy::default(),
         grace: Duration::from_secs(1),
         event: event::Options::default(),
+        select: None,
         spread: || 0.0,
     };
     let (stop, mut stopped) = watch::channel(false);

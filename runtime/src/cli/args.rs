@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
+use clap::{Args as Flags, Parser, ValueEnum};
 
 use crate::cluster::{self, Scope};
+use crate::filter;
 use crate::journal;
 
 use super::sink::Folders;
+use super::tasks::Task;
 
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
@@ -23,9 +25,29 @@ pub struct Args {
     #[command(subcommand)]
     pub task: Option<Task>,
 
+    /// The settings of the service.
+    #[command(flatten)]
+    pub service: Service,
+}
+
+/// The settings of the service. Each can be given by its flag, its environment variable, or in the file of `--config` by the flag's name; the first of these wins.
+#[derive(Clone, Debug, Flags)]
+pub struct Service {
+    /// YAML file of settings, each under the name of its flag; flags and environment variables win over it
+    #[arg(long, env = super::config::VARIABLE, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Where events go: the NAME of a sink in a sink folder, the path of a .wasm file, or INSTANCE= and one of these; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_EVENT_STORAGE", value_name = "SINK", value_delimiter = ',', required = true)]
+    #[arg(long, env = "KUBEDL_EVENTS_EVENT_STORAGE", value_name = "SINK", value_delimiter = ',')]
     pub event_storage: Vec<String>,
+
+    /// Which events a sink gets: SINK=EXPRESSION in CEL over the event, such as 'sls=type == "Warning"'; may be repeated, in the variable one a line
+    #[arg(long, env = "KUBEDL_EVENTS_SELECT", value_name = "SINK=EXPRESSION", value_delimiter = '\n')]
+    pub select: Vec<String>,
+
+    /// What is hidden in every event before it is stored: NAME=REGEX; what matches becomes [redacted:NAME]; may be repeated, in the variable one a line
+    #[arg(long, env = "KUBEDL_EVENTS_REDACT", value_name = "NAME=REGEX", value_delimiter = '\n')]
+    pub redact: Vec<String>,
 
     /// Region written into every event; the environment variable REGION wins over this
     #[arg(long, env = "KUBEDL_EVENTS_REGION", value_name = "REGION")]
@@ -117,110 +139,6 @@ pub struct Args {
     pub log_format: Option<LogFormat>,
 }
 
-/// Subcommands: they look into the journal of a running service, or of one that is stopped, or prepare a sink.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Task {
-    /// List the intervals in which events may have come and gone unseen, or were given up
-    Gaps(Look),
-    /// Events that a sink will never store: look at them, have them tried again, or drop them
-    #[command(subcommand)]
-    DeadLetters(DeadLetters),
-    /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
-    Audit(Audit),
-    /// Sinks: begin, try and measure one of your own; look at what one asks for, grant it, and pack it for a cluster
-    #[command(subcommand)]
-    Sink(super::sink::Command),
-    /// What a child process does: compiles a component from stdin, within limits, to stdout
-    #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
-    CompileSink {
-        /// Bytes of data
-        memory: u64,
-        /// Seconds of a processor
-        cpu: u64,
-    },
-}
-
-/// Where the journal is, and how to print.
-#[derive(Clone, Debug, Flags)]
-pub struct Look {
-    /// Folder of the journal
-    #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
-    pub data_dir: PathBuf,
-
-    /// For people, or for machines
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-/// `dead-letters`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum DeadLetters {
-    /// List them, the oldest first
-    List {
-        /// Of this sink only
-        #[arg(long, value_name = "NAME")]
-        sink: Option<String>,
-        /// Where and how.
-        #[command(flatten)]
-        look: Look,
-    },
-    /// Show one, with the event as Kubernetes wrote it
-    Show {
-        /// Its number
-        id: i64,
-        /// Where and how.
-        #[command(flatten)]
-        look: Look,
-    },
-    /// Have the sink try them again
-    Retry {
-        /// Which.
-        #[command(flatten)]
-        choice: Choice,
-        /// Where and how.
-        #[command(flatten)]
-        look: Look,
-    },
-    /// Throw them away: these events will not be at the destination
-    Drop {
-        /// Which.
-        #[command(flatten)]
-        choice: Choice,
-        /// Where and how.
-        #[command(flatten)]
-        look: Look,
-    },
-}
-
-/// Which dead letters.
-#[derive(Clone, Debug, Flags)]
-#[group(required = true, multiple = false)]
-pub struct Choice {
-    /// Numbers of dead letters
-    #[arg(value_name = "ID")]
-    pub ids: Vec<i64>,
-
-    /// All of this sink
-    #[arg(long, value_name = "NAME")]
-    pub sink: Option<String>,
-}
-
-/// `audit`.
-#[derive(Clone, Debug, Flags)]
-pub struct Audit {
-    /// Where and how.
-    #[command(flatten)]
-    pub look: Look,
-
-    /// Which events, of which cluster
-    #[command(flatten)]
-    pub cluster_flags: Cluster,
-
-    /// How long the service may take to see, and to deliver, what the list shows
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
-    pub wait: Duration,
-}
-
 /// Which cluster, and which of its events.
 #[derive(Clone, Debug, Flags)]
 pub struct Cluster {
@@ -248,15 +166,6 @@ impl Cluster {
         }
         options
     }
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }
 
 /// About the Lease that says who delivers, and what is delivered.
@@ -300,6 +209,15 @@ pub enum Objects {
     All,
 }
 
+impl From<Objects> for filter::Objects {
+    fn from(objects: Objects) -> Self {
+        match objects {
+            Objects::Kubedl => Self::Kubedl,
+            Objects::All => Self::All,
+        }
+    }
+}
+
 /// `--on-full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFull {
@@ -309,7 +227,7 @@ pub enum OnFull {
     Shed,
 }
 
-impl Args {
+impl Service {
     /// What the flags mean for the journal, with so many sinks.
     pub(super) fn journal(&self, directory: &Path, sinks: usize) -> journal::Options {
         let on_full = match self.on_full {

@@ -1,16 +1,19 @@
 //! `kubedl-events audit`: what the API server has, against the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{self, Listed, is_before};
+use crate::event;
+use crate::filter::Select;
 use crate::journal::{Fate, Gap, Position, Reader, Standing};
+use crate::relay::Item;
 
-use super::args::{Audit, Format};
 use super::exit::Exit;
+use super::tasks::{Audit, Format};
 
 /// Examples of each kind that are shown.
 const EXAMPLES: usize = 10;
@@ -22,6 +25,8 @@ pub(super) enum Verdict {
     Stored,
     /// Dropped by the filter.
     Filtered,
+    /// Not selected for this sink.
+    Unselected,
     /// In the journal, still to be delivered.
     Pending,
     /// The sink won't have it.
@@ -37,6 +42,7 @@ impl Verdict {
         match self {
             Self::Stored => "stored",
             Self::Filtered => "filtered",
+            Self::Unselected => "not selected",
             Self::Pending => "pending",
             Self::DeadLetter => "dead letters",
             Self::InGap => "in a gap",
@@ -65,6 +71,25 @@ pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, letter: Option<
         Fate::Kept { position, .. } if *position > sink.position => Verdict::Pending,
         Fate::Kept { .. } if in_gap(true) => Verdict::InGap,
         Fate::Kept { .. } => Verdict::Stored,
+    }
+}
+
+/// Compiled selections, by their texts.
+#[derive(Default)]
+struct Selects(HashMap<String, Option<Select>>);
+
+impl Selects {
+    /// Whether a kept event was for a sink at all. Yes where the row is gone, or the selection means nothing to this program.
+    fn admit(&mut self, reader: &Reader, sink: &str, fate: &Fate) -> anyhow::Result<bool> {
+        let Fate::Kept { position, there: true } = fate else { return Ok(true) };
+        let text = reader.selection(sink, *position)?;
+        if text.is_empty() {
+            return Ok(true);
+        }
+        let select = self.0.entry(text).or_insert_with_key(|text| Select::compile(text).ok());
+        let (Some(select), Some(row)) = (select, reader.row(*position)?) else { return Ok(true) };
+        let Ok(item) = Item::from_row(row, &event::Options::default()) else { return Ok(true) };
+        Ok(select.admits(&item.event).unwrap_or(true))
     }
 }
 
@@ -106,14 +131,18 @@ fn compare(reader: &Reader, listed: &[Listed]) -> anyhow::Result<Account> {
         sinks.push(Standing { sink: "(no sink)".to_owned(), position: Position::MAX, active: true });
     }
     let mut account = Account::new();
+    let mut selects = Selects::default();
     for event in listed {
         let fate = reader.fate(&event.uid, &event.resource_version)?;
         for sink in &sinks {
             let letter = if let Fate::Kept { position, .. } = fate { reader.letter_of(&sink.sink, position)? } else { None };
-            let verdict = judge(&fate, &event.resource_version, sink, letter, &gaps);
+            let verdict = match judge(&fate, &event.resource_version, sink, letter, &gaps) {
+                Verdict::Stored if !selects.admit(reader, &sink.sink, &fate)? => Verdict::Unselected,
+                verdict => verdict,
+            };
             let (count, examples) = account.entry(sink.sink.clone()).or_default().entry(verdict).or_default();
             *count += 1;
-            if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered) {
+            if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered | Verdict::Unselected) {
                 examples.push(format!("{}/{} (uid {}, resource version {})", event.namespace, event.name, event.uid, event.resource_version));
             }
         }
@@ -128,7 +157,7 @@ fn exit(account: &Account) -> Exit {
         Some(Verdict::Missing) => Exit::Missing,
         Some(Verdict::DeadLetter | Verdict::InGap) => Exit::NotAllStored,
         Some(Verdict::Pending) => Exit::Pending,
-        Some(Verdict::Stored | Verdict::Filtered) | None => Exit::Stopped,
+        Some(Verdict::Stored | Verdict::Filtered | Verdict::Unselected) | None => Exit::Stopped,
     }
 }
 

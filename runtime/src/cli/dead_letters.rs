@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::journal::{Letter, Reader};
 
-use super::args::{Choice, DeadLetters, Format, Look};
 use super::control::{self, Letters, Request};
 use super::exit::Exit;
 use super::gaps::when;
+use super::tasks::{Choice, DeadLetters, Format, Look};
 
 /// Letters read at once.
 const PAGE: usize = 500;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::journal::{Gap, Reader};
 
-use super::args::{Format, Look};
 use super::exit::Exit;
+use super::tasks::{Format, Look};
 
 /// Prints all gaps, the oldest first.
 pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {

@@ -2,10 +2,12 @@
 
 mod args;
 mod audit;
+mod config;
 mod control;
 mod dead_letters;
 mod delivery;
 mod exit;
+mod explain;
 mod gaps;
 mod heartbeat;
 mod lead;
@@ -15,12 +17,13 @@ mod relays;
 mod run;
 mod sink;
 mod supply;
+mod tasks;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use config::Origins;
 
-pub use args::Args;
+pub use args::{Args, Service};
 pub use exit::Exit;
 pub use pipeline::{Pipeline, Seen};
 pub use run::run;
@@ -28,15 +31,15 @@ pub use sink::checks;
 
 use crate::telemetry;
 
-use args::Task;
+use tasks::Task;
 
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let config::Parsed { args, origins } = config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
     if let Some(Task::CompileSink { memory, cpu }) = args.task {
         return child(memory, cpu);
     }
-    let ended = start(&args);
+    let ended = start(&args, &origins);
     if let Err((error, _)) = &ended {
         eprintln!("error: {error:#}");
     }
@@ -54,8 +57,8 @@ fn child(memory: u64, cpu: u64) -> ExitCode {
     }
 }
 
-fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
-    telemetry::init(&args.log_level, args.log_format.map(Into::into)).map_err(|why| (why.into(), Exit::Usage))?;
+fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> {
+    telemetry::init(&args.service.log_level, args.service.log_format.map(Into::into)).map_err(|why| (why.into(), Exit::Usage))?;
     let failed = |why: std::io::Error| (anyhow::Error::new(why).context("cannot start the asynchronous runtime"), Exit::Failed);
     // One thread is enough for the watch; each sink and the journal have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -66,9 +69,16 @@ fn start(args: &Args) -> Result<Exit, (anyhow::Error, Exit)> {
             Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
             Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),
+            Some(Task::Config(task)) => return config::run(task, origins, variable).await,
+            Some(Task::Explain(explain)) => return explain::run(explain, variable).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::CompileSink { .. }) | None => {}
         }
         let stop = run::stop_signal().map_err(failed)?;
-        run(args, |name| std::env::var(name).ok(), stop).await
+        run(&args.service, variable, stop).await
     })
+}
+
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

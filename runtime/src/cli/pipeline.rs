@@ -1,5 +1,6 @@
 //! What a source has seen -> decided -> the journal.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use crate::cluster::{Chain, Observation, Owners, Raw};
+use crate::event::redact::Redaction;
 use crate::event::{self, Event};
 use crate::filter::{self, Decision, Objects};
 use crate::journal::{Batch, Entry, Error, Journal, Kept};
@@ -18,6 +20,8 @@ pub struct Pipeline {
     pub owners: Owners,
     /// What is kept.
     pub objects: Objects,
+    /// What is hidden.
+    pub redaction: Arc<Redaction>,
     /// Where it goes.
     pub journal: Journal,
     /// What goes into every event.
@@ -68,6 +72,7 @@ impl Pipeline {
         let scope = observation.scope.key().to_owned();
         let mut batch = Batch { scope, checkpoint: observation.reached, lost: observation.lost, ..Batch::default() };
         for raw in observation.events {
+            let raw = self.redaction.apply(raw);
             match event::normalize(&raw, observed_at, &self.options) {
                 Ok(event) => batch.entries.push(self.entry(&event, raw).await),
                 Err(why) => {

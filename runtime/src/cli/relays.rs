@@ -1,5 +1,6 @@
 //! One thread a sink, from its file to its cursor.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +11,12 @@ use tracing::{error, info, warn};
 
 use crate::cluster::spread;
 use crate::event;
+use crate::filter::Select;
 use crate::journal::{Cursor, Journal, Start};
 use crate::relay::{self, Destination, Policy, Progress};
 use crate::sink::http::Network;
 use crate::sink::loading::{Kept, Loader};
-use crate::sink::{Compiler, Directories, Engine, Error, Sink, Term, Version, child, find, words};
+use crate::sink::{Compiler, Directories, Engine, Error, Found, Sink, Term, Version, child, find, words};
 
 use super::supply::Supplied;
 
@@ -26,6 +28,8 @@ pub(super) struct Setting {
     pub grace: Duration,
     pub event: event::Options,
     pub network: Network,
+    /// By sink; those without one get every event.
+    pub selections: Arc<HashMap<String, Select>>,
 }
 
 /// A relay that runs.
@@ -46,27 +50,33 @@ impl Running {
     }
 }
 
+/// The names of the sinks that are asked for, each once.
+pub(super) fn names(values: &[String], directories: &Directories) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    for value in values {
+        let Found { name, component, .. } = find(value, directories)?;
+        if names.contains(&name) {
+            let files = vec![component, PathBuf::from(format!("{name} (given before)"))];
+            return Err(Error::Ambiguous { name, files });
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
 /// Finds, compiles and checks every sink that is asked for. `data` is the data folder.
 pub(super) async fn load(
-    names: &[String],
+    values: &[String],
     directories: Directories,
     data: &Path,
     environment: fn(&str) -> Option<String>,
 ) -> Result<Vec<Supplied>, Error> {
     let mut sinks: Vec<Supplied> = Vec::new();
-    // The cheap mistakes are told before anything is compiled.
-    let found = names.iter().map(|name| find(name, &directories)).collect::<Result<Vec<_>, _>>()?;
-    for (place, one) in found.iter().enumerate() {
-        if found.iter().take(place).any(|before| before.name == one.name) {
-            let files = vec![one.component.clone(), PathBuf::from(format!("{} (given before)", one.name))];
-            return Err(Error::Ambiguous { name: one.name.clone(), files });
-        }
-    }
     let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(&data.join("compiled")))?;
     let loader = Loader { engine, directories, environment };
-    for name in names {
+    for value in values {
         let began = Instant::now();
-        let supplied = Supplied::begin(name, loader.clone(), Kept::new(&data.join("sinks"))).await?;
+        let supplied = Supplied::begin(value, loader.clone(), Kept::new(&data.join("sinks"))).await?;
         announce(&supplied.sink.slot().serving(), began);
         sinks.push(supplied);
     }
@@ -102,10 +112,18 @@ pub(super) struct Run {
 
 /// Starts a sink's relay on a thread of its own.
 pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
-    let Setting { journal, start, grace, event, network } = setting.clone();
+    let Setting { journal, start, grace, event, network, selections } = setting.clone();
     let Supplied { mut sink, mut supply } = supplied;
-    let options = relay::Options { sink: sink.name().to_owned(), policy: Policy::default(), grace, event, spread };
+    let options = relay::Options {
+        sink: sink.name().to_owned(),
+        policy: Policy::default(),
+        grace,
+        event,
+        select: selections.get(sink.name()).cloned(),
+        spread,
+    };
     let mut cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
+    journal.select(&options.sink, options.select.as_ref().map_or("", Select::text)).await.map_err(relay::Error::Journal)?;
     if run.unsure {
         cursor.unsure_through = *journal.head().borrow();
     }

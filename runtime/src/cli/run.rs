@@ -12,11 +12,13 @@ use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place};
 use crate::cluster::{self, Mode, Observation, Owners, Recording, Scope};
+use crate::event;
+use crate::event::redact::Redaction;
 use crate::journal::{self, Journal};
 use crate::relay::Progress;
-use crate::{event, filter};
 
-use super::args::{self, Args};
+use super::args::{self, Service as Settings};
+use super::config;
 use super::control;
 use super::delivery::{Delivery, identity};
 use super::exit::Exit;
@@ -53,18 +55,21 @@ pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 }
 
 /// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks variables up.
-pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: watch::Receiver<bool>) -> Ended {
+pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, stop: watch::Receiver<bool>) -> Ended {
     let usage = |why: anyhow::Error| (why, Exit::Usage);
     let failed = |why: anyhow::Error| (why, Exit::Failed);
     let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
     let directories = args.folders.directories();
+    // The cheap mistakes are told before anything is compiled.
+    let names = relays::names(&args.event_storage, &directories).map_err(|why| usage(why.into()))?;
+    let selections = Arc::new(config::selections(args, &names).map_err(usage)?);
+    let redaction = config::redaction(args).map_err(usage)?;
     let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", args.data_dir.display());
     // Its own alone: events and compiled code lie there.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
     let home = Home::make(args).map_err(failed)?;
     let sinks = relays::load(&args.event_storage, directories, &args.data_dir, environment).await.map_err(|why| usage(why.into()))?;
-    let names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
     let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
     let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
     network::refuse_api_server(&mut network, source.client(), &environment).await;
@@ -78,18 +83,23 @@ pub async fn run(args: &Args, environment: fn(&str) -> Option<String>, stop: wat
         args::Start::Oldest => journal::Start::Oldest,
         args::Start::Now => journal::Start::Now,
     };
-    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network };
+    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network, selections };
     let scopes = source.scopes();
     let elector = source.elector(args.lease.leader_elect);
     let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
-    let objects = match args.objects {
-        args::Objects::Kubedl => filter::Objects::Kubedl,
-        args::Objects::All => filter::Objects::All,
-    };
-    let service = Service { args, journal, source, sinks: names, objects, event, delivery, closing };
+    say(&redaction);
+    let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing };
     let ended = service.run(stop).await;
     drop(home);
     ended
+}
+
+/// Says what is hidden, where something is.
+fn say(redaction: &Redaction) {
+    if !redaction.is_empty() {
+        let rules: Vec<&str> = redaction.hidden().map(|(name, _)| name).collect();
+        info!(?rules, "What these rules match is hidden in every event before it is stored, and is then nowhere.");
+    }
 }
 
 /// What ends the relays: the stop, or the end of the work.
@@ -105,7 +115,7 @@ fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, wat
     (closing, closed)
 }
 
-fn region(args: &Args, environment: fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -> Option<String> {
     environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
 }
 
@@ -116,7 +126,7 @@ struct Home {
 }
 
 impl Home {
-    fn make(args: &Args) -> anyhow::Result<Self> {
+    fn make(args: &Settings) -> anyhow::Result<Self> {
         if args.from.is_none() {
             return Ok(Self { directory: args.data_dir.clone(), temporary: false });
         }
@@ -141,7 +151,7 @@ enum Source {
 }
 
 impl Source {
-    async fn open(args: &Args) -> Result<Self, cluster::Error> {
+    async fn open(args: &Settings) -> Result<Self, cluster::Error> {
         if let Some(path) = &args.from {
             let (recording, owners) = Recording::open(path)?;
             return Ok(Self::Recording { recording, owners });
@@ -181,13 +191,14 @@ impl Source {
     }
 
     /// Ends when there is nothing more to see, or with an error that waiting can't heal.
-    async fn run(self, journal: &Journal, sinks: &[String], args: &Args, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
+    async fn run(self, journal: &Journal, sinks: &[String], args: &Settings, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
         let once = args.once;
         let (client, mut options, owners, lease) = match self {
             Self::Recording { recording, .. } => return Ok(recording.play(&out).await?),
             Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
         bind(&client, journal).await?;
+        warn_of_missing(&client, &options.scopes).await;
         // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
         let there = match &lease {
             Some(place) => lead::read(&client, place).await,
@@ -254,11 +265,24 @@ async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()>
     }
 }
 
+/// An API server lists what is in a namespace that isn't there without a word: there is nothing.
+async fn warn_of_missing(client: &cluster::Client, scopes: &[Scope]) {
+    for scope in scopes {
+        if let Scope::Namespace(name) = scope
+            && client.has_namespace(name).await == Some(false)
+        {
+            warn!(
+                "There is no namespace {name:?}: nothing is seen of it until there is. --namespace names what is watched; without it all namespaces are."
+            );
+        }
+    }
+}
+
 struct Service<'a> {
-    args: &'a Args,
+    args: &'a Settings,
     journal: Journal,
     source: Source,
-    objects: filter::Objects,
+    redaction: Arc<Redaction>,
     sinks: Vec<String>,
     event: event::Options,
     delivery: Delivery,
@@ -267,8 +291,15 @@ struct Service<'a> {
 
 impl Service<'_> {
     async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
-        let Self { args, journal, source, sinks, objects, event, mut delivery, closing } = self;
-        let pipeline = Pipeline { owners: source.owners(), objects, journal: journal.clone(), options: event, now: SystemTime::now };
+        let Self { args, journal, source, sinks, redaction, event, mut delivery, closing } = self;
+        let pipeline = Pipeline {
+            owners: source.owners(),
+            objects: args.objects.into(),
+            redaction,
+            journal: journal.clone(),
+            options: event,
+            now: SystemTime::now,
+        };
         let (out, observations) = mpsc::channel(4);
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();

@@ -78,6 +78,16 @@ impl Client {
         }
     }
 
+    /// Whether a namespace is there; none where that may not be read, or can't be asked now.
+    pub async fn has_namespace(&self, name: &str) -> Option<bool> {
+        let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.kube.clone());
+        match api.get_metadata(name).await {
+            Ok(_) => Some(true),
+            Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
+            Err(_) => None,
+        }
+    }
+
     /// The namespace that requests without one mean: the kubeconfig context's, or the Pod's, else `default`.
     pub fn namespace(&self) -> &str {
         self.kube.default_namespace()

@@ -12,6 +12,7 @@
 //! | `host` | `source.host` |
 //! | `instance` | `reportingInstance` |
 
+pub mod redact;
 mod wire;
 
 use std::fmt;

@@ -12,6 +12,10 @@
 //!
 //! All others are dropped by the rule `not-kubedl`, and the service's own event by the rule `heartbeat`. `--objects all` keeps every event by the rule `all`, and still finds its job.
 
+pub mod select;
+
+pub use select::Select;
+
 use crate::cluster::{COMPONENT, Chain, Owner, REASON};
 use crate::event::{Event, ObjectReference};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stats;
+use super::{Stats, schema};
 
 /// Between two looks at whether there is something to checkpoint.
 const CHECKPOINTS: Duration = Duration::from_millis(500);
@@ -23,8 +23,12 @@ pub(super) fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Resu
             // The writer and the handles share the counters: none left means closed.
             let Some((commits, current)) = stats.upgrade().map(|stats| (stats.commits(), stats.generation())) else { return };
             if connection.is_none() || generation != current {
-                connection = rusqlite::Connection::open(&file).ok();
-                generation = current;
+                let Some(stats) = stats.upgrade() else { return };
+                connection = stats.opening(|current| {
+                    generation = current;
+                    let connection = rusqlite::Connection::open(&file).ok()?;
+                    schema::touch(&connection).ok().map(|()| connection)
+                });
             }
             if commits != seen
                 && let Some(connection) = &connection

@@ -30,6 +30,11 @@ pub(super) enum Command {
         start: Start,
         reply: Reply<Cursor>,
     },
+    Select {
+        sink: String,
+        expression: String,
+        reply: Reply<()>,
+    },
     Acknowledge {
         sink: String,
         position: Position,
@@ -95,6 +100,7 @@ pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
         Command::Checkpoint { reply, .. } => no(reply, why),
         Command::Append { reply, .. } => no(reply, why),
         Command::Register { reply, .. } => no(reply, why),
+        Command::Select { reply, .. } => no(reply, why),
         Command::Delivered { reply, .. } => no(reply, why),
         Command::DeliverThrough { reply, .. } => no(reply, why),
     }

@@ -27,6 +27,7 @@ mod reader;
 mod room;
 mod salvage;
 pub mod schema;
+mod selection;
 mod stats;
 mod store;
 mod writer;
@@ -264,6 +265,11 @@ impl Journal {
     /// Makes a sink known, and gives its cursor.
     pub async fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
         self.ask(|reply| command::Command::Register { sink: sink.to_owned(), start, reply }).await
+    }
+
+    /// Notes which expression decides, from the sink's cursor on, what it gets; an empty one: everything.
+    pub async fn select(&self, sink: &str, expression: &str) -> Result<(), Error> {
+        self.ask(|reply| command::Command::Select { sink: sink.to_owned(), expression: expression.to_owned(), reply }).await
     }
 
     /// Moves a sink's cursor, and keeps its dead letters.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::gap::{self, Gap};
 use super::letters::{self, Letter};
 use super::store::{compact_uid, compact_version, time};
-use super::{Error, Position, Stats, schema};
+use super::{Error, Position, Stats, schema, selection};
 use crate::cluster::{Raw, Witness, Witnesses};
 
 /// Rows among which witnesses are looked for.
@@ -99,19 +99,25 @@ impl Reader {
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let current = self.stats.as_ref().map_or(0, |stats| stats.generation());
         let mut slot = self.connection.borrow_mut();
-        if self.generation.replace(current) != current {
-            *slot = None;
-        }
-        let connection = match slot.take() {
+        let connection = match slot.take().filter(|_| self.generation.get() == current) {
             Some(connection) => connection,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection = Connection::open_with_flags(&self.file, flags)?;
-                schema::tune(&connection)?;
-                connection
-            }
+            None => match &self.stats {
+                Some(stats) => stats.opening(|generation| {
+                    self.generation.set(generation);
+                    self.connect()
+                })?,
+                None => self.connect()?,
+            },
         };
         work(slot.insert(connection))
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        schema::tune(&connection)?;
+        schema::touch(&connection)?;
+        Ok(connection)
     }
 
     /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON, but at least one if there is any.
@@ -193,6 +199,16 @@ impl Reader {
             });
             Ok(found.optional()?.unwrap_or(Fate::Unknown))
         })
+    }
+
+    /// A row; none where it is gone.
+    pub fn row(&self, position: Position) -> Result<Option<Row>, Error> {
+        Ok(self.read(position - 1, 1, usize::MAX)?.into_iter().find(|row| row.position == position))
+    }
+
+    /// The expression that decides whether a sink gets a row; empty: it gets all.
+    pub fn selection(&self, sink: &str, position: Position) -> Result<String, Error> {
+        self.with(|connection| Ok(selection::of(connection, sink, position)?))
     }
 
     /// Whether a sink has a dead letter of a row, and if so, whether it is to be tried again.

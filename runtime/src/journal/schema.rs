@@ -124,7 +124,13 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
             .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
     connection.execute_batch(super::mark::TABLE)?;
+    connection.execute_batch(super::selection::TABLE)?;
     Ok(())
+}
+
+/// Has SQLite open all files of a database: until its first use a connection has only the first of them.
+pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// What holds for writing and reading alike.

@@ -1,6 +1,7 @@
 //! What the journal counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use super::Appended;
 
@@ -15,6 +16,9 @@ pub struct Stats {
     pub(in crate::journal) gaps: AtomicU64,
     /// Counts the files: each time a damaged one was replaced.
     pub(in crate::journal) generation: AtomicU64,
+    /// Held for writing while a damaged file is replaced, and for reading while a connection is opened *and first used*: SQLite opens the write-ahead log by its
+    /// name only then, and that of the new file must not be taken for the old one's.
+    pub(in crate::journal) replacing: RwLock<()>,
 }
 
 impl Stats {
@@ -40,6 +44,11 @@ impl Stats {
     }
     pub(in crate::journal) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
+    }
+    /// Has a connection opened and first used while no file is replaced; it is told the generation of the file.
+    pub(in crate::journal) fn opening<T>(&self, open: impl FnOnce(u64) -> T) -> T {
+        let _open = self.replacing.read().unwrap_or_else(PoisonError::into_inner);
+        open(self.generation())
     }
     pub(in crate::journal) fn count(&self, appended: &Appended) {
         self.stored.fetch_add(appended.stored, Ordering::Relaxed);

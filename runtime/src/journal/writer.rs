@@ -182,6 +182,10 @@ impl Writer {
             Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster), |()| ())),
             Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from), |_| ())),
             Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)), |_| ())),
+            Command::Select { sink, expression, reply } => {
+                let noted = super::selection::note(&self.store.connection, &sink, &expression);
+                pending.push(answer(reply, noted.map_err(Error::from), |()| ()));
+            }
             Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink), |()| ())),
             // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}
@@ -287,6 +291,8 @@ impl Writer {
     /// Puts a new file in the place of the damaged one.
     fn heal(&mut self) {
         let Ok(nothing) = Connection::open_in_memory() else { return };
+        let stats = self.stats.clone();
+        let _replacing = stats.replacing.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         drop(std::mem::replace(&mut self.store.connection, nothing));
         let reopened = salvage(&self.file, self.options.durable, (self.options.now)()).and_then(|()| schema::open(&self.file, self.options.durable));
         match reopened {

@@ -3,6 +3,7 @@
 //! What to do after each answer is decided by [`step`], a pure function; [`run`] only reads, sends, waits and acknowledges as it
 //! says. The relay doesn't know wasm: a [`Destination`] is anything that saves events.
 
+mod gather;
 mod item;
 mod progress;
 mod run;

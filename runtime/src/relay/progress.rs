@@ -39,6 +39,8 @@ pub struct Progress {
     dead: AtomicU64,
     batches: AtomicU64,
     retried: AtomicU64,
+    unselected: AtomicU64,
+    undecided: AtomicU64,
 }
 
 impl Default for Progress {
@@ -50,6 +52,8 @@ impl Default for Progress {
             dead: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             retried: AtomicU64::new(0),
+            unselected: AtomicU64::new(0),
+            undecided: AtomicU64::new(0),
         }
     }
 }
@@ -83,6 +87,21 @@ impl Progress {
     /// Tries that were not the first.
     pub fn retried(&self) -> u64 {
         self.retried.load(Ordering::Relaxed)
+    }
+
+    /// Events that `select` kept from the sink.
+    pub fn unselected(&self) -> u64 {
+        self.unselected.load(Ordering::Relaxed)
+    }
+
+    /// Events about which `select` failed, and which the sink therefore got.
+    pub fn undecided(&self) -> u64 {
+        self.undecided.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn passed_over(&self, unselected: u64, undecided: u64) {
+        self.unselected.fetch_add(unselected, Ordering::Relaxed);
+        self.undecided.fetch_add(undecided, Ordering::Relaxed);
     }
 
     pub(super) fn set(&self, state: State) {

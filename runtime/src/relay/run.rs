@@ -1,6 +1,5 @@
 //! The relay's loop: performs what [`step`](super::step) says.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use crate::event;
+use crate::filter::Select;
 use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Retried};
 
+use super::gather::{Gathered, Items, gather};
 use super::{Attempt, Destination, Error, Item, Limits, Next, Outcome, Part, Policy, Progress, State, Work, step};
 
 /// How a relay works.
@@ -24,6 +25,8 @@ pub struct Options {
     pub grace: Duration,
     /// What goes into every event.
     pub event: event::Options,
+    /// Which events the sink gets; without one, all.
+    pub select: Option<Select>,
     /// A number from 0 to 1, another one each time: the jitter of waits.
     pub spread: fn() -> f64,
 }
@@ -67,7 +70,7 @@ pub async fn run<D: Destination>(
     let reader = journal.reader().map_err(Error::Journal)?;
     let (mut head, mut requeued) = (journal.head(), journal.requeued());
     let (position, unsure_through) = (cursor.position, cursor.unsure_through);
-    let mut relay = Relay { journal: &journal, reader, options, progress, position, unsure_through, refusals: 0, settled: true };
+    let mut relay = Relay { journal: &journal, reader, options, progress, position, unsure_through, refusals: 0, settled: true, undecided: None };
     progress.moved(relay.position);
     // Letters may have been put back while nothing ran.
     requeued.mark_changed();
@@ -111,9 +114,9 @@ struct Relay<'a> {
     refusals: u32,
     /// Nothing after `position` was ever sent without an acknowledgement.
     settled: bool,
+    /// Why the selection failed last, so that it is not said at each event.
+    undecided: Option<String>,
 }
-
-type Items = HashMap<Position, Arc<Item>>;
 
 /// How sending a batch ended.
 enum Ended {
@@ -128,9 +131,9 @@ enum Ended {
 impl Relay<'_> {
     /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.
     async fn next_batch<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
-        let Some((work, items)) = self.read(destination.limits()).await else { return };
+        let Some((work, gathered)) = self.read(destination.limits()).await else { return };
         self.settled = false;
-        let (mut work, ended) = self.deliver(destination, work, &items, stop).await;
+        let (mut work, ended) = self.deliver(destination, work, &gathered.items, stop).await;
         let (after, reason) = match ended {
             Ended::Stopped => return,
             Ended::Done => (None, String::new()),
@@ -150,6 +153,9 @@ impl Relay<'_> {
             self.acknowledge(work.through, dead, work.stored).await;
         }
         self.settled = after.is_none();
+        if self.settled {
+            self.progress.passed_over(gathered.unselected, gathered.undecided);
+        }
         if let Some(after) = after {
             let retry_in_ms = after.as_millis() as u64;
             error!(sink = self.options.sink, retry_in_ms, "The sink is at fault, so nothing is given up; it is tried again: {reason}.");
@@ -204,36 +210,30 @@ impl Relay<'_> {
         }
     }
 
-    async fn read(&mut self, limits: Limits) -> Option<(Work, Items)> {
-        let rows = match self.reader.read(self.position, limits.events.max(1), limits.bytes) {
-            Ok(rows) => rows,
+    async fn read(&mut self, limits: Limits) -> Option<(Work, Gathered)> {
+        let mut gathered = match gather(&self.reader, self.position, limits, self.options) {
+            Ok(gathered) => gathered,
             Err(why) => {
                 self.unreadable(why).await;
                 return None;
             }
         };
-        let Some(through) = rows.last().map(|row| row.position) else {
+        let Some(through) = gathered.through else {
             // Rows up to the head are gone: given up by a gap.
             let head = *self.journal.head().borrow();
             self.acknowledge(head, Vec::new(), 0).await;
             return None;
         };
-        let mut items = Items::new();
-        let mut positions = Vec::new();
-        let mut dead = Vec::new();
-        for row in rows {
-            let position = row.position;
-            match Item::from_row(row, &self.options.event) {
-                Ok(item) => {
-                    positions.push(position);
-                    items.insert(position, Arc::new(item));
-                }
-                Err(why) => dead.push(DeadLetter { position, reason: why.to_string(), attempts: 0 }),
-            }
+        if let Some(why) = gathered.why.take()
+            && self.undecided.as_ref() != Some(&why)
+        {
+            let sink = &self.options.sink;
+            warn!(sink, "The selection fails on an event, which the sink therefore gets, as it gets all such: {why}.");
+            self.undecided = Some(why);
         }
-        let mut work = Work::new(positions, through, self.unsure_through, self.refusals);
-        work.dead = dead;
-        Some((work, items))
+        let mut work = Work::new(std::mem::take(&mut gathered.positions), through, self.unsure_through, self.refusals);
+        work.dead = std::mem::take(&mut gathered.dead);
+        Some((work, gathered))
     }
 
     async fn unreadable(&mut self, why: journal::Error) {

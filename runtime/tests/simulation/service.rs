@@ -141,6 +141,7 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
         policy: Policy { misconfigured_wait: Duration::from_secs(5), ..Policy::default() },
         grace: Duration::from_secs(1),
         event: kubedl_events::event::Options::default(),
+        select: None,
         spread: || 0.5,
     };
     let (_stop, stopped) = watch::channel(false);
@@ -163,8 +164,14 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
     let (out, seen) = mpsc::channel(4);
     let begin = Begin { from, witnesses: journal.reader()?.witnesses("*")? };
     let watch = cluster::watch(client, Scope::All, begin, Mode::Follow, &seeing, out);
-    let pipeline =
-        Pipeline { owners: Owners::recorded(), objects: Objects::All, journal: journal.clone(), options: Default::default(), now: super::clock };
+    let pipeline = Pipeline {
+        owners: Owners::recorded(),
+        objects: Objects::All,
+        redaction: Default::default(),
+        journal: journal.clone(),
+        options: Default::default(),
+        now: super::clock,
+    };
     let (spoilt, given) = mpsc::channel(4);
     let bug = lock(world).bug;
     tokio::select! {

@@ -9,8 +9,8 @@ use clap::Args as Flags;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-use crate::cli::args::Format;
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 use crate::relay::Outcome;
 use crate::sink::{Artifact, Blueprint, Compiler, Digest, Engine, Version, child, find};
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::cli::args::Format;
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 use crate::sink::grant::wish;
 
 use super::{Diff, Subject, load};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::args::Format;
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 use crate::sink::Description;
 use crate::sink::grant::Document;
 use crate::sink::grant::wish::{self, Wish};

@@ -22,8 +22,8 @@ use clap::{Args as Flags, Subcommand};
 
 use crate::sink::{Artifact, Blueprint, Compiler, Directories, Engine, Error, Found, child, find};
 
-use super::args::Format;
 use super::exit::Exit;
+use super::tasks::Format;
 
 /// `sink`.
 #[derive(Clone, Debug, Subcommand)]

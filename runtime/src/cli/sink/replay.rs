@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args as Flags;
 use serde_json::{Value, json};
 
-use crate::cli::args::Format;
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 
 use super::cast::{self, Asked, Bytes, Call, Exchange};
 use super::{Folders, load, playing};

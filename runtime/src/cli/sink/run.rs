@@ -9,8 +9,9 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::cli::args::{self, Format, Objects, time};
+use crate::cli::args::{self, Objects, time};
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 use crate::cli::{Pipeline, network};
 use crate::cluster::{Recording, spread};
 use crate::event;
@@ -156,7 +157,8 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
         Objects::Kubedl => filter::Objects::Kubedl,
         Objects::All => filter::Objects::All,
     };
-    let pipeline = Pipeline { owners, objects, journal: journal.clone(), options: event.clone(), now: SystemTime::now };
+    let pipeline =
+        Pipeline { owners, objects, redaction: std::sync::Arc::default(), journal: journal.clone(), options: event.clone(), now: SystemTime::now };
     let (out, observations) = mpsc::channel(4);
     let play = async {
         let played = recording.play(&out).await;
@@ -166,7 +168,7 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
     let (played, seen) = tokio::join!(play, pipeline.run(observations));
     played?;
     let unreadable = seen?.unreadable;
-    let options = relay::Options { sink: name.to_owned(), policy: Policy::default(), grace: Duration::ZERO, event, spread };
+    let options = relay::Options { sink: name.to_owned(), policy: Policy::default(), grace: Duration::ZERO, event, select: None, spread };
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let (progress, head) = (Progress::default(), *journal.head().borrow());
     let (stop, mut stopped) = watch::channel(false);

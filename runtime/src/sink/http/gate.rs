@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::{debug, warn};
 use ureq::config::Config;
@@ -19,6 +19,7 @@ use crate::sink::redact::Redactor;
 
 use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
 use super::script::Scripted;
+use super::skew::Skew;
 use super::{Error, Network, Request, Response, address, url};
 
 /// Headers that frame a message or steer a proxy: the host's own to set.
@@ -47,6 +48,7 @@ struct Inner {
     agent: ureq::Agent,
     /// Destinations whose denial was said.
     said: Mutex<HashSet<String>>,
+    skew: Skew,
 }
 
 impl Gate {
@@ -76,7 +78,7 @@ impl Gate {
             None => ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone())),
         };
         let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
-        Self(Arc::new(Inner { sink: sink.to_owned(), grant, redactor, limits, term, judge, agent, said: Mutex::default() }))
+        Self(Arc::new(Inner { sink: sink.to_owned(), grant, redactor, limits, term, judge, agent, said: Mutex::default(), skew: Skew::default() }))
     }
 
     /// How many requests may run at a time.
@@ -107,7 +109,19 @@ impl Gate {
             return Err(Error::RequestTooLarge(limit as u64));
         }
         let (ready, authority) = self.judge(request)?;
-        self.exchange(ready, &authority, time, most)
+        let answer = self.exchange(ready, &authority, time, most)?;
+        // A played destination has the clock of another day.
+        if self.0.judge.network.script.is_none()
+            && let Some(seconds) = self.0.skew.of(&answer, SystemTime::now())
+        {
+            // The name may be made of a secret.
+            let (sink, authority) = (self.0.sink.as_str(), self.0.redactor.words(&authority.to_string()));
+            warn!(
+                sink,
+                "The clock of this machine differs from that of {authority} by {seconds} s: set it, since requests that are signed may be refused."
+            );
+        }
+        Ok(answer)
     }
 
     /// Builds the request anew from checked parts.

@@ -10,6 +10,7 @@ mod identity;
 pub mod network;
 mod resolver;
 mod script;
+mod skew;
 mod url;
 
 use std::fmt;

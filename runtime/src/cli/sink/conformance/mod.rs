@@ -22,8 +22,8 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args as Flags;
 
-use crate::cli::args::Format;
 use crate::cli::exit::Exit;
+use crate::cli::tasks::Format;
 use crate::sink::Version;
 
 use cases::Cases;

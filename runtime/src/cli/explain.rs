@@ -1,0 +1,165 @@
+//! `kubedl-events explain`: which rule keeps or drops an event, which sinks get it, and what is hidden in it.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::cluster::{self, Chain, Observation, Owners, Raw, Recording};
+use crate::event::redact::Redaction;
+use crate::event::{self, Event, ObjectReference};
+use crate::filter::{self, Decision, Objects, Select};
+
+use super::exit::Exit;
+use super::run::region;
+use super::tasks::{Explain, Format};
+use super::{config, relays};
+
+/// What is known of one event.
+struct Account {
+    event: Event,
+    decision: Decision,
+    /// Why the chain of controllers says little.
+    remark: Option<&'static str>,
+    /// Rules, and how much each hid.
+    hidden: Vec<(String, u64)>,
+    /// By sink, in the order of the settings: whether it gets the event, its selection, why that failed.
+    sinks: Vec<(String, bool, Option<String>, Option<String>)>,
+}
+
+/// What decides.
+struct Rules {
+    objects: Objects,
+    redaction: std::sync::Arc<Redaction>,
+    options: event::Options,
+    sinks: Vec<String>,
+    selections: HashMap<String, Select>,
+    owners: Owners,
+    live: bool,
+}
+
+pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<String>) -> anyhow::Result<Exit> {
+    let service = &explain.service;
+    let sinks = relays::names(&service.event_storage, &service.folders.directories())?;
+    let selections = config::selections(service, &sinks)?;
+    let (recording, recorded) = Recording::open(&explain.file)?;
+    let owners = if explain.live { Owners::new(cluster::connect(&service.cluster_flags.options()).await?) } else { recorded };
+    let options = event::Options { region: region(service, environment), cluster: service.cluster.clone() };
+    let (objects, redaction) = (service.objects.into(), config::redaction(service)?);
+    let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
+    let (out, mut observations) = mpsc::channel::<Observation>(1);
+    let tell = async {
+        let mut told = 0_u64;
+        while let Some(observation) = observations.recv().await {
+            for raw in observation.events {
+                let account = rules.account(raw).await.context("an event of the file can't be explained")?;
+                match explain.format {
+                    Format::Text => print(&account),
+                    Format::Json => println!("{}", as_json(&account)),
+                }
+                told += 1;
+            }
+        }
+        anyhow::Ok(told)
+    };
+    let play = async move { recording.play(&out).await };
+    let (played, told) = tokio::join!(play, tell);
+    let told = told?;
+    played?;
+    if told == 0 {
+        anyhow::bail!("{} has no events: give what `kubectl get events,pods -o json` prints", explain.file.display());
+    }
+    Ok(Exit::Stopped)
+}
+
+impl Rules {
+    async fn account(&self, raw: Raw) -> anyhow::Result<Account> {
+        let before: Vec<u64> = self.redaction.hidden().map(|(_, count)| count).collect();
+        let raw = self.redaction.apply(raw);
+        let hidden = self.redaction.hidden().zip(before).map(|((name, now), before)| (name.to_owned(), now - before));
+        let hidden = hidden.filter(|(_, count)| *count > 0).collect();
+        let mut event = event::normalize(&raw, Timestamp::now(), &self.options)?;
+        let object = &event.regarding;
+        let chain = if filter::needs_owners(object) {
+            self.owners.chain(&object.kind, &object.namespace, &object.name, &object.uid).await
+        } else {
+            Chain::Owners(Vec::new())
+        };
+        let remark = (chain == Chain::Gone).then_some(if self.live {
+            "the object is gone from the cluster"
+        } else {
+            "the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live"
+        });
+        let decision = filter::decide(self.objects, &event, &chain);
+        if let Decision::Keep { job, .. } = &decision {
+            event.job.clone_from(job);
+        }
+        let sinks = self.sinks.iter().map(|sink| self.sink(sink, &event, &decision)).collect();
+        Ok(Account { event, decision, remark, hidden, sinks })
+    }
+
+    fn sink(&self, sink: &str, event: &Event, decision: &Decision) -> (String, bool, Option<String>, Option<String>) {
+        let select = self.selections.get(sink);
+        let answer = select.map_or(Ok(true), |select| select.admits(event));
+        let kept = matches!(decision, Decision::Keep { .. });
+        let gets = kept && *answer.as_ref().unwrap_or(&true);
+        (sink.to_owned(), gets, select.map(|select| select.text().to_owned()), answer.err())
+    }
+}
+
+fn reference(object: &ObjectReference) -> String {
+    let place = if object.namespace.is_empty() { String::new() } else { format!("{}/", object.namespace) };
+    format!("{} {place}{}", object.kind, object.name)
+}
+
+fn print(account: &Account) {
+    let event = &account.event;
+    println!("{}/{} {} {}, about {}", event.namespace, event.name, event.kind, event.reason, reference(&event.regarding));
+    match &account.decision {
+        Decision::Keep { rule, job } => {
+            let job = job.as_ref().map_or_else(String::new, |job| format!(", job {}", reference(job)));
+            println!("  kept by the rule {rule}{job}");
+        }
+        Decision::Drop { rule } => println!("  dropped by the rule {rule}: no sink gets it"),
+    }
+    if let Some(remark) = account.remark {
+        println!("  {remark}");
+    }
+    for (rule, count) in &account.hidden {
+        println!("  hidden by the rule {rule}: {count}");
+    }
+    if matches!(account.decision, Decision::Drop { .. }) {
+        return;
+    }
+    for (sink, gets, select, why) in &account.sinks {
+        let gets = if *gets { "gets it" } else { "does not get it" };
+        let select = select.as_ref().map_or_else(String::new, |select| format!(": {select}"));
+        let why = why.as_ref().map_or_else(String::new, |why| format!(" (the selection fails, so it gets it: {why})"));
+        println!("  {sink} {gets}{select}{why}");
+    }
+}
+
+fn as_json(account: &Account) -> Value {
+    let event = &account.event;
+    let (keep, rule, job) = match &account.decision {
+        Decision::Keep { rule, job } => (true, rule, job.as_ref()),
+        Decision::Drop { rule } => (false, rule, None),
+    };
+    let sinks: serde_json::Map<String, Value> =
+        account.sinks.iter().map(|(sink, gets, select, why)| (sink.clone(), json!({ "gets": gets, "select": select, "error": why }))).collect();
+    let hidden: serde_json::Map<String, Value> = account.hidden.iter().map(|(rule, count)| (rule.clone(), json!(count))).collect();
+    json!({
+        "namespace": event.namespace,
+        "name": event.name,
+        "uid": event.uid,
+        "resourceVersion": event.resource_version,
+        "kept": keep,
+        "rule": rule,
+        "job": job,
+        "remark": account.remark,
+        "hidden": hidden,
+        "sinks": sinks,
+    })
+}
