@@ -67,6 +67,34 @@ fn the_table_of_fields_is_true() {
     expect("docs/configuration.md", |page| replaced(page, "<!-- fields -->\n", "<!-- /fields -->", &fields()));
 }
 
+/// The keys of a grant, from its JSON Schema.
+fn keys() -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sinks/grant.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of = |value: &serde_json::Value| -> serde_json::Value {
+        let named = value["$ref"].as_str().or_else(|| value["anyOf"][0]["$ref"].as_str()).and_then(|name| name.strip_prefix("#"));
+        named.and_then(|pointer| schema.pointer(pointer)).cloned().unwrap_or_else(|| value.clone())
+    };
+    let mut table = "\n| key | what |\n|---|---|\n".to_owned();
+    let mut open = vec![(String::new(), schema.clone())];
+    while let Some((prefix, object)) = open.pop() {
+        for (name, value) in object["properties"].as_object().unwrap() {
+            let (key, inner) = (format!("{prefix}{name}"), of(value));
+            let said = value["description"].as_str().or_else(|| inner["description"].as_str()).unwrap_or_default();
+            writeln!(table, "| `{key}` | {} |", said.replace('|', "\\|")).unwrap();
+            if inner["properties"].is_object() {
+                open.push((format!("{key}."), inner));
+            }
+        }
+    }
+    table + "\n"
+}
+
+#[test]
+fn the_table_of_a_grants_keys_is_true() {
+    expect("docs/grants.md", |page| replaced(page, "<!-- keys -->\n", "<!-- /keys -->", &keys()));
+}
+
 /// What `sink test` checks.
 fn checks() -> String {
     let mut table = "\n| check | what is expected |\n|---|---|\n".to_owned();
