@@ -32,12 +32,18 @@ fn batch(versions: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Ba
     }
 }
 
+/// Stored, known, dropped.
+fn counts(appended: &Appended) -> (u64, u64, u64) {
+    assert_eq!(appended.gap, None);
+    (appended.stored, appended.known, appended.dropped)
+}
+
 #[tokio::test]
 async fn rows_come_back_in_order_after_a_new_start() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path()).unwrap();
     let appended = journal.append(batch([5, 3, 9], Some(9))).await.unwrap();
-    assert_eq!(appended, Appended { stored: 3, known: 0, dropped: 0, gap: None });
+    assert_eq!(counts(&appended), (3, 0, 0));
     journal.close().await.unwrap();
     let journal = open(folder.path()).unwrap();
     assert_eq!(journal.checkpoint("*").await.unwrap().unwrap().resource_version, "9");
@@ -54,9 +60,9 @@ async fn an_identity_is_taken_once_even_if_it_was_dropped() {
     let journal = open(folder.path()).unwrap();
     let mut mixed = batch([1, 2], None);
     mixed.entries.push(entry(3, false));
-    assert_eq!(journal.append(mixed.clone()).await.unwrap(), Appended { stored: 2, known: 0, dropped: 1, gap: None });
-    assert_eq!(journal.append(mixed).await.unwrap(), Appended { stored: 0, known: 3, dropped: 0, gap: None });
-    assert_eq!(journal.append(batch([3, 4], None)).await.unwrap(), Appended { stored: 1, known: 1, dropped: 0, gap: None });
+    assert_eq!(counts(&journal.append(mixed.clone()).await.unwrap()), (2, 0, 1));
+    assert_eq!(counts(&journal.append(mixed).await.unwrap()), (0, 3, 0));
+    assert_eq!(counts(&journal.append(batch([3, 4], None)).await.unwrap()), (1, 1, 0));
 }
 
 #[tokio::test]

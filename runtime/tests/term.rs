@@ -28,7 +28,7 @@ fn silent() -> (TcpListener, Arc<Grant>, Request) {
 #[test]
 fn a_request_in_flight_is_broken_and_its_connection_closed() {
     let (listener, grant, request) = silent();
-    let gate = Gate::new("s", grant, Term::endless(), &Network::default());
+    let gate = Gate::new("s", grant, Term::endless(), &Network::default(), Arc::default());
     let sent = std::thread::spawn({
         let (gate, request) = (gate.clone(), request.clone());
         move || gate.send(request, LONG, usize::MAX)
@@ -51,7 +51,7 @@ async fn none_starts_when_the_time_is_over() {
     let (listener, grant, request) = silent();
     let (end, term) = watch::channel(Instant::now() + LONG);
     let term = Term::until(term);
-    let gate = Gate::new("s", grant, term.clone(), &Network::default());
+    let gate = Gate::new("s", grant, term.clone(), &Network::default(), Arc::default());
     assert!(!term.is_over());
     end.send_replace(Instant::now());
     term.over().await;

@@ -24,7 +24,15 @@ impl Hook {
     /// # Errors
     /// When no port can be bound.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts to listen on this address.
+    ///
+    /// # Errors
+    /// When it can't be bound.
+    pub fn start_at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let (address, posted) = (listener.local_addr()?, Arc::<(Mutex<Vec<Posted>>, Condvar)>::default());
         let shared = Arc::clone(&posted);
         thread::spawn(move || {

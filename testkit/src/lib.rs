@@ -8,6 +8,7 @@
 //! - [`web`]: a web server with answers that a client must bear, also over TLS; [`connect_proxy`]: an HTTP proxy on the way to it.
 //! - [`hook`]: a web hook that keeps what it gets; [`graphite`]: a real graphite-web.
 //! - [`small_disk`]: a disk that can be filled.
+//! - [`scrape`]: what the program says about itself, metrics and probes.
 //! - [`chaos`]: faults of every kind, and whether all events arrived nevertheless.
 //! - `sls-sdk-check/`: the vendor's own clients, run against [`sls`] to prove that it is right.
 
@@ -20,6 +21,7 @@ pub mod life;
 pub mod load;
 pub mod program;
 pub mod proxy;
+pub mod scrape;
 pub mod sls;
 pub mod small_disk;
 pub mod stage;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -142,6 +143,18 @@ impl Program {
             }
             std::thread::park_timeout(Duration::from_millis(20));
         }
+    }
+
+    /// Where it serves metrics and probes; it must have been started with `--listen-address`.
+    ///
+    /// # Errors
+    /// When it does not say so in time, with the log.
+    pub fn telemetry(&mut self, patience: Duration) -> io::Result<SocketAddr> {
+        self.wait_for_log("Metrics and probes", patience)?;
+        let log = self.log()?;
+        let line = log.lines().find(|line| line.contains("Metrics and probes")).unwrap_or_default();
+        let address = line.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        address.and_then(|address| address.parse().ok()).ok_or_else(|| io::Error::other(format!("no address in {line}")))
     }
 
     /// User and system time so far, in steps of 10 ms (proc(5), `/proc/PID/stat`, fields 14 and 15).

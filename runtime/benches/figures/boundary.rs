@@ -89,7 +89,7 @@ async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str
         spread: || 0.0,
     };
     let (stop, mut stopped) = watch::channel(false);
-    relay::open(&mut destination, &options, &mut stopped, || ()).await?;
+    relay::open(&mut destination, &options, &mut stopped, |_| ()).await?;
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let progress = Progress::default();
     let before = own_cpu()?;

@@ -25,7 +25,7 @@ impl Native {
         let settings = native::Settings::from_env(environment).map_err(|why| format!("{why:?}"))?;
         Ok(Self {
             sink: native::Sink::new(settings),
-            way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless(), &Network::default())),
+            way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless(), &Network::default(), Arc::default())),
         })
     }
 }

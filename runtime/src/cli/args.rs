@@ -122,6 +122,10 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_GRACE", value_name = "TIME", value_parser = time, default_value = "20s")]
     pub grace: Duration,
 
+    /// Where metrics and probes are served, such as :8080 for all addresses: /metrics, /livez, /readyz [default: nowhere]
+    #[arg(long, env = "KUBEDL_EVENTS_LISTEN_ADDRESS", value_name = "ADDRESS:PORT")]
+    pub listen_address: Option<String>,
+
     /// Where sinks and grants lie.
     #[command(flatten)]
     pub folders: Folders,

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::cluster::lease::Elector;
 use crate::relay::Progress;
 use crate::sink::Term;
+use crate::telemetry::Role;
 
 use super::lead::{Keeper, Lead};
 use super::relays::{self, Run, Running, Setting};
@@ -88,6 +89,7 @@ impl Delivery {
 
 /// Opens every sink and starts its relay, for as long as the process runs.
 async fn always(sinks: Vec<Supplied>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
+    setting.board.becomes(Role::Alone);
     let mut running = Vec::new();
     for sink in sinks {
         let (told, opened) = oneshot::channel();

@@ -64,7 +64,7 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
         }
         anyhow::Ok(told)
     };
-    let play = async move { recording.play(&out).await };
+    let play = async move { recording.play(&out, &cluster::Stats::default()).await };
     let (played, told) = tokio::join!(play, tell);
     let told = told?;
     played?;

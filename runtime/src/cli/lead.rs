@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
-use crate::cluster::{Client, Error, Resume};
+use crate::cluster::{Client, Error, Resume, Seldom};
 use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
+use crate::telemetry::Role;
 
 use super::relays::{self, Run, Setting};
 use super::supply::Supplied;
@@ -183,7 +184,11 @@ impl Lead {
             match self.elector.turn(&Delivered::new()).await {
                 Ok(()) => *known = true,
                 Err(why) if why.is_fatal() && !*known => return Err(why.into()),
-                Err(why) => say(&mut said, format!("The Lease can't be reached: {why}.")),
+                Err(why) => {
+                    let reason = format!("the Lease can't be reached: {why}");
+                    self.setting.board.becomes(Role::Unknown { reason });
+                    say(&mut said, format!("The Lease can't be reached: {why}."));
+                }
             }
             if let Some(until) = self.elector.leads_until().map(silent_from)
                 && until > Instant::now()
@@ -191,6 +196,7 @@ impl Lead {
                 return Ok(Some(until));
             }
             if let Some((holder, _)) = self.elector.holder() {
+                self.setting.board.becomes(Role::Standby { holder: holder.to_owned() });
                 say(&mut said, format!("Standing by: {holder} holds the Lease."));
             }
             if let Err(why) = follow(&self.setting.journal, names, &self.elector.delivered()).await {
@@ -206,6 +212,7 @@ impl Lead {
         let term = Term::until(term);
         let there = self.elector.delivered();
         info!(took_over = self.elector.took_over(), "Leading: this replica delivers.");
+        self.setting.board.becomes(Role::Leading);
         let Self { elector, sinks, scopes, setting } = self;
         let unsure = elector.took_over();
         let sinks_there = std::mem::take(sinks);
@@ -227,6 +234,7 @@ impl Lead {
             never = renew(elector, &setting.journal, names, &end, &term) => match never {},
         };
         if !*closed.borrow() {
+            self.setting.board.becomes(Role::Starting);
             warn!("No longer leading: the Lease could not be renewed in time, or another has it. Standing by.");
         }
     }
@@ -263,11 +271,17 @@ async fn serve(sinks: Vec<Supplied>, setting: &Setting, unsure: bool, term: &Ter
 
 /// Renews, and ends the term when that fails for too long.
 async fn renew(elector: &mut Elector, journal: &Journal, sinks: &[String], end: &watch::Sender<Instant>, term: &Term) -> Infallible {
+    let mut seldom = Seldom::default();
     loop {
         sleep(lease::RETRY).await;
         let ours = delivered(journal, sinks).await;
-        if let Err(why) = elector.turn(&ours).await {
-            warn!("The Lease was not renewed: {why}.");
+        match elector.turn(&ours).await {
+            Ok(()) => drop(seldom.over()),
+            Err(why) => {
+                if let Some(times) = seldom.fails("not renewed") {
+                    warn!(times, "The Lease was not renewed: {why}.");
+                }
+            }
         }
         if term.is_over() {
             return std::future::pending().await;

@@ -16,6 +16,7 @@ mod pipeline;
 mod relays;
 mod run;
 mod sink;
+mod status;
 mod supply;
 mod tasks;
 
@@ -67,6 +68,8 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
         match &args.task {
             Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
             Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
+            Some(Task::Status(look)) => return status::run(look).map_err(told),
+            Some(Task::Completions { shell }) => return status::completions(*shell),
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
             Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::Config(task)) => return config::run(task, origins, variable).await,

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-use crate::cluster::{Chain, Observation, Owners, Raw};
+use crate::cluster::{Chain, Observation, Owners, Raw, Seldom};
 use crate::event::redact::Redaction;
 use crate::event::{self, Event};
 use crate::filter::{self, Decision, Objects};
@@ -42,29 +42,58 @@ pub struct Seen {
 impl Pipeline {
     /// Takes observations until the source ends. An event counts as seen when the journal has it.
     pub async fn run(&self, mut source: Receiver<Observation>) -> Result<Seen, Error> {
-        let mut seen = Seen::default();
+        let (mut seen, mut seldom, mut garbled, mut told) = (Seen::default(), Seldom::default(), Seldom::default(), false);
         while let Some(observation) = source.recv().await {
             let batch = self.decide(observation).await;
+            let whole = batch.checkpoint.is_some();
             seen.unreadable += batch.unreadable.len() as u64;
+            if let Some((_, why)) = batch.unreadable.first() {
+                let said = garbled.fails("unreadable");
+                garbled.over();
+                if said.is_some() {
+                    warn!(unreadable = seen.unreadable, "An object is kept as a dead letter of no sink: {why}.");
+                }
+            }
             let mut pause = Duration::from_millis(100);
             let appended = loop {
                 match self.journal.append(batch.clone()).await {
                     Ok(appended) => break appended,
                     Err(Error::Closed) => return Err(Error::Closed),
                     Err(why) => {
-                        error!("Cannot store events, and the watch waits: {why}. Trying again.");
+                        if let Some(times) = seldom.fails("unstored") {
+                            error!(times, "Cannot store events, and the watch waits: {why}. Trying again.");
+                        }
                         sleep(pause).await;
                         pause = (pause * 2).min(Duration::from_secs(10));
                     }
                 }
             };
+            if let Some((time, times)) = seldom.over() {
+                info!(times, seconds = time.as_secs(), "Events are stored again.");
+            }
             seen.kept += appended.stored;
+            told = told || (whole && self.tell_of_others());
             if let Some(gap) = appended.gap {
                 let (scope, reason) = (gap.scope.unwrap_or_default(), gap.reason);
                 error!(gap = gap.id, scope, "Events may have come and gone unseen: {reason}. `kubedl-events gaps` shows when.");
             }
         }
+        if !told {
+            self.tell_of_others();
+        }
         Ok(seen)
+    }
+
+    /// Says, where that is so, that there are events and none of them is KubeDL's: perhaps others are wanted. Gives whether it did.
+    fn tell_of_others(&self) -> bool {
+        if *self.journal.head().borrow() > 0 {
+            return false;
+        }
+        let others = self.journal.stats().dropped_by().get(filter::NOT_KUBEDL).copied().unwrap_or(0);
+        if others > 0 {
+            info!(others, "None of the events so far is KubeDL's, so they were dropped: --objects all takes them.");
+        }
+        others > 0
     }
 
     async fn decide(&self, observation: Observation) -> Batch {
@@ -76,7 +105,6 @@ impl Pipeline {
             match event::normalize(&raw, observed_at, &self.options) {
                 Ok(event) => batch.entries.push(self.entry(&event, raw).await),
                 Err(why) => {
-                    warn!("An object is kept as a dead letter of no sink: {why}.");
                     batch.unreadable.push((raw.json().to_owned(), why.to_string()));
                 }
             }

@@ -13,10 +13,11 @@ use crate::cluster::spread;
 use crate::event;
 use crate::filter::Select;
 use crate::journal::{Cursor, Journal, Start};
-use crate::relay::{self, Destination, Policy, Progress};
+use crate::relay::{self, Destination, Policy, Progress, State};
 use crate::sink::http::Network;
 use crate::sink::loading::{Kept, Loader};
 use crate::sink::{Compiler, Directories, Engine, Error, Found, Sink, Term, Version, child, find, words};
+use crate::telemetry::Board;
 
 use super::supply::Supplied;
 
@@ -30,6 +31,7 @@ pub(super) struct Setting {
     pub network: Network,
     /// By sink; those without one get every event.
     pub selections: Arc<HashMap<String, Select>>,
+    pub board: Arc<Board>,
 }
 
 /// A relay that runs.
@@ -64,12 +66,29 @@ pub(super) fn names(values: &[String], directories: &Directories) -> Result<Vec<
     Ok(names)
 }
 
-/// Finds, compiles and checks every sink that is asked for. `data` is the data folder.
+/// Finds, compiles and checks every sink that is asked for. `data` is the data folder. On a thread of its own: compiling blocks for seconds,
+/// in which a stop is to be heeded.
 pub(super) async fn load(
+    values: Vec<String>,
+    directories: Directories,
+    data: PathBuf,
+    environment: fn(&str) -> Option<String>,
+    board: Arc<Board>,
+) -> Result<Vec<Supplied>, Error> {
+    let broke = |why: String| Error::Engine(format!("loading broke off: {why}"));
+    let (tell, told) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| broke(why.to_string()))?;
+    let work = move || drop(tell.send(runtime.block_on(load_all(&values, directories, &data, environment, &board))));
+    std::thread::Builder::new().name("load".to_owned()).spawn(work).map_err(|why| broke(why.to_string()))?;
+    told.await.map_err(|why| broke(why.to_string()))?
+}
+
+async fn load_all(
     values: &[String],
     directories: Directories,
     data: &Path,
     environment: fn(&str) -> Option<String>,
+    board: &Board,
 ) -> Result<Vec<Supplied>, Error> {
     let mut sinks: Vec<Supplied> = Vec::new();
     let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(&data.join("compiled")))?;
@@ -78,6 +97,7 @@ pub(super) async fn load(
         let began = Instant::now();
         let supplied = Supplied::begin(value, loader.clone(), Kept::new(&data.join("sinks"))).await?;
         announce(&supplied.sink.slot().serving(), began);
+        board.has_sink(supplied.name(), supplied.sink.slot(), &supplied.progress, &supplied.pulse);
         sinks.push(supplied);
     }
     Ok(sinks)
@@ -112,8 +132,8 @@ pub(super) struct Run {
 
 /// Starts a sink's relay on a thread of its own.
 pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
-    let Setting { journal, start, grace, event, network, selections } = setting.clone();
-    let Supplied { mut sink, mut supply } = supplied;
+    let Setting { journal, start, grace, event, network, selections, board } = setting.clone();
+    let Supplied { mut sink, mut supply, progress, pulse } = supplied;
     let options = relay::Options {
         sink: sink.name().to_owned(),
         policy: Policy::default(),
@@ -130,12 +150,13 @@ pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Re
     let refuse = |why: std::io::Error| relay::Error::NotOpened { sink: options.sink.clone(), reason: why.to_string() };
     // Guests' requests block threads of this runtime's pool.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(64).build().map_err(refuse)?;
-    let progress = Arc::new(Progress::default());
     let (ended_tx, ended) = oneshot::channel();
     let (name, shared) = (options.sink.clone(), progress.clone());
     let spawned = std::thread::Builder::new().name(format!("sink {name}")).spawn({
         let options = options.clone();
         move || {
+            board.runs(&options.sink, true);
+            shared.set(State::Opening);
             sink.begin(run.term.clone(), &network);
             let (term, slot) = (run.term.clone(), sink.slot().clone());
             let serve = async {
@@ -152,13 +173,16 @@ pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Re
                     // What is in flight is dropped where it stands.
                     () = term.over() => {}
                     () = serve => {}
+                    never = pulse.keep() => match never {},
                 }
             });
             sink.cut();
             supply.end(&slot);
             // What is left there waits for a name or a connection that it can't use any more.
             runtime.shutdown_background();
-            let _ = ended_tx.send(Supplied { sink, supply });
+            shared.set(State::Closed);
+            board.runs(&options.sink, false);
+            let _ = ended_tx.send(Supplied { sink, supply, progress: shared, pulse });
         }
     });
     spawned.map_err(refuse)?;
@@ -174,14 +198,31 @@ fn tell(opened: &mut Option<Told>, what: Result<(), relay::Error>) {
     }
 }
 
+async fn open(
+    sink: &mut Sink,
+    options: &relay::Options,
+    progress: &Progress,
+    stop: &mut watch::Receiver<bool>,
+    opened: &mut Option<Told>,
+) -> Result<(), relay::Error> {
+    let waits = |reason: &str| {
+        progress.failed("closed", reason);
+        tell(opened, Ok(()));
+    };
+    relay::open(sink, options, stop, waits).await
+}
+
 /// Opens the sink, and delivers until the stop.
 async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay::Options, progress: &Progress, mut run: Run) {
     let mut opened = run.opened.take();
     // A destination that is down at the start holds up nothing but its own sink.
-    while let Err(why) = relay::open(sink, options, &mut run.stop, || tell(&mut opened, Ok(()))).await {
+    while let Err(why) = open(sink, options, progress, &mut run.stop, &mut opened).await {
+        let said = progress.failed("not opened", &why.to_string());
         if opened.is_none() {
             let wait = options.policy.misconfigured_wait;
-            error!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "Nothing is delivered: {why}.");
+            if let Some(times) = said {
+                error!(sink = options.sink, times, retry_in_ms = wait.as_millis() as u64, "Nothing is delivered: {why}.");
+            }
             tokio::select! {
                 () = sleep(wait) => continue,
                 _ = run.stop.wait_for(|stop| *stop) => return,

@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::cluster::lease::{Elector, Place};
-use crate::cluster::{self, Mode, Observation, Owners, Recording, Scope};
+use crate::cluster::lease::{Elector, Place, Told};
+use crate::cluster::{self, Mode, Observation, Owners, Recording, Resume, Scope};
 use crate::event;
 use crate::event::redact::Redaction;
 use crate::journal::{self, Journal};
 use crate::relay::Progress;
+use crate::telemetry::{self, Board, Observer};
 
 use super::args::{self, Service as Settings};
 use super::config;
@@ -55,9 +56,11 @@ pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 }
 
 /// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks variables up.
-pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, stop: watch::Receiver<bool>) -> Ended {
+pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut stop: watch::Receiver<bool>) -> Ended {
     let usage = |why: anyhow::Error| (why, Exit::Usage);
     let failed = |why: anyhow::Error| (why, Exit::Failed);
+    let observer = look_on(args).map_err(|why| failed(why.into()))?;
+    let board = observer.board().clone();
     let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
     let directories = args.folders.directories();
     // The cheap mistakes are told before anything is compiled.
@@ -69,28 +72,36 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, stop:
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
     let home = Home::make(args).map_err(failed)?;
-    let sinks = relays::load(&args.event_storage, directories, &args.data_dir, environment).await.map_err(|why| usage(why.into()))?;
+    board.expects(names.iter().cloned());
+    let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
+    let sinks = tokio::select! {
+        sinks = loading => sinks.map_err(|why| usage(why.into()))?,
+        // Nothing has begun.
+        _ = stop.wait_for(|stop| *stop) => return Ok(Exit::Stopped),
+    };
     let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
-    let source = Source::open(args).await.map_err(|why| failed(why.into()))?;
+    let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
     network::refuse_api_server(&mut network, source.client(), &environment).await;
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
+    board.has_journal(&journal);
     if args.from.is_none() {
-        tokio::spawn(control::serve(home.directory.clone(), journal.clone()));
+        tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone()));
     }
     let (closing, closed) = close_with(stop.clone());
     let start = match args.start {
         args::Start::Oldest => journal::Start::Oldest,
         args::Start::Now => journal::Start::Now,
     };
-    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network, selections };
+    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network, selections, board: board.clone() };
     let scopes = source.scopes();
     let elector = source.elector(args.lease.leader_elect);
     let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
     say(&redaction);
-    let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing };
+    let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };
     let ended = service.run(stop).await;
     drop(home);
+    telemetry::STDERR.release();
     ended
 }
 
@@ -100,6 +111,20 @@ fn say(redaction: &Redaction) {
         let rules: Vec<&str> = redaction.hidden().map(|(name, _)| name).collect();
         info!(?rules, "What these rules match is hidden in every event before it is stored, and is then nowhere.");
     }
+}
+
+/// Begins what shows the operator how things are: metrics and probes, and the status on a terminal.
+fn look_on(args: &Settings) -> Result<Arc<Observer>, telemetry::ServerError> {
+    let board = Arc::new(Board::default());
+    let observer = Arc::new(Observer::new(board.clone()));
+    if let Some(address) = &args.listen_address {
+        telemetry::serve(address, observer.clone())?;
+    }
+    tokio::spawn(async move { board.pipeline.keep().await });
+    if args.log_format != Some(args::LogFormat::Json) {
+        tokio::spawn(telemetry::show(observer.clone()));
+    }
+    Ok(observer)
 }
 
 /// What ends the relays: the stop, or the end of the work.
@@ -147,16 +172,17 @@ impl Drop for Home {
 /// Where events come from.
 enum Source {
     Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners, lease: Option<Place> },
-    Recording { recording: Recording, owners: Owners },
+    Recording { recording: Recording, owners: Owners, stats: Arc<cluster::Stats> },
 }
 
 impl Source {
-    async fn open(args: &Settings) -> Result<Self, cluster::Error> {
+    async fn open(args: &Settings, board: &Board) -> Result<Self, cluster::Error> {
+        let stats = board.cluster.clone();
         if let Some(path) = &args.from {
             let (recording, owners) = Recording::open(path)?;
-            return Ok(Self::Recording { recording, owners });
+            return Ok(Self::Recording { recording, owners, stats });
         }
-        let options = cluster::Options { event_ttl: args.event_ttl, ..args.cluster_flags.options() };
+        let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
         let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
@@ -194,7 +220,7 @@ impl Source {
     async fn run(self, journal: &Journal, sinks: &[String], args: &Settings, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
         let once = args.once;
         let (client, mut options, owners, lease) = match self {
-            Self::Recording { recording, .. } => return Ok(recording.play(&out).await?),
+            Self::Recording { recording, stats, .. } => return Ok(recording.play(&out, &stats).await?),
             Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
         bind(&client, journal).await?;
@@ -231,7 +257,8 @@ impl Source {
         let mut watches = tokio::task::JoinSet::new();
         for scope in options.scopes.clone() {
             // A list is what --once asks for: where a watch stood doesn't matter to it.
-            let from = if once { None } else { journal.checkpoint(scope.key()).await?.or_else(|| lead::resume(there.as_ref()?, sinks, scope.key())) };
+            let from =
+                if once { None } else { journal.checkpoint(scope.key()).await?.or_else(|| told(&scope, lease.as_ref()?, there.as_ref()?, sinks)) };
             info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
             let (options, out) = (cluster::Options::clone(&options), out.clone());
             let begin = cluster::Begin { from, witnesses: journal.reader()?.witnesses(scope.key())? };
@@ -243,6 +270,13 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Where the Lease says that others have delivered a scope, of which the journal knows nothing.
+fn told(scope: &Scope, place: &Place, there: &Told, sinks: &[String]) -> Option<Resume> {
+    let resume = lead::resume(there, sinks, scope.key())?;
+    info!(%scope, "Going on where the Lease {}/{} says.", place.namespace, place.name);
+    Some(resume)
 }
 
 /// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
@@ -287,11 +321,12 @@ struct Service<'a> {
     event: event::Options,
     delivery: Delivery,
     closing: Arc<watch::Sender<bool>>,
+    board: Arc<Board>,
 }
 
 impl Service<'_> {
     async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
-        let Self { args, journal, source, sinks, redaction, event, mut delivery, closing } = self;
+        let Self { args, journal, source, sinks, redaction, event, mut delivery, closing, board } = self;
         let pipeline = Pipeline {
             owners: source.owners(),
             objects: args.objects.into(),
@@ -316,6 +351,7 @@ impl Service<'_> {
             why = delivery.failed() => Err(why),
             _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
         };
+        board.stops();
         closing.send_replace(true);
         let closed = delivery.close().await;
         finish(&journal, ended.and_then(|exit| closed.map(|()| exit))).await

@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
-use crate::relay::{Cause, Destination, Outcome};
+use crate::cluster::Pulse;
+use crate::relay::{Cause, Destination, Outcome, Progress};
 use crate::sink::loading::{Fingerprint, Kept, Loaded, Loader, files, fixed};
-use crate::sink::{Artifact, Error, Found, Sink, Slot, Version};
+use crate::sink::{Artifact, Error, Found, Sink, Slot, Stats, Version};
 
 /// Between two looks at the files.
 const POLL: Duration = Duration::from_secs(1);
@@ -23,6 +25,10 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 pub(super) struct Supplied {
     pub sink: Sink,
     pub supply: Supply,
+    /// Of all its relays, one after the other: counters never go back.
+    pub progress: Arc<Progress>,
+    /// Of the thread of its relay.
+    pub pulse: Arc<Pulse>,
 }
 
 /// The files of a sink, and what is known of them.
@@ -40,6 +46,7 @@ pub(super) struct Supply {
     again: Option<(Instant, Duration)>,
     /// What was said last, so that it is not said each second.
     said: String,
+    stats: Arc<Stats>,
 }
 
 impl Supplied {
@@ -55,8 +62,10 @@ impl Supplied {
         };
         remark(&found, &version);
         let (name, value) = (found.name, value.to_owned());
-        let supply = Supply { value, name, loader, kept, unkept: Some(artifact), seen: Some(seen), again: None, said: String::new() };
-        Ok(Self { sink: Sink::of(version), supply })
+        let sink = Sink::of(version);
+        let stats = sink.slot().stats();
+        let supply = Supply { value, name, loader, kept, unkept: Some(artifact), seen: Some(seen), again: None, said: String::new(), stats };
+        Ok(Self { sink, supply, progress: Arc::default(), pulse: Arc::default() })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -229,6 +238,7 @@ impl Supply {
     fn say(&mut self, text: String) {
         if self.said != text {
             error!(sink = self.name, "{text}");
+            self.stats.refuse();
             self.said = text;
         }
     }

@@ -17,6 +17,13 @@ pub enum Task {
     DeadLetters(DeadLetters),
     /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
     Audit(Audit),
+    /// Show how the running service is: who delivers, how far each sink is behind, and what fails
+    Status(Look),
+    /// Write the completions of this program for a shell
+    Completions {
+        /// Which
+        shell: clap_complete::Shell,
+    },
     /// Sinks: begin, try and measure one of your own; look at what one asks for, grant it, and pack it for a cluster
     #[command(subcommand)]
     Sink(super::sink::Command),

@@ -13,14 +13,18 @@ pub mod lease;
 mod line;
 mod list;
 mod owner;
+mod pulse;
 mod raw;
 mod recording;
+mod seldom;
+mod stats;
 mod stream;
 mod version;
 mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use client::{Client, connect};
@@ -28,8 +32,11 @@ pub use heartbeat::{COMPONENT, REASON};
 pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Owner, Owners};
+pub use pulse::Pulse;
 pub use raw::Raw;
 pub use recording::Recording;
+pub use seldom::Seldom;
+pub use stats::{Ending, Sight, Stats};
 pub use version::{Witness, Witnesses, is_before};
 pub use watch::{Mode, watch, watch_on_thread};
 
@@ -84,6 +91,8 @@ pub struct Options {
     pub now: fn() -> SystemTime,
     /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
     pub spread: fn() -> f64,
+    /// Where what is done is counted.
+    pub stats: Arc<Stats>,
 }
 
 impl Default for Options {
@@ -99,6 +108,7 @@ impl Default for Options {
             reopen: tokio::sync::watch::channel(0).1,
             now: SystemTime::now,
             spread,
+            stats: Arc::default(),
         }
     }
 }

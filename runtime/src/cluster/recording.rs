@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
 
-use super::{Error, Observation, Owners, Raw, Scope};
+use super::{Error, Observation, Owners, Raw, Scope, Stats};
 
 /// Events handed over together.
 const PAGE: usize = 500;
@@ -71,7 +71,8 @@ impl Recording {
     }
 
     /// Hands over every event of the file, in its order.
-    pub async fn play(&self, out: &Sender<Observation>) -> Result<(), Error> {
+    pub async fn play(&self, out: &Sender<Observation>, stats: &Stats) -> Result<(), Error> {
+        let sight = stats.scope(Scope::All.key());
         let mut events = Vec::new();
         self.each(&mut |kind, json| {
             if kind == "Event" {
@@ -81,11 +82,14 @@ impl Recording {
         })?;
         let mut rest = events.into_iter().peekable();
         while rest.peek().is_some() {
-            let events = rest.by_ref().take(PAGE).collect();
+            let events: Vec<Raw> = rest.by_ref().take(PAGE).collect();
+            let count = events.len();
             if out.send(Observation { events, ..Observation::of(Scope::All) }).await.is_err() {
-                break;
+                return Ok(());
             }
+            sight.saw(count);
         }
+        sight.listed();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! List, then watch, then reconnect: one loop for each scope.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -12,7 +13,7 @@ use super::client::{Client, connect};
 use super::line::Assembler;
 use super::list::{Pages, about, page, path};
 use super::stream::{Gathered, changed, frame, gather};
-use super::{Begin, Error, Lost, Observation, Options, Raw, Resume, Scope, Witness, Witnesses, is_before};
+use super::{Begin, Ending, Error, Lost, Observation, Options, Raw, Resume, Scope, Seldom, Sight, Witness, Witnesses, is_before};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -47,21 +48,27 @@ enum State {
 /// API server is one that waiting can't heal. Everything else is retried, and said in the log.
 pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
     let Begin { from, witnesses } = begin;
-    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: String::new() };
+    let sight = options.stats.scope(scope.key());
+    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: String::new(), sight };
     let mut state = if eye.stand.is_some() { State::Probe } else { State::List { lost: None } };
     let mut answered = false;
-    let mut failures = 0_u32;
+    let (mut failures, mut seldom) = (0_u32, Seldom::default());
     loop {
         let result = eye.act(&mut state).await;
         if eye.out.is_closed() {
             return Ok(());
         }
         let scope = &eye.scope;
+        if let Err(error) = &result {
+            eye.sight.closed(Ending::by(error));
+            eye.sight.troubled(error);
+        }
         match result {
             Ok(next) => {
-                if failures > 0 {
-                    info!(%scope, "The API server answers again.");
+                if let Some((time, times)) = seldom.over() {
+                    info!(%scope, times, seconds = time.as_secs(), "The API server answers again.");
                 }
+                eye.sight.mended();
                 (answered, failures) = (true, 0);
                 if mode == Mode::Once {
                     return Ok(());
@@ -70,7 +77,9 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
             }
             Err(Error::Expired) => {
                 (answered, failures) = (true, failures + 1);
-                warn!(%scope, "The API server no longer knows the resource version where the watch stood: reading the list again.");
+                if let Some(times) = seldom.fails("expired") {
+                    warn!(%scope, times, "The API server no longer knows the resource version where the watch stood: reading the list again.");
+                }
                 if !matches!(state, State::List { .. }) {
                     let reason = "the API server no longer had the versions since the watch was last open (410 Gone)";
                     state = State::List { lost: eye.stand.as_ref().map(|stand| lost(stand, reason.to_owned(), false)) };
@@ -82,7 +91,9 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
                 failures += 1;
                 let after = if let Error::Busy { after, .. } = &error { *after } else { None };
                 let pause = wait(failures, after, options);
-                warn!(%scope, retry_in_ms = pause.as_millis() as u64, "Cannot see events: {error}.");
+                if let Some(times) = seldom.fails("unseen") {
+                    warn!(%scope, times, retry_in_ms = pause.as_millis() as u64, "Cannot see events: {error}.");
+                }
                 sleep(pause).await;
                 if matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_)) {
                     eye.client.renew().await;
@@ -101,15 +112,19 @@ pub async fn watch_on_thread(scope: Scope, begin: Begin, mode: Mode, options: Op
     let (ended_tx, ended) = oneshot::channel();
     let refuse = |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
+    let sight = options.stats.scope(scope.key());
     let work = move || {
+        sight.begun(true);
         let result = runtime.block_on(async {
             let client = connect(&options).await?;
             let closed = out.clone();
             tokio::select! {
                 result = watch(client, scope, begin, mode, &options, out) => result,
                 () = closed.closed() => Ok(()),
+                never = sight.pulse.keep() => match never {},
             }
         });
+        sight.begun(false);
         let _ = ended_tx.send(result);
     };
     std::thread::Builder::new().name("watch".to_owned()).spawn(work).map_err(refuse)?;
@@ -140,6 +155,7 @@ struct Eye<'a> {
     witnesses: Witnesses,
     /// What the storage had reached before the watch began: before the watch has, what it shows may be old.
     target: String,
+    sight: Arc<Sight>,
 }
 
 impl Eye<'_> {
@@ -163,10 +179,14 @@ impl Eye<'_> {
 
     /// Hands over; not when nobody listens any more, which the loop sees by itself.
     async fn hand_over(&self, observation: Observation) {
-        let _ = self.out.send(observation).await;
+        let events = observation.events.len();
+        if self.out.send(observation).await.is_ok() {
+            self.sight.saw(events);
+        }
     }
 
     async fn say_lost(&self, lost: Lost) {
+        self.sight.lost();
         self.hand_over(Observation { lost: Some(lost), ..Observation::of(self.scope.clone()) }).await;
     }
 
@@ -258,6 +278,7 @@ impl Eye<'_> {
             self.hand_over(Observation { events, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
             if let Some(reached) = reached {
                 info!(scope = %self.scope, resource_version = reached.resource_version, "The list is read.");
+                self.sight.listed();
                 self.stand = Some(reached);
             }
             if self.out.is_closed() {
@@ -275,6 +296,7 @@ impl Eye<'_> {
         let mut reopen = self.options.reopen.clone();
         reopen.mark_unchanged();
         let mut body = self.client.get(&path(&self.scope, &query), about(&self.scope, "watch")).await?;
+        self.sight.opened();
         let began = Instant::now();
         let silence = self.options.watch_timeout + Duration::from_secs(20);
         let mut lines = Assembler::default();
@@ -285,7 +307,10 @@ impl Eye<'_> {
                     Ok(open) => open?,
                     Err(_) => return Err(Error::Unreachable("the watch went silent beyond its time".to_owned())),
                 },
-                () = changed(&mut reopen) => return Err(Error::Unreachable("the watch does not show what was written".to_owned())),
+                () = changed(&mut reopen) => {
+                    self.sight.closed(Ending::Blind);
+                    return Err(Error::Unreachable("the watch does not show what was written".to_owned()));
+                }
             };
             // What follows closely is handed over with it: the kernel collects while the thread sleeps, so that one wake-up and one
             // commit serve many events. A task that slept would be woken for every packet all the same.
@@ -309,6 +334,7 @@ impl Eye<'_> {
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);
+                    self.sight.closed(Ending::Unread);
                     warn!(scope = %self.scope, "The watch is closed until the journal takes events again.");
                     self.hand_over(seen).await;
                     return Ok(());
@@ -317,7 +343,10 @@ impl Eye<'_> {
             }
             match failed {
                 Some(error) => return Err(error),
-                None if ended || self.out.is_closed() => return Ok(()),
+                None if ended || self.out.is_closed() => {
+                    self.sight.closed(Ending::Ended);
+                    return Ok(());
+                }
                 None => {}
             }
         }

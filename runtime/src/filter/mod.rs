@@ -22,6 +22,9 @@ use crate::event::{Event, ObjectReference};
 /// Kinds that are KubeDL jobs where the group is an older one, or isn't given.
 const LEGACY_KINDS: [&str; 8] = ["TFJob", "PyTorchJob", "XDLJob", "XGBoostJob", "MPIJob", "MarsJob", "ElasticDLJob", "ElasticBatchJob"];
 
+/// The rule that drops what is none of KubeDL's.
+pub const NOT_KUBEDL: &str = "not-kubedl";
+
 /// What `--objects` selects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objects {
@@ -78,7 +81,7 @@ pub fn decide(objects: Objects, event: &Event, chain: &Chain) -> Decision {
         Objects::All => Decision::Keep { rule: "all", job },
         Objects::Kubedl if job.is_some() => Decision::Keep { rule: "controlled", job },
         Objects::Kubedl if gone => Decision::Keep { rule: "pod-gone", job: None },
-        Objects::Kubedl => Decision::Drop { rule: "not-kubedl" },
+        Objects::Kubedl => Decision::Drop { rule: NOT_KUBEDL },
     }
 }
 

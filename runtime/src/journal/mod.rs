@@ -30,11 +30,14 @@ pub mod schema;
 mod selection;
 mod stats;
 mod store;
+mod survey;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +52,7 @@ pub use mark::{Through, covers};
 pub use reader::{Fate, Reader, Row, Standing};
 pub use room::{OnFull, SHED, half_of_volume};
 pub use stats::Stats;
+pub use survey::{Behind, Survey};
 
 /// A place in the journal's order; 0 is before the first event.
 pub type Position = i64;
@@ -142,6 +146,10 @@ pub struct Appended {
     pub known: u64,
     /// Events dropped by the filter, seen for the first time.
     pub dropped: u64,
+    /// The same by the filter's rules.
+    pub dropped_by: BTreeMap<&'static str, u64>,
+    /// Objects that could not be read as events.
+    pub unreadable: u64,
     /// The gap that this batch ended.
     pub gap: Option<Gap>,
 }
@@ -243,6 +251,7 @@ impl Journal {
         let (head_tx, head) = watch::channel(0);
         let (requeued_tx, requeued) = watch::channel(0);
         let stats = Arc::new(Stats::default());
+        stats.limit.store(options.max_size.unwrap_or(0), Ordering::Relaxed);
         let writer = writer::Writer::new(options, connection, lock, head_tx, requeued_tx, stats.clone())?;
         Ok(Self { way: way(writer)?, head, requeued, stats, file })
     }

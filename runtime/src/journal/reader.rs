@@ -91,12 +91,16 @@ impl Reader {
         Ok(reader)
     }
 
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The file that is being read: counts up each time a damaged one was replaced.
     pub(super) fn generation(&self) -> u64 {
         self.generation.get()
     }
 
-    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let current = self.stats.as_ref().map_or(0, |stats| stats.generation());
         let mut slot = self.connection.borrow_mut();
         let connection = match slot.take().filter(|_| self.generation.get() == current) {

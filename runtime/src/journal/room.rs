@@ -96,28 +96,30 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets the slowest active sink lose some of its oldest rows, up to where the next slowest stands. Gives whether there were any.
-    pub(super) fn shed(&mut self) -> rusqlite::Result<bool> {
+    /// Lets the slowest active sink lose some of its oldest rows, up to where the next slowest stands. Gives how many, each sink's counted.
+    pub(super) fn shed(&mut self) -> rusqlite::Result<u64> {
         let mut statement = self.connection.prepare_cached("SELECT sink, position FROM cursors WHERE active ORDER BY position")?;
         let cursors: Vec<(String, Position)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         drop(statement);
-        let Some(slowest) = cursors.first().map(|cursor| cursor.1) else { return Ok(false) };
+        let Some(slowest) = cursors.first().map(|cursor| cursor.1) else { return Ok(0) };
         let next = cursors.iter().map(|cursor| cursor.1).find(|position| *position > slowest).unwrap_or(self.last);
         let target: Option<Position> = self.connection.query_row(
             "SELECT max(position) FROM (SELECT position FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3)",
             (slowest, next, AT_ONCE),
             |row| row.get(0),
         )?;
-        let Some(target) = target else { return Ok(false) };
+        let Some(target) = target else { return Ok(0) };
+        let mut shed = 0;
         for (sink, position) in cursors.iter().filter(|cursor| cursor.1 < target) {
             self.give_up(sink, *position, target, SHED)?;
+            shed += u64::try_from(target - position).unwrap_or(0);
             self.connection.execute("UPDATE cursors SET position = ?2 WHERE sink = ?1", (sink, target))?;
         }
-        Ok(true)
+        Ok(shed)
     }
 }
 
-fn log_size(file: &Path) -> u64 {
+pub(super) fn log_size(file: &Path) -> u64 {
     fs::metadata(with_suffix(file, "-wal")).map_or(0, |meta| meta.len())
 }
 

@@ -1,16 +1,21 @@
 //! What the journal counts.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use super::Appended;
+use super::{Appended, Error};
+use crate::cluster::Pulse;
 
 /// Counters since the start; they count after the commit.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// Of the thread that writes.
+    pub pulse: Pulse,
     pub(in crate::journal) stored: AtomicU64,
     pub(in crate::journal) known: AtomicU64,
-    pub(in crate::journal) dropped: AtomicU64,
+    pub(in crate::journal) unreadable: AtomicU64,
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
     pub(in crate::journal) commits: AtomicU64,
     pub(in crate::journal) shed: AtomicU64,
     pub(in crate::journal) gaps: AtomicU64,
@@ -19,6 +24,9 @@ pub struct Stats {
     /// Held for writing while a damaged file is replaced, and for reading while a connection is opened *and first used*: SQLite opens the write-ahead log by its
     /// name only then, and that of the new file must not be taken for the old one's.
     pub(in crate::journal) replacing: RwLock<()>,
+    /// Bytes; 0: none.
+    pub(in crate::journal) limit: AtomicU64,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Stats {
@@ -32,15 +40,39 @@ impl Stats {
     }
     /// Events dropped by the filter.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+    /// Events dropped, by the filter's rules.
+    pub fn dropped_by(&self) -> BTreeMap<&'static str, u64> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Objects that could not be read as events.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
     }
     /// Gaps that watches left.
     pub fn gaps(&self) -> u64 {
         self.gaps.load(Ordering::Relaxed)
     }
-    /// Times that a sink lost rows to the size limit.
+    /// Rows that sinks lost to the size limit, each sink's counted.
     pub fn shed(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)
+    }
+    /// Transactions.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+    /// Damaged files that were replaced by what could be read of them.
+    pub fn salvaged(&self) -> u64 {
+        self.generation()
+    }
+    /// The most bytes that the journal takes on disk.
+    pub fn limit(&self) -> Option<u64> {
+        Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+    /// Why events could not be stored when that was last tried; none: they could.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
     pub(in crate::journal) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
@@ -53,11 +85,14 @@ impl Stats {
     pub(in crate::journal) fn count(&self, appended: &Appended) {
         self.stored.fetch_add(appended.stored, Ordering::Relaxed);
         self.known.fetch_add(appended.known, Ordering::Relaxed);
-        self.dropped.fetch_add(appended.dropped, Ordering::Relaxed);
+        self.unreadable.fetch_add(appended.unreadable, Ordering::Relaxed);
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, count) in &appended.dropped_by {
+            *dropped.entry(rule).or_default() += count;
+        }
         self.gaps.fetch_add(u64::from(appended.gap.is_some()), Ordering::Relaxed);
     }
-    /// Transactions.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+    pub(in crate::journal) fn tried(&self, appended: Result<(), &Error>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = appended.err().map(ToString::to_string);
     }
 }

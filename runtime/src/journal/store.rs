@@ -49,6 +49,7 @@ impl Store {
             }
             let Some(kept) = entry.kept else {
                 appended.dropped += 1;
+                *appended.dropped_by.entry(entry.rule).or_default() += 1;
                 continue;
             };
             let crc = checksum(next, kept.observed_at, [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)]);
@@ -62,12 +63,15 @@ impl Store {
             repeats += i64::from(kept.repeats);
         }
         for (raw, reason) in batch.unreadable {
-            self.connection
+            let new = self
+                .connection
                 .prepare_cached(
                     "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, raw) \
                      SELECT '', NULL, ?1, 1, ?2, ?2 * 1000000000, ?3 WHERE NOT EXISTS (SELECT 1 FROM dead_letters WHERE sink = '' AND raw = ?3)",
                 )?
                 .execute((reason, seen_at, raw))?;
+            let (new, known) = if new > 0 { (1, 0) } else { (0, 1) };
+            (appended.unreadable, appended.known) = (appended.unreadable + new, appended.known + known);
         }
         let reached = batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str());
         self.marks.note(&self.connection, &batch.scope, before..self.last, reached, seen_at)?;

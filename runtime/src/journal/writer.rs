@@ -15,7 +15,7 @@ use super::mark::{self, Marks};
 use super::room::{IDENTITIES, OnFull, Reserve, is_damage, is_disk_trouble};
 use super::salvage::salvage;
 use super::store::Store;
-use super::{Error, Options, Position, Stats, schema};
+use super::{Appended, Error, Options, Position, Stats, schema};
 
 /// Commands that share a transaction, at most.
 const GROUP: usize = 64;
@@ -67,6 +67,7 @@ impl Writer {
 
     pub(super) fn run(mut self, inbox: Receiver<Command>) {
         loop {
+            self.stats.pulse.beat();
             let wait = self.clean_next.saturating_duration_since(Instant::now());
             match inbox.recv_timeout(wait) {
                 Ok(first) => {
@@ -125,6 +126,7 @@ impl Writer {
         for command in commands {
             match (command, &room) {
                 (Command::Append { reply, .. }, Err(why)) => {
+                    self.stats.tried(Err(why));
                     let _ = reply.send(Err(why.copy()));
                 }
                 (command, _) => self.one(command, began.as_ref().err(), &mut pending),
@@ -160,33 +162,41 @@ impl Writer {
 
     fn one(&mut self, command: Command, began: Option<&rusqlite::Error>, pending: &mut Vec<Pending>) {
         if let Some(why) = began {
+            if matches!(command, Command::Append { .. }) {
+                self.stats.tried(Err(&Error::Storage(copy(why))));
+            }
             return refuse(command, why);
         }
         match command {
             Command::Append { batch, reply } => {
                 let result = self.savepoint(|store| Ok(store.append(batch)?));
                 let stats = self.stats.clone();
-                pending.push(answer(reply, result, move |appended| stats.count(appended)));
+                let counted = stats.clone();
+                let count = move |appended: Result<&Appended, &Error>| {
+                    appended.iter().for_each(|appended| counted.count(appended));
+                    stats.tried(appended.map(drop));
+                };
+                pending.push(answer_and(reply, result, count));
             }
             Command::Acknowledge { sink, position, dead, reply, .. } => {
                 let result = self.savepoint(|store| store.acknowledge(&sink, position, &dead));
-                pending.push(answer(reply, result, |()| ()));
+                pending.push(answer(reply, result));
             }
-            Command::Requeue { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.requeue(&choice)?)), |_| ())),
-            Command::Discard { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.discard(&choice)?)), |_| ())),
-            Command::Retried { letters, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.retried(&letters)?)), |()| ())),
-            Command::Delivered { sink, reply } => pending.push(answer(reply, mark::delivered(&self.store.connection, &sink), |_| ())),
+            Command::Requeue { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.requeue(&choice)?)))),
+            Command::Discard { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.discard(&choice)?)))),
+            Command::Retried { letters, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.retried(&letters)?)))),
+            Command::Delivered { sink, reply } => pending.push(answer(reply, mark::delivered(&self.store.connection, &sink))),
             Command::DeliverThrough { sink, through, reply } => {
-                pending.push(answer(reply, self.savepoint(|store| store.deliver_through(&sink, &through)), |_| ()));
+                pending.push(answer(reply, self.savepoint(|store| store.deliver_through(&sink, &through))));
             }
-            Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster), |()| ())),
-            Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from), |_| ())),
-            Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)), |_| ())),
+            Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster))),
+            Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from))),
+            Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)))),
             Command::Select { sink, expression, reply } => {
                 let noted = super::selection::note(&self.store.connection, &sink, &expression);
-                pending.push(answer(reply, noted.map_err(Error::from), |()| ()));
+                pending.push(answer(reply, noted.map_err(Error::from)));
             }
-            Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink), |()| ())),
+            Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink))),
             // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}
         }
@@ -255,10 +265,8 @@ impl Writer {
         let shed = self.store.shed();
         self.store.connection.execute_batch(if shed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         let shed = shed?;
-        if shed {
-            self.stats.shed.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(shed)
+        self.stats.shed.fetch_add(shed, Ordering::Relaxed);
+        Ok(shed > 0)
     }
 
     /// One step of deleting what is old; gives whether there is more.
@@ -322,15 +330,18 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
     commands
 }
 
-fn answer<T: 'static>(reply: Reply<T>, result: Result<T, Error>, on_commit: impl FnOnce(&T) + 'static) -> Pending {
+fn answer<T: 'static>(reply: Reply<T>, result: Result<T, Error>) -> Pending {
+    answer_and(reply, result, |_| ())
+}
+
+/// Answers, after what is to be done before that.
+fn answer_and<T: 'static>(reply: Reply<T>, result: Result<T, Error>, before: impl FnOnce(Result<&T, &Error>) + 'static) -> Pending {
     Box::new(move |failed| {
         let result = match (failed, result) {
             (Some(why), _) => Err(Error::Storage(copy(why))),
             (None, result) => result,
         };
-        if let Ok(value) = &result {
-            on_commit(value);
-        }
+        before(result.as_ref());
         let _ = reply.send(result);
     })
 }

@@ -4,6 +4,7 @@
 //! says. The relay doesn't know wasm: a [`Destination`] is anything that saves events.
 
 mod gather;
+mod histogram;
 mod item;
 mod progress;
 mod run;
@@ -14,6 +15,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use histogram::{Counted, Histogram};
 pub use item::Item;
 pub use progress::{Progress, State};
 pub use run::{Options, open, run};

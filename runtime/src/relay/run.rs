@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, error, info, warn};
 
+use crate::cluster::Seldom;
 use crate::event;
 use crate::filter::Select;
 use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Retried};
@@ -31,17 +32,23 @@ pub struct Options {
     pub spread: fn() -> f64,
 }
 
-/// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal. Calls `waits` when it
-/// takes longer.
+/// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal. Calls `waits`, with the
+/// reason, when it takes longer.
 pub async fn open<D: Destination>(
     destination: &mut D,
     options: &Options,
     stop: &mut watch::Receiver<bool>,
-    mut waits: impl FnMut(),
+    mut waits: impl FnMut(&str),
 ) -> Result<(), Error> {
-    let mut wait = options.policy.first_wait;
+    let (mut wait, mut seldom) = (options.policy.first_wait, Seldom::default());
     loop {
-        let reason = match destination.open().await {
+        let opened = tokio::select! {
+            biased;
+            opened = destination.open() => opened,
+            // Nothing is in flight.
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        let reason = match opened {
             Outcome::Stored(_) => return Ok(()),
             Outcome::Misconfigured { reason } | Outcome::Refused { reason } => return Err(Error::NotOpened { sink: options.sink.clone(), reason }),
             Outcome::Retry { reason, after } | Outcome::Broken { reason, after, .. } => {
@@ -49,8 +56,10 @@ pub async fn open<D: Destination>(
                 reason
             }
         };
-        warn!(sink = options.sink, retry_in_ms = wait.as_millis() as u64, "The sink can't be opened yet: {reason}.");
-        waits();
+        if let Some(times) = seldom.fails("closed") {
+            warn!(sink = options.sink, times, retry_in_ms = wait.as_millis() as u64, "The sink can't be opened yet: {reason}.");
+        }
+        waits(&reason);
         if pause(wait, stop).await {
             return Ok(());
         }
@@ -70,8 +79,20 @@ pub async fn run<D: Destination>(
     let reader = journal.reader().map_err(Error::Journal)?;
     let (mut head, mut requeued) = (journal.head(), journal.requeued());
     let (position, unsure_through) = (cursor.position, cursor.unsure_through);
-    let mut relay = Relay { journal: &journal, reader, options, progress, position, unsure_through, refusals: 0, settled: true, undecided: None };
+    let mut relay = Relay {
+        journal: &journal,
+        reader,
+        options,
+        progress,
+        position,
+        unsure_through,
+        refusals: 0,
+        settled: true,
+        undecided: None,
+        letters: Seldom::default(),
+    };
     progress.moved(relay.position);
+    relay.mended();
     // Letters may have been put back while nothing ran.
     requeued.mark_changed();
     while !*stop.borrow() {
@@ -116,6 +137,8 @@ struct Relay<'a> {
     settled: bool,
     /// Why the selection failed last, so that it is not said at each event.
     undecided: Option<String>,
+    /// What is said of dead letters.
+    letters: Seldom,
 }
 
 /// How sending a batch ended.
@@ -141,14 +164,7 @@ impl Relay<'_> {
         };
         self.refusals = work.refusals;
         let dead = std::mem::take(&mut work.dead);
-        for letter in &dead {
-            error!(
-                sink = self.options.sink,
-                position = letter.position,
-                "The sink will never store an event, which is now among its dead letters: {}.",
-                letter.reason
-            );
-        }
+        self.mourn(&dead);
         if work.through > self.position {
             self.acknowledge(work.through, dead, work.stored).await;
         }
@@ -158,7 +174,9 @@ impl Relay<'_> {
         }
         if let Some(after) = after {
             let retry_in_ms = after.as_millis() as u64;
-            error!(sink = self.options.sink, retry_in_ms, "The sink is at fault, so nothing is given up; it is tried again: {reason}.");
+            if let Some(times) = self.progress.failed("fault", &reason) {
+                error!(sink = self.options.sink, times, retry_in_ms, "The sink is at fault, so nothing is given up; it is tried again: {reason}.");
+            }
             self.unsure_through = self.unsure_through.max(*self.journal.head().borrow());
             self.progress.set(State::Misconfigured { reason });
             pause(after, stop).await;
@@ -267,7 +285,9 @@ impl Relay<'_> {
                 self.progress.retry();
             }
             let batch: Vec<Arc<Item>> = part.positions.iter().filter_map(|position| items.get(position).cloned()).collect();
+            let began = Instant::now();
             let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else { return (work, Ended::Stopped) };
+            self.progress.called(batch.len(), began.elapsed());
             debug!(sink, events = batch.len(), attempt = part.attempt.number, ?outcome, "Sent.");
             let (reason, misconfigured) = self.say(&part, &outcome);
             let (after_step, next) = step(work, outcome, &self.options.policy, (self.options.spread)());
@@ -306,33 +326,48 @@ impl Relay<'_> {
         timeout_at(Instant::now() + self.options.grace, call).await.ok()
     }
 
-    /// Says in the log what went wrong; gives the reason, and whether a person must act.
+    /// Says in the log what goes wrong, when it begins and then seldom; gives the reason, and whether a person must act.
     fn say(&self, part: &Part, outcome: &Outcome) -> (Option<String>, bool) {
         let (sink, events, attempt) = (&self.options.sink, part.positions.len(), part.attempt.number);
-        match outcome {
+        let (kind, reason) = match outcome {
             Outcome::Stored(failures) => {
-                let first = failures.iter().find(|failure| failure.retryable).map(|failure| failure.reason.clone());
-                if let Some(reason) = &first {
-                    warn!(sink, events = failures.len(), attempt, "Some were not stored, trying these again: {reason}.");
-                }
-                (first, false)
+                let Some(first) = failures.iter().find(|failure| failure.retryable) else {
+                    self.mended();
+                    return (None, false);
+                };
+                ("Some were not stored, and are tried again", &first.reason)
             }
-            Outcome::Retry { reason, .. } => {
-                warn!(sink, events, attempt, "Not stored, trying again: {reason}.");
-                (Some(reason.clone()), false)
-            }
+            Outcome::Retry { reason, .. } => ("Not stored, trying again", reason),
             Outcome::Refused { reason } => {
-                warn!(sink, events, attempt, "Refused: {reason}.");
-                (None, false)
+                debug!(sink, events, attempt, "Refused: {reason}.");
+                return (None, false);
             }
-            Outcome::Misconfigured { reason } => {
-                error!(sink, events, attempt, "Not stored until a person mends it: {reason}.");
-                (Some(reason.clone()), true)
-            }
-            Outcome::Broken { reason, .. } => {
-                warn!(sink, events, attempt, "The sink broke off and was replaced: {reason}.");
-                (Some(reason.clone()), false)
-            }
+            Outcome::Misconfigured { reason } => ("Not stored until a person mends it", reason),
+            Outcome::Broken { reason, .. } => ("The sink broke off and was replaced", reason),
+        };
+        let misconfigured = matches!(outcome, Outcome::Misconfigured { .. });
+        match self.progress.failed(kind, reason) {
+            Some(times) if misconfigured => error!(sink, events, attempt, times, "{kind}: {reason}."),
+            Some(times) => warn!(sink, events, attempt, times, "{kind}: {reason}."),
+            None => {}
+        }
+        (Some(reason.clone()), misconfigured)
+    }
+
+    fn mended(&self) {
+        if let Some((time, times)) = self.progress.mended() {
+            info!(sink = self.options.sink, times, seconds = time.as_secs(), "The sink stores events again.");
+        }
+    }
+
+    /// Says that there are new dead letters, and seldom while there are ever more.
+    fn mourn(&mut self, dead: &[DeadLetter]) {
+        let Some(first) = dead.first() else { return };
+        let said = self.letters.fails("dead");
+        self.letters.over();
+        if said.is_some() {
+            let (sink, position, dead) = (&self.options.sink, first.position, self.progress.dead() + dead.len() as u64);
+            error!(sink, position, dead, "The sink will never store an event, which is now among its dead letters: {}.", first.reason);
         }
     }
 

@@ -26,6 +26,7 @@ mod rate;
 mod redact;
 mod runner;
 mod slot;
+mod stats;
 mod term;
 mod version;
 mod wear;
@@ -43,6 +44,7 @@ pub use outline::Outline;
 pub use output::{Ear, Target};
 pub use runner::Sink;
 pub use slot::{Opened, Slot};
+pub use stats::Stats;
 pub use term::Term;
 pub use version::Version;
 

@@ -18,7 +18,7 @@ use super::http::{Gate, Network};
 use super::output::Target;
 use super::slot::{Opened, Slot};
 use super::wear::{Wear, rest};
-use super::{Blueprint, Term, Version};
+use super::{Blueprint, Stats, Term, Version};
 
 /// Batches where neither the grant nor the sink says otherwise.
 const BATCH: Limits = Limits { events: 1_000, bytes: 1 << 20 };
@@ -55,7 +55,7 @@ impl Sink {
     /// Of a version, without an end of its term, and with a straight way out.
     pub fn of(version: Version) -> Self {
         let (term, network, slot) = (Term::endless(), Network::default(), Slot::new(version.clone()));
-        let gate = Gate::new(&version.name, version.grant.clone(), term.clone(), &network);
+        let gate = Gate::new(&version.name, version.grant.clone(), term.clone(), &network, slot.stats());
         Self { gate, version, term, network, instance: None, burnt: 0, slot }
     }
 
@@ -74,12 +74,13 @@ impl Sink {
         self.cut();
         self.slot.begin(term.clone(), network.clone());
         (self.term, self.network) = (term, network.clone());
-        self.gate = Gate::new(&self.version.name, self.version.grant.clone(), self.term.clone(), network);
+        self.gate = Gate::new(&self.version.name, self.version.grant.clone(), self.term.clone(), network, self.slot.stats());
     }
 
     /// Discards the instance, and breaks every request that is still open: none outlives this, and none can follow.
     pub fn cut(&mut self) {
         self.instance = None;
+        self.slot.stats().holds(0);
         self.gate.cut();
         self.slot.cut();
     }
@@ -103,6 +104,9 @@ impl Sink {
         self.close().await;
         self.gate.cut();
         info!(sink = &*version.name, digest = %version.digest(), "The next version of the sink has taken over.");
+        let stats = self.slot.stats();
+        stats.reloaded();
+        stats.holds(instance.memory());
         (self.version, self.gate, self.instance, self.burnt) = (version, gate, Some(instance), 0);
     }
 
@@ -112,6 +116,7 @@ impl Sink {
         let Some(wear) = self.instance.as_ref().map(Instance::wear).filter(|wear| wear.is_over(limit)) else { return };
         debug!(sink = &*self.version.name, ?wear, "A fresh instance takes the place of one that has served for long.");
         self.close().await;
+        self.slot.stats().recycled();
     }
 
     /// Lets a sink rest that computes until its time is over, again and again.
@@ -137,7 +142,7 @@ impl Sink {
         let outcome = match within(limit, &conduct, "close", call).await {
             Ok(Ok(())) => Outcome::Stored(Vec::new()),
             Ok(Err(error)) => v0_1::refusal(error, &|text| self.version.voice.redactor.words(text)),
-            Err(broke) => broke.into_outcome(),
+            Err(broke) => broke.counted(&self.slot.stats()).into_outcome(),
         };
         self.version.voice.settle();
         outcome
@@ -145,24 +150,26 @@ impl Sink {
 
     /// An instance that opened, of the version that serves.
     async fn fresh(&self) -> Result<Instance, Outcome> {
-        let instance = fresh(&self.version, &self.gate).await?;
+        let instance = fresh(&self.version, &self.gate, &self.slot.stats()).await?;
         self.slot.serves(&self.version, true);
         Ok(instance)
     }
 }
 
 /// Makes an instance and opens it.
-pub(super) async fn fresh(version: &Version, gate: &Gate) -> Result<Instance, Outcome> {
-    let mut instance = instantiate(version, gate).await.map_err(Broke::into_outcome)?;
+pub(super) async fn fresh(version: &Version, gate: &Gate, stats: &Stats) -> Result<Instance, Outcome> {
+    let broke = |broke: Broke| broke.counted(stats).into_outcome();
+    let mut instance = instantiate(version, gate).await.map_err(broke)?;
     let (limit, conduct) = instance.begin(version.grant.limits.call, Vec::new());
     let opened = instance.world.kubedl_events_event_sink().call_open(&mut instance.store);
     match within(limit, &conduct, "open", opened).await {
         Ok(Ok(())) => {
             instance.opened = (Instant::now(), instance.memory());
+            stats.opened(instance.memory());
             Ok(instance)
         }
         Ok(Err(error)) => Err(v0_1::refusal(error, &|text| version.voice.redactor.words(text))),
-        Err(broke) => Err(broke.into_outcome()),
+        Err(why) => Err(broke(why)),
     }
 }
 
@@ -248,8 +255,11 @@ impl Destination for Sink {
         };
         let redactor = &self.version.voice.redactor;
         let saved = instance.save(self.version.grant.limits.call, attempt, items, &|text| redactor.words(text)).await;
-        let outcome = saved.unwrap_or_else(Broke::into_outcome);
-        if !matches!(outcome, Outcome::Broken { .. }) {
+        let stats = self.slot.stats();
+        let outcome = saved.unwrap_or_else(|broke| broke.counted(&stats).into_outcome());
+        let broken = matches!(outcome, Outcome::Broken { .. });
+        stats.holds(if broken { 0 } else { instance.memory() });
+        if !broken {
             self.instance = Some(instance);
         }
         self.weigh(outcome)
@@ -270,11 +280,22 @@ struct Broke {
     cause: Cause,
     /// The time that it burnt, if it computed until that was over.
     burnt: Option<Duration>,
+    /// It ran out of time; else it trapped.
+    late: bool,
 }
 
 impl Broke {
+    fn counted(self, stats: &Stats) -> Self {
+        if self.late {
+            stats.timed_out()
+        } else {
+            stats.trapped()
+        }
+        self
+    }
+
     fn into_outcome(self) -> Outcome {
-        let Self { reason, maybe_sent, cause, burnt } = self;
+        let Self { reason, maybe_sent, cause, burnt, .. } = self;
         Outcome::Broken { reason, maybe_sent, cause, after: burnt }
     }
 }
@@ -285,13 +306,15 @@ async fn within<T>(limit: Duration, conduct: &Conduct, what: &str, call: impl Fu
     let maybe_sent = conduct.asked.load(Ordering::Relaxed);
     match result {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(why)) => Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent, cause: Cause::Sink, burnt: None }),
+        Ok(Err(why)) => {
+            Err(Broke { reason: format!("{what} ended with a trap: {}", cause(&why)), maybe_sent, cause: Cause::Sink, burnt: None, late: false })
+        }
         Err(_) => {
             let waiting = conduct.waited() * 2 > limit;
             let place = if waiting { ", waiting for the destination" } else { "" };
             let cause = if waiting { Cause::Waiting } else { Cause::Sink };
             let burnt = conduct.computed(limit).then_some(limit);
-            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent, cause, burnt })
+            Err(Broke { reason: format!("{what} took longer than {} ms{place}", limit.as_millis()), maybe_sent, cause, burnt, late: true })
         }
     }
 }

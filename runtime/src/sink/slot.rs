@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::http::{Gate, Network};
 use super::runner::{Instance, fresh};
-use super::{Term, Version};
+use super::{Stats, Term, Version};
 use crate::relay::Outcome;
 
 /// The way to a sink that a relay has. Clones are of one sink.
@@ -20,6 +20,7 @@ struct Inner {
     /// Of the next version, from its opening until it serves.
     gate: Option<Gate>,
     next: Option<Opened>,
+    stats: Arc<Stats>,
 }
 
 /// A version with an instance that opened.
@@ -31,11 +32,24 @@ pub struct Opened {
 
 impl Slot {
     pub(super) fn new(serving: Version) -> Self {
-        Self(Arc::new(Mutex::new(Inner { term: Term::endless(), network: Network::default(), serving, opened: false, gate: None, next: None })))
+        Self(Arc::new(Mutex::new(Inner {
+            term: Term::endless(),
+            network: Network::default(),
+            serving,
+            opened: false,
+            gate: None,
+            next: None,
+            stats: Arc::default(),
+        })))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the sink's instances have done.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.inner().stats.clone()
     }
 
     /// The version that serves, or that is about to.
@@ -57,11 +71,11 @@ impl Slot {
     pub async fn open(&self, version: Version) -> Result<Opened, Outcome> {
         let gate = {
             let mut inner = self.inner();
-            let gate = Gate::new(&version.name, version.grant.clone(), inner.term.clone(), &inner.network);
+            let gate = Gate::new(&version.name, version.grant.clone(), inner.term.clone(), &inner.network, inner.stats.clone());
             inner.gate = Some(gate.clone());
             gate
         };
-        match fresh(&version, &gate).await {
+        match fresh(&version, &gate, &self.stats()).await {
             Ok(instance) => Ok(Opened { version, gate, instance }),
             Err(outcome) => {
                 gate.cut();

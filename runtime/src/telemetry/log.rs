@@ -12,6 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::sink::http::CARRIERS;
 
+use super::terminal::Above;
+
 /// What the lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -52,7 +54,9 @@ fn is_shown(target: &str, level: &Level) -> bool {
 pub fn init(level: &str, format: Option<Format>) -> Result<(), Error> {
     let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
     let terminal = std::io::stderr().is_terminal();
-    let lines = layer::layer().with_writer(std::io::stderr).with_ansi(terminal);
+    // no-color.org: whatever its value, if it has one.
+    let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = layer::layer().with_writer(Above).with_ansi(colours);
     let log = tracing_subscriber::registry().with(filter).with(filter_fn(|metadata| is_shown(metadata.target(), metadata.level())));
     // A second start in the same process keeps the first log.
     let _ = match format.unwrap_or(if terminal { Format::Text } else { Format::Json }) {

@@ -1,5 +1,18 @@
-//! What the operator sees of the stages. No stage imports this.
+//! What the operator sees of the stages: their stats, read when somebody asks. No stage imports this.
 
+mod board;
+mod forecast;
 mod log;
+pub mod metrics;
+pub mod probe;
+mod server;
+mod status;
+mod terminal;
+mod words;
 
+pub use board::{Board, Ready, Role, Watched};
 pub use log::{Error, Format, init};
+pub use server::{Error as ServerError, serve};
+pub use status::{Busy, FailingStatus, FileStatus, JournalStatus, Observer, ScopeStatus, SinkStatus, Status};
+pub use terminal::{STDERR, show};
+pub use words::words;

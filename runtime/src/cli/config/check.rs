@@ -47,7 +47,8 @@ pub(super) async fn run(service: &Service, environment: fn(&str) -> Option<Strin
     let names = relays::names(&service.event_storage, &service.folders.directories())?;
     selections(service, &names)?;
     network::from_flags(&service.network)?;
-    let sinks = relays::load(&service.event_storage, service.folders.directories(), folder.path(), environment).await?;
+    let sinks =
+        relays::load(service.event_storage.clone(), service.folders.directories(), folder.path().to_owned(), environment, Arc::default()).await?;
     drop(sinks);
     println!("All is well: {} can start.", names.join(", "));
     Ok(Exit::Stopped)

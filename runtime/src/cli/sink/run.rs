@@ -13,7 +13,7 @@ use crate::cli::args::{self, Objects, time};
 use crate::cli::exit::Exit;
 use crate::cli::tasks::Format;
 use crate::cli::{Pipeline, network};
-use crate::cluster::{Recording, spread};
+use crate::cluster::{Recording, Stats, spread};
 use crate::event;
 use crate::filter;
 use crate::journal::{self, Journal};
@@ -161,7 +161,7 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
         Pipeline { owners, objects, redaction: std::sync::Arc::default(), journal: journal.clone(), options: event.clone(), now: SystemTime::now };
     let (out, observations) = mpsc::channel(4);
     let play = async {
-        let played = recording.play(&out).await;
+        let played = recording.play(&out, &Stats::default()).await;
         drop(out);
         played
     };
@@ -172,7 +172,7 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let (progress, head) = (Progress::default(), *journal.head().borrow());
     let (stop, mut stopped) = watch::channel(false);
-    relay::open(destination, &options, &mut stopped, || ()).await?;
+    relay::open(destination, &options, &mut stopped, |_| ()).await?;
     let mut position = progress.position();
     let finished = async {
         let done = position.wait_for(|position| *position >= head).await.is_ok();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
 use super::settings;
 
@@ -150,6 +150,8 @@ pub fn main(memory: u64, cpu: u64) -> Result<(), String> {
 }
 
 fn confine(memory: u64, cpu: u64) -> io::Result<()> {
+    // The one that waits for the answer may end before.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     set(Resource::Data, memory)?;
     // At the lower one SIGXCPU comes, which tells what happened; at the upper one SIGKILL.

@@ -13,9 +13,9 @@ use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use crate::sink::Term;
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 use crate::sink::redact::Redactor;
+use crate::sink::{Stats, Term};
 
 use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
 use super::script::Scripted;
@@ -46,14 +46,15 @@ struct Inner {
     term: Term,
     judge: Arc<Judge>,
     agent: ureq::Agent,
+    stats: Arc<Stats>,
     /// Destinations whose denial was said.
     said: Mutex<HashSet<String>>,
     skew: Skew,
 }
 
 impl Gate {
-    /// For a sink, what it was granted, the time for which it may send, and the way out.
-    pub fn new(sink: &str, grant: Arc<Grant>, term: Term, network: &Network) -> Self {
+    /// For a sink, what it was granted, the time for which it may send, the way out, and where requests are counted.
+    pub fn new(sink: &str, grant: Arc<Grant>, term: Term, network: &Network, stats: Arc<Stats>) -> Self {
         // TLS 1.2 and 1.3, with certificates checked, is what the library does and can't be told otherwise here. Whether the identity can be
         // read was seen when the grant was.
         let identity = grant.identity.as_ref().and_then(|identity| identity.ready().ok());
@@ -78,7 +79,18 @@ impl Gate {
             None => ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone())),
         };
         let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
-        Self(Arc::new(Inner { sink: sink.to_owned(), grant, redactor, limits, term, judge, agent, said: Mutex::default(), skew: Skew::default() }))
+        Self(Arc::new(Inner {
+            sink: sink.to_owned(),
+            grant,
+            redactor,
+            limits,
+            term,
+            judge,
+            agent,
+            stats,
+            said: Mutex::default(),
+            skew: Skew::default(),
+        }))
     }
 
     /// How many requests may run at a time.
@@ -93,9 +105,12 @@ impl Gate {
 
     /// Judges and sends; blocks for at most `time`, and takes at most so many bytes of an answer's body, or the limit of the grant.
     pub fn send(&self, request: Request, time: Duration, most: usize) -> Result<Response, Error> {
-        let Some(tap) = &self.0.judge.network.tap else { return self.pass(request, time, most) };
-        let answer = self.pass(request.clone(), time, most);
-        tap(&request, &answer);
+        let tap = self.0.judge.network.tap.as_ref().map(|tap| (tap, request.clone()));
+        let answer = self.pass(request, time, most);
+        self.0.stats.requested(&answer);
+        if let Some((tap, request)) = tap {
+            tap(&request, &answer);
+        }
         answer
     }
 

@@ -83,6 +83,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// A word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::InvalidRequest(_) => "invalid",
+            Self::RequestTooLarge(_) => "too-large",
+            Self::Dns(_) => "dns",
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Proxy(_) => "proxy",
+            Self::NotSent(_) => "not-sent",
+            Self::Timeout => "timeout",
+            Self::Interrupted(_) => "interrupted",
+            Self::Protocol(_) => "protocol",
+            Self::Other(_) => "other",
+        }
+    }
+
     /// Whether the destination may have acted on the request.
     pub fn maybe_sent(&self) -> bool {
         matches!(self, Self::Timeout | Self::Interrupted(_) | Self::Protocol(_) | Self::Other(_))

@@ -1,0 +1,141 @@
+//! The web server of probes and metrics, on a thread of its own: it answers from the start of the process to its end.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info};
+
+use super::{Observer, metrics, probe};
+
+/// Connections at a time: a kubelet and some Prometheus servers need a handful.
+const MOST: usize = 32;
+/// How long a connection may live. Prometheus opens a new one without a loss.
+const LONGEST: Duration = Duration::from_secs(600);
+/// How long a request's head may take.
+const HEAD: Duration = Duration::from_secs(10);
+/// After a connection that could not be taken.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Why there is no server.
+#[derive(Debug)]
+pub struct Error {
+    address: String,
+    why: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {} for metrics and probes: {}. Give another ADDRESS:PORT with --listen-address", self.address, self.why)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Where to listen. As in Go, `:8080` is port 8080 of all addresses, IPv6 and IPv4.
+fn bind(address: &str) -> std::io::Result<TcpListener> {
+    let Some(port) = address.strip_prefix(':') else { return TcpListener::bind(&*address.to_socket_addrs()?.collect::<Vec<_>>()) };
+    let port: u16 = port.parse().map_err(|_| std::io::Error::other(format!("{port:?} is not a port")))?;
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) {
+        Err(why) if why.kind() != std::io::ErrorKind::AddrInUse => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)),
+        // Where a kernel does not do both with one socket (net.ipv6.bindv6only), IPv6 alone would leave out what most clusters have.
+        Ok(_) if !is_dual() => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)),
+        bound => bound,
+    }
+}
+
+fn is_dual() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|only| only.trim() == "0")
+}
+
+/// Listens, and answers for as long as the process runs. Gives the address.
+///
+/// # Errors
+/// When the address can't be listened on.
+pub fn serve(address: &str, observer: Arc<Observer>) -> Result<SocketAddr, Error> {
+    let refuse = |why: std::io::Error| Error { address: address.to_owned(), why: why.to_string() };
+    let listener = bind(address).map_err(refuse)?;
+    listener.set_nonblocking(true).map_err(refuse)?;
+    let local = listener.local_addr().map_err(refuse)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build().map_err(refuse)?;
+    let work = move || {
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => match accept(listener, observer).await {},
+                Err(why) => debug!("No metrics and probes: {why}."),
+            }
+        });
+    };
+    std::thread::Builder::new().name("telemetry".to_owned()).spawn(work).map_err(refuse)?;
+    info!(address = %local, "Metrics and probes: /metrics, /livez, /readyz.");
+    Ok(local)
+}
+
+async fn accept(listener: tokio::net::TcpListener, observer: Arc<Observer>) -> Infallible {
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // As when there are no file descriptors left.
+            sleep(AGAIN).await;
+            continue;
+        };
+        let observer = observer.clone();
+        tokio::spawn(async move {
+            let service = hyper::service::service_fn(|request| answer(request, observer.clone()));
+            let mut http = hyper::server::conn::http1::Builder::new();
+            let connection = http.timer(TokioTimer::new()).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
+            let _ = timeout(LONGEST, connection).await;
+            drop(place);
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>, observer: Arc<Observer>) -> Result<Response<Full<Bytes>>, Infallible> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(answer);
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
+    let probed = |name, checks: &[probe::Check]| {
+        let (well, page) = probe::page(name, checks, verbose);
+        text(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, page)
+    };
+    let board = observer.board();
+    Ok(match request.uri().path() {
+        "/metrics" => metrics_page(observer.clone()).await,
+        "/livez" => probed("livez", &probe::live(board)),
+        "/readyz" => probed("readyz", &probe::ready(board)),
+        "/" => text(StatusCode::OK, "kubedl-events: /metrics, /livez?verbose, /readyz?verbose\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /livez and /readyz\n".to_owned()),
+    })
+}
+
+/// Beside the probes, which are to answer while the disk hangs.
+async fn metrics_page(observer: Arc<Observer>) -> Response<Full<Bytes>> {
+    let Ok(Ok(status)) = tokio::task::spawn_blocking(move || observer.status()).await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "another look at the journal is still going on\n".to_owned());
+    };
+    let mut answer = text(StatusCode::OK, metrics::page(&status));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    answer
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
