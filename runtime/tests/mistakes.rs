@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the page says about a mistake.
 fn words(mistake: &str) -> String {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/mistakes.md")).unwrap();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md")).unwrap();
     let row = page.lines().find(|line| line.starts_with(&format!("| {mistake}"))).unwrap_or_else(|| panic!("the page has no {mistake:?}"));
     let said = row.split(" | ").nth(1).unwrap();
     said.trim_matches('`').to_owned()
