@@ -4,6 +4,8 @@
 //! - [`sls`]: a strict server of Aliyun Simple Log Service (SLS), for a service that can't be reached from a test.
 //! - [`apiserver`]: a real kube-apiserver (Go program in `apiserver/`), started as a process of its own; [`life`] plays a job on it.
 //! - [`stage`]: both, with a folder for the program's own files.
+//! - [`deploy`]: the manifests of `deploy/`, by kubectl and helm.
+//! - [`node`]: a real node of Kubernetes, for tests of the image and the manifests.
 //! - [`volume`]: a ConfigMap or Secret volume, as the kubelet writes it.
 //! - [`web`]: a web server with answers that a client must bear, also over TLS; [`connect_proxy`]: an HTTP proxy on the way to it.
 //! - [`hook`]: a web hook that keeps what it gets; [`graphite`]: a real graphite-web.
@@ -15,10 +17,12 @@
 pub mod apiserver;
 pub mod chaos;
 pub mod connect_proxy;
+pub mod deploy;
 pub mod graphite;
 pub mod hook;
 pub mod life;
 pub mod load;
+pub mod node;
 pub mod program;
 pub mod proxy;
 pub mod scrape;

@@ -76,9 +76,14 @@ impl Life {
         &self.written
     }
 
+    /// A PyTorchJob alone, which nothing runs for.
+    pub async fn job(&self, name: &str) -> Result<Object> {
+        self.make("training.kubedl.io/v1alpha1", "PyTorchJob", "pytorchjobs", name, None, json!({})).await
+    }
+
     /// A PyTorchJob with a master and two workers that trains and succeeds, one worker stumbling on the way; 30 versions of events.
     pub async fn train(&mut self, name: &str) -> Result<()> {
-        let job = self.make("training.kubedl.io/v1alpha1", "PyTorchJob", "pytorchjobs", name, None, json!({})).await?;
+        let job = self.job(name).await?;
         self.say(&job, "JobCreated", "Normal", &format!("PyTorchJob {name} is created."), "pytorchjob-controller", true).await?;
         let mut pods = Vec::new();
         for role in ["master-0", "worker-0", "worker-1"] {
@@ -225,7 +230,7 @@ impl Life {
     }
 
     /// Raises the count of the last event, as a recorder does when the same happens again.
-    async fn again(&mut self, count: u32) -> Result<()> {
+    pub async fn again(&mut self, count: u32) -> Result<()> {
         let Some(last) = self.written.last().cloned() else { return Ok(()) };
         let name = format!("story.{:04}", self.serial);
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource("v1", "Event", "events"));

@@ -15,7 +15,7 @@ const WASM: &str = "wasm32-wasip2";
 /// Builds the sinks, and puts each with its grant into target/sinks.
 pub fn sinks(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("sinks");
-    target(root)?;
+    target(root, WASM)?;
     let target = root.join("target/sinks");
     fs::create_dir_all(&target)?;
     for entry in fs::read_dir(&folder)? {
@@ -34,7 +34,7 @@ pub fn sinks(root: &Path) -> anyhow::Result<()> {
 /// Builds the guests of tests.
 pub fn guests(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("testkit/guests");
-    target(root)?;
+    target(root, WASM)?;
     step::cargo(&folder, "building the guests of tests", &["build", "--release", "--locked", "--target", WASM])?;
     fs::create_dir_all(root.join("target/testkit"))?;
     ["probe", "faulty"]
@@ -42,13 +42,13 @@ pub fn guests(root: &Path) -> anyhow::Result<()> {
         .try_for_each(|name| copy(&folder.join(format!("target/{WASM}/release/{name}.wasm")), &root.join(format!("target/testkit/{name}.wasm"))))
 }
 
-/// rust-toolchain.toml names the target, but rustup does not add it by itself to a toolchain that is already there.
-fn target(root: &Path) -> anyhow::Result<()> {
+/// Adds a target to the toolchain: rustup does not do so by itself where rust-toolchain.toml names one, and the toolchain is already there.
+pub fn target(root: &Path, name: &str) -> anyhow::Result<()> {
     let Ok(listed) = Command::new("rustup").current_dir(root).args(["target", "list", "--installed"]).output() else { return Ok(()) };
-    if String::from_utf8_lossy(&listed.stdout).lines().any(|line| line.trim() == WASM) {
+    if String::from_utf8_lossy(&listed.stdout).lines().any(|line| line.trim() == name) {
         return Ok(());
     }
-    step::quiet(Command::new("rustup").current_dir(root).args(["target", "add", WASM]), "adding the Rust target wasm32-wasip2")
+    step::quiet(Command::new("rustup").current_dir(root).args(["target", "add", name]), &format!("adding the Rust target {name}"))
 }
 
 /// Whether Go is there.
@@ -56,11 +56,15 @@ pub fn has_go() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }
 
+/// Programs of Kubernetes say this version.
+fn kubernetes_flags() -> String {
+    let version = "k8s.io/component-base/version";
+    format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37")
+}
+
 /// Builds the API server.
 pub fn apiserver(root: &Path) -> anyhow::Result<()> {
-    let version = "k8s.io/component-base/version";
-    let flags = format!("-s -w -X {version}.gitVersion=v1.37.2 -X {version}.gitMajor=1 -X {version}.gitMinor=37");
-    of_kubernetes(root, "kube-test-apiserver", ".", "building the real API server (about 6 minutes the first time)", &flags)
+    of_kubernetes(root, "kube-test-apiserver", ".", "building the real API server (about 6 minutes the first time)", &kubernetes_flags())
 }
 
 /// Builds the API server, its generator of load and the kubelet's writer of volumes.
@@ -70,17 +74,55 @@ pub fn kubernetes(root: &Path) -> anyhow::Result<()> {
     of_kubernetes(root, "atomicwriter", "./atomicwriter", "building the writer of volumes", "-s -w")
 }
 
-/// Builds a program of the API server's Go module, unless it is built from the same sources already: to ask Go that takes seconds.
+/// Builds kubectl, which has kustomize in it. After the API server: they share most packages.
+pub fn kubectl(root: &Path) -> anyhow::Result<()> {
+    of_kubernetes(root, "kubectl", "k8s.io/kubernetes/cmd/kubectl", "building kubectl (a minute the first time)", &kubernetes_flags())
+}
+
+/// Builds what a node of Kubernetes runs, and kubectl.
+pub fn node(root: &Path) -> anyhow::Result<()> {
+    apiserver(root)?;
+    kubectl(root)?;
+    ["kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy"].iter().try_for_each(|name| {
+        let package = format!("k8s.io/kubernetes/cmd/{name}");
+        of_kubernetes(root, name, &package, &format!("building {name} (minutes the first time)"), &kubernetes_flags())
+    })
+}
+
+/// Builds what an operator installs with, and gets the custom resource that the manifests have beside Kubernetes' own.
+pub fn operators(root: &Path) -> anyhow::Result<()> {
+    kubectl(root)?;
+    of_kubernetes(root, "helm", "helm.sh/helm/v4/cmd/helm", "building helm", "-s -w")?;
+    pod_monitors(root)
+}
+
+/// The Prometheus operator's definition of PodMonitor, from its Go module, whose checksum Go compares.
+fn pod_monitors(root: &Path) -> anyhow::Result<()> {
+    const MODULE: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
+    let (file, stamp) = (root.join("target/testkit/podmonitors.yaml"), root.join("target/testkit/podmonitors.stamp"));
+    if file.is_file() && fs::read_to_string(&stamp).is_ok_and(|found| found == MODULE) {
+        return Ok(());
+    }
+    let mut go = Command::new("go");
+    step::quiet(go.current_dir(root).args(["mod", "download", MODULE]), "getting the definition of PodMonitor")?;
+    let cache = Command::new("go").args(["env", "GOMODCACHE"]).output().context("cannot run go env")?;
+    let module = Path::new(String::from_utf8_lossy(&cache.stdout).trim()).join(MODULE);
+    copy(&module.join("example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"), &file)?;
+    Ok(fs::write(stamp, MODULE)?)
+}
+
+/// Builds a program with the API server's Go module, unless it is built from the same sources already: to ask Go that takes seconds.
 fn of_kubernetes(root: &Path, name: &str, package: &str, what: &str, flags: &str) -> anyhow::Result<()> {
     let folder = root.join("testkit/apiserver");
     let target = root.join("target/testkit");
     fs::create_dir_all(&target)?;
     if !has_go() {
-        bail!("the real API server of the tests is built with Go, which is not on this machine: install Go 1.26 or newer");
+        bail!("{name}, which tests start, is built with Go, which is not on this machine: install Go 1.26 or newer");
     }
+    let own = package.starts_with('.').then(|| format!("{package}/main.go"));
     let mut hasher = DefaultHasher::new();
-    for file in ["go.mod", "go.sum", &format!("{package}/main.go")] {
-        fs::read(folder.join(file)).with_context(|| format!("testkit/apiserver/{file}"))?.hash(&mut hasher);
+    for file in ["go.mod", "go.sum"].into_iter().map(str::to_owned).chain(own) {
+        fs::read(folder.join(&file)).with_context(|| format!("testkit/apiserver/{file}"))?.hash(&mut hasher);
     }
     flags.hash(&mut hasher);
     let stamp = target.join(format!("{name}.stamp"));

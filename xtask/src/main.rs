@@ -1,6 +1,8 @@
 //! `cargo xtask`: what people and CI run. It builds what it needs, and says how long each step took.
 
 mod build;
+mod cluster;
+mod image;
 mod step;
 mod templates;
 mod test;
@@ -27,11 +29,26 @@ enum Task {
         /// Also sinks in Go, Python and TypeScript, whose tools are large
         #[arg(long)]
         languages: bool,
+        /// Also what needs root and container tools: the image, and the life of an installation on a real node
+        #[arg(long)]
+        cluster: bool,
     },
     /// Build the sinks into target/sinks
     Sinks,
-    /// Build what tests start into target/testkit: the API server, guests, KubeDL's reader of SLS
+    /// Build what tests start into target/testkit: the API server, kubectl, helm, guests, KubeDL's reader of SLS
     Testkit,
+    /// Build the image: a static program with the shipped sinks, for each architecture, without a daemon
+    Image {
+        /// For these architectures
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "amd64")]
+        arch: Vec<image::Arch>,
+        /// Folder for the image index and the archives
+        #[arg(short, long, value_name = "DIR", default_value = "target/image")]
+        output: PathBuf,
+    },
+    /// A node of Kubernetes on this machine, for tests and for trying things out; needs root
+    #[command(subcommand)]
+    Cluster(cluster::Task),
     /// Begin, build and test a sink in each of these languages, as a newcomer does, in target/templates
     Templates {
         /// rust, c, javascript, go, python, typescript; all of them without any
@@ -63,9 +80,11 @@ fn root() -> PathBuf {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Demo => demo(),
-        Task::Test { languages } => test::run(&root(), languages),
+        Task::Test { languages, cluster } => test::run(&root(), languages, cluster),
         Task::Sinks => build::sinks(&root()),
-        Task::Testkit => build::guests(&root()).and_then(|()| build::reader(&root())).and_then(|()| build::kubernetes(&root())),
+        Task::Testkit => testkit(),
+        Task::Image { arch, output } => image::run(&root(), &arch, &root().join(output)),
+        Task::Cluster(task) => cluster::run(&root(), &task),
         Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
         Task::Bench { filter } => bench(filter.as_deref()),
@@ -77,6 +96,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn testkit() -> anyhow::Result<()> {
+    let root = root();
+    [build::guests, build::reader, build::kubernetes, build::operators].iter().try_for_each(|step| step(&root))
 }
 
 fn templates(languages: &[String]) -> anyhow::Result<()> {

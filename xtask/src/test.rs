@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{build, step, templates};
+use crate::{build, cluster, image, step, templates};
 
 #[derive(Default)]
 struct Count {
@@ -17,11 +17,12 @@ struct Count {
 }
 
 /// Builds and runs.
-pub fn run(root: &Path, languages: bool) -> anyhow::Result<()> {
+pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     let began = Instant::now();
     build::sinks(root)?;
     build::guests(root)?;
     build::kubernetes(root)?;
+    build::operators(root)?;
     build::reader(root)?;
     step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
     step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;
@@ -54,12 +55,23 @@ pub fn run(root: &Path, languages: bool) -> anyhow::Result<()> {
     }
     tests(&root.join("sinks"), "the sinks", &["--workspace"], &mut count)?;
     tests(&root.join("sdk/rust"), "the Rust SDK", &[], &mut count)?;
+    if cluster {
+        on_a_node(root, &mut count)?;
+    }
     println!("everything took {:.0} s", began.elapsed().as_secs_f64());
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
     if count.failed > 0 || count.passed == 0 {
         bail!("{} tests failed", count.failed);
     }
     Ok(())
+}
+
+/// The image, and what runs on a real node: each test starts one.
+fn on_a_node(root: &Path, count: &mut Count) -> anyhow::Result<()> {
+    image::run(root, &[image::Arch::ours()], &root.join("target/image"))?;
+    cluster::prepare(root)?;
+    let ignored = ["--package", "kubedl-events", "--test", "image", "--test", "on_a_node", "--", "--ignored", "--test-threads", "1", "--nocapture"];
+    tests(root, "the image, and the life of an installation on a node", &ignored, count)
 }
 
 /// Runs an SDK's tests in its own language.

@@ -85,7 +85,6 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
     board.has_journal(&journal);
-    board.has_redaction(&redaction);
     if args.from.is_none() {
         tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone()));
     }
@@ -286,10 +285,9 @@ async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()>
     loop {
         match client.cluster_uid().await {
             Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
-            Ok(None) => {
-                warn!(
-                    "The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed. The right to get that namespace gives it."
-                );
+            Ok(None) => return Ok(()),
+            Err(why @ cluster::Error::Forbidden { .. }) => {
+                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
                 return Ok(());
             }
             Err(why) if why.is_fatal() => return Err(why.into()),

@@ -68,12 +68,12 @@ impl Client {
         }
     }
 
-    /// The uid of the namespace `kube-system`, which names a cluster; none where it may not be read.
+    /// The uid of the namespace `kube-system`, which names a cluster; none where there is no such namespace.
     pub async fn cluster_uid(&self) -> Result<Option<String>, Error> {
         let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.kube.clone());
         match api.get_metadata("kube-system").await {
             Ok(namespace) => Ok(namespace.metadata.uid),
-            Err(kube::Error::Api(status)) if status.code == 403 || status.code == 404 => Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(sort(error, About { verb: "get", resource: "namespaces", group: "", scope: Scope::All })),
         }
     }

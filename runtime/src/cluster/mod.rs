@@ -238,7 +238,12 @@ impl fmt::Display for Error {
                     Scope::All => ("ClusterRole", String::new()),
                     Scope::Namespace(name) => ("Role", format!(" in namespace {name}")),
                 };
-                let verbs = if *resource == "leases" { r#""get", "create", "update""# } else { r#""get", "list", "watch""# };
+                let verbs = match *resource {
+                    "leases" => r#""get", "create", "update""#,
+                    "events" => r#""list", "watch""#,
+                    "pods" => r#""get", "list", "watch""#,
+                    _ => r#""get""#,
+                };
                 write!(
                     f,
                     "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it:\n  \

@@ -1,0 +1,154 @@
+//! Are the rights of `deploy/` enough, is none of them too much, and does the program say which one is missing?
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::deploy::{Kubectl, NAMESPACE, kustomize, objects};
+use testkit::memory_folder;
+use testkit::program::{Program, Start};
+use testkit::stage::Stage;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One verb on one resource, in the role of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Right {
+    kind: String,
+    resource: String,
+    verb: String,
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn of_kind<'a>(all: &'a [Value], kind: &str) -> &'a Value {
+    all.iter().find(|object| object["kind"] == kind).unwrap()
+}
+
+/// Every verb of the manifests' roles.
+fn rights(manifests: &[Value]) -> Vec<Right> {
+    let mut all = Vec::new();
+    for kind in ["ClusterRole", "Role"] {
+        for rule in of_kind(manifests, kind)["rules"].as_array().unwrap() {
+            for resource in texts(&rule["resources"]) {
+                all.extend(texts(&rule["verbs"]).into_iter().map(|verb| Right { kind: kind.to_owned(), resource: resource.clone(), verb }));
+            }
+        }
+    }
+    all
+}
+
+/// A role's rules without one right, a rule a resource.
+fn without(role: &Value, missing: Option<&Right>) -> Vec<Value> {
+    let mut rules = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for resource in texts(&rule["resources"]) {
+            let is_missing = |verb: &String| missing.is_some_and(|m| role["kind"] == m.kind && resource == m.resource && *verb == m.verb);
+            let verbs: Vec<String> = texts(&rule["verbs"]).into_iter().filter(|verb| !is_missing(verb)).collect();
+            let mut ours = rule.clone();
+            (ours["resources"], ours["verbs"]) = (json!([resource]), json!(verbs));
+            if !verbs.is_empty() {
+                rules.push(ours);
+            }
+        }
+    }
+    rules
+}
+
+/// A cluster in which a job has run, and an identity for each case.
+struct Scene {
+    stage: Stage,
+    kubectl: Kubectl,
+    manifests: Vec<Value>,
+    /// Events of the job and the serving, and the ghost's: as a list shows them, in their last version.
+    events: usize,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let stage = Stage::set(env!("CARGO_BIN_EXE_kubedl-events"), &memory_folder()).unwrap();
+        let mut life = stage.life("train").await.unwrap();
+        life.train("mnist").await.unwrap();
+        life.serve("llm").await.unwrap();
+        let kubectl = Kubectl::new(&stage.server.kubeconfig);
+        kubectl.run(&["create", "namespace", NAMESPACE], "").unwrap();
+        // About a Pod that no list shows, so that it is looked up by its name.
+        let ghost = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "ghost.1", "namespace": "train"}, "reason": "Killing",
+            "type": "Normal", "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "train", "name": "ghost", "uid": "0-ghost"}});
+        kubectl.run(&["create", "-f", "-"], &ghost.to_string()).unwrap();
+        let uids: BTreeSet<&str> = life.written().iter().map(|event| event.uid.as_str()).collect();
+        Self { stage, kubectl, manifests: objects(&kustomize("base").unwrap()).unwrap(), events: uids.len() + 1 }
+    }
+
+    /// A kubeconfig with the token of a service account of its own, which has the manifests' rights but one.
+    fn identity(&self, name: &str, missing: Option<&Right>) -> PathBuf {
+        let mut list = vec![json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}})];
+        for kind in ["ClusterRole", "Role"] {
+            let api_version = "rbac.authorization.k8s.io/v1";
+            let metadata = json!({"name": name, "namespace": if kind == "Role" { Some(NAMESPACE) } else { None }});
+            let rules = without(of_kind(&self.manifests, kind), missing);
+            list.push(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "rules": rules}));
+            list.push(json!({"apiVersion": api_version, "kind": format!("{kind}Binding"), "metadata": metadata,
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}]}));
+        }
+        self.kubectl.apply(&json!({"apiVersion": "v1", "kind": "List", "items": list}).to_string()).unwrap();
+        let token = self.kubectl.run(&["create", "token", name, "--namespace", NAMESPACE], "").unwrap().0;
+        let text = std::fs::read_to_string(&self.stage.server.kubeconfig).unwrap();
+        let ours = |line: &str| if line.trim().starts_with("token:") { format!("    token: {}", token.trim()) } else { line.to_owned() };
+        let path = self.stage.folder.path().join(name).with_extension("kubeconfig");
+        std::fs::write(&path, text.lines().map(ours).collect::<Vec<_>>().join("\n")).unwrap();
+        path
+    }
+
+    /// The program with the arguments of the manifests that need rights.
+    fn start(&self, name: &str, missing: Option<&Right>) -> Start {
+        let folder = self.stage.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let start = self.stage.start_in(&folder, &self.identity(name, missing)).flag("--leader-elect").flag("--heartbeat=1s");
+        start.with("--lease-namespace", NAMESPACE).with("--lease-name", name)
+    }
+}
+
+/// The log, once it has all of the words, or the program has ended, or too much time has passed.
+fn log_with(program: &mut Program, words: &[String]) -> String {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let ended = program.ended().unwrap().is_some();
+        // A line of JSON has its quotes escaped.
+        let log = program.log().unwrap().replace("\\\"", "\"");
+        if ended || Instant::now() > until || words.iter().all(|words| log.contains(words)) {
+            return log;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[tokio::test]
+async fn the_rights_of_the_manifests_are_enough_and_each_that_is_missing_is_named() {
+    let scene = Scene::set().await;
+    let program = scene.start("whole", None).start().unwrap();
+    let stored = scene.stage.sls.wait_for(scene.events, PATIENCE);
+    let log = program.log().unwrap();
+    assert!(stored.is_ok(), "{stored:?}: {log}");
+    assert!(!log.contains("forbidden") && !log.contains("not permitted"), "{log}");
+    assert!(program.terminate().unwrap().success());
+    for (place, right) in rights(&scene.manifests).iter().enumerate() {
+        let mut program = scene.start(&format!("case-{place}"), Some(right)).start().unwrap();
+        let Right { kind, resource, verb } = right;
+        let cause = format!("cannot {verb} resource \"{resource}\"");
+        let mut words = vec![cause, "with this rule gives it".to_owned(), format!("resources: [\"{resource}\"]"), format!("\"{verb}\"")];
+        if kind == "Role" {
+            words.push(format!("in the namespace \"{NAMESPACE}\""));
+        }
+        let log = log_with(&mut program, &words);
+        for words in words {
+            assert!(log.contains(&words), "without {right:?}, {words:?} is not in the log:\n{log}");
+        }
+    }
+}

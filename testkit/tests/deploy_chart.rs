@@ -1,0 +1,77 @@
+//! Does the Helm chart install what the kustomizations install?
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use testkit::deploy::{chart, folder, kustomize, objects};
+
+/// A kustomization and the values that mean the same.
+const PRESETS: [(&str, &str); 5] = [
+    ("base", "default-values.yaml"),
+    ("overlays/aliyun-sls", "aliyun-sls-values.yaml"),
+    ("overlays/beside-kubedl", "beside-kubedl-values.yaml"),
+    ("overlays/single-emptydir-graphite", "single-emptydir-graphite-values.yaml"),
+    ("overlays/custom-sink", "custom-sink-values.yaml"),
+];
+
+/// By kind and name. Without what only Helm has: two labels, and what it runs for `helm test`.
+fn by_name(yaml: &str) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    for mut object in objects(yaml).unwrap() {
+        if object["metadata"]["annotations"]["helm.sh/hook"].is_string() {
+            continue;
+        }
+        let labels = object["metadata"]["labels"].as_object_mut().expect("each object has labels");
+        labels.remove("helm.sh/chart");
+        labels.remove("app.kubernetes.io/managed-by");
+        let name = format!("{} {}/{}", object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]);
+        assert!(all.insert(name.clone(), object).is_none(), "{name} is there twice");
+    }
+    all
+}
+
+#[test]
+fn the_chart_and_the_kustomizations_make_the_same_objects() {
+    for (place, values) in PRESETS {
+        let (ours, helms) = (by_name(&kustomize(place).unwrap()), by_name(&chart(values).unwrap()));
+        let names = |all: &BTreeMap<String, Value>| all.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&ours), names(&helms), "{place} and {values}");
+        for (name, object) in &ours {
+            let (ours, helms) = (serde_json::to_string_pretty(object).unwrap(), serde_json::to_string_pretty(&helms[name]).unwrap());
+            assert_eq!(ours, helms, "{name} of {place} (left) and {values} (right)");
+        }
+    }
+}
+
+#[test]
+fn each_overlay_has_values_that_mean_the_same() {
+    let names = |place: &str| {
+        let entries = std::fs::read_dir(folder().join(place)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let mut overlays = names("kustomize/overlays");
+    overlays.push("default".to_owned());
+    let mut values: Vec<String> = names("helm/kubedl-events/ci").iter().map(|name| name.replace("-values.yaml", "")).collect();
+    overlays.sort();
+    values.sort();
+    assert_eq!(overlays, values);
+    assert_eq!(PRESETS.len(), values.len());
+}
+
+#[test]
+fn a_value_that_the_chart_does_not_know_is_refused() {
+    let why = chart_with("replica: 3\n").unwrap_err().to_string();
+    assert!(why.contains("replica"), "{why}");
+    let why = chart_with("replicas: 0\n").unwrap_err().to_string();
+    assert!(why.contains("replicas"), "{why}");
+}
+
+fn chart_with(values: &str) -> std::io::Result<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("values.yaml");
+    std::fs::write(&path, values).unwrap();
+    // An absolute path takes the place of the chart's own folder.
+    chart(path.to_str().unwrap())
+}
