@@ -41,7 +41,7 @@ fn lint(text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scrape_tells_what_became_of_every_event() {
     let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
-    let mut program = start(&stage, &[]);
+    let mut program = start(&stage, &["--redact=words=Created pod"]);
     let server = program.telemetry(PATIENCE).unwrap();
     let mut life = stage.life("jobs").await.unwrap();
     life.train("mnist").await.unwrap();
@@ -59,6 +59,7 @@ async fn a_scrape_tells_what_became_of_every_event() {
     assert_eq!(of("filtered_total{rule=\"not-kubedl\"}"), Some(all - kept));
     assert_eq!((of("known_total"), of("unreadable_total")), (Some(0.0), Some(0.0)));
     assert_eq!(stage.sls.count() as f64, kept);
+    assert!(of("redactions_total{rule=\"words\"}").is_some_and(|hidden| hidden > 0.0));
     for (name, wanted) in [("backlog_events", 0.0), ("lag_seconds", 0.0), ("dead_letters", 0.0), ("dead_lettered_total", 0.0), ("retries_total", 0.0)]
     {
         assert_eq!(scrape.get(&sls(name)), Some(wanted), "{name}");

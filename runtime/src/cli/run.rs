@@ -85,6 +85,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let options = args.journal(&home.directory, sinks.len());
     let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
     board.has_journal(&journal);
+    board.has_redaction(&redaction);
     if args.from.is_none() {
         tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone()));
     }

@@ -173,7 +173,11 @@ impl Eye<'_> {
                 self.list().await.map(|()| State::Probe)
             }
             State::Probe => self.probe().await,
-            State::Watch => self.follow().await.map(|()| State::Probe),
+            State::Watch => {
+                self.follow().await?;
+                self.sight.closed(Ending::Ended);
+                Ok(State::Probe)
+            }
         }
     }
 
@@ -343,10 +347,7 @@ impl Eye<'_> {
             }
             match failed {
                 Some(error) => return Err(error),
-                None if ended || self.out.is_closed() => {
-                    self.sight.closed(Ending::Ended);
-                    return Ok(());
-                }
+                None if ended || self.out.is_closed() => return Ok(()),
                 None => {}
             }
         }

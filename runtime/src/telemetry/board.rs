@@ -1,9 +1,11 @@
 //! What telemetry looks at: the stages' own stats. `cli` hands each in when its stage begins.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::cluster::{self, Pulse};
+use crate::event::redact::Redaction;
 use crate::journal::Journal;
 use crate::relay::Progress;
 use crate::sink::Slot;
@@ -78,6 +80,7 @@ pub struct Board {
     /// Of the thread of the pipeline.
     pub pipeline: Pulse,
     journal: OnceLock<Journal>,
+    redaction: OnceLock<Arc<Redaction>>,
     role: Mutex<Role>,
     sinks: Mutex<Vec<Watched>>,
     stopping: OnceLock<()>,
@@ -90,6 +93,7 @@ impl Default for Board {
             cluster: Arc::default(),
             pipeline: Pulse::default(),
             journal: OnceLock::new(),
+            redaction: OnceLock::new(),
             role: Mutex::default(),
             sinks: Mutex::default(),
             stopping: OnceLock::new(),
@@ -106,6 +110,16 @@ impl Board {
     /// The journal is open.
     pub fn has_journal(&self, journal: &Journal) {
         let _ = self.journal.set(journal.clone());
+    }
+
+    /// What is hidden in events.
+    pub fn has_redaction(&self, redaction: &Arc<Redaction>) {
+        let _ = self.redaction.set(redaction.clone());
+    }
+
+    /// How much each redaction rule has hidden.
+    pub fn hidden(&self) -> BTreeMap<String, u64> {
+        self.redaction.get().into_iter().flat_map(|redaction| redaction.hidden()).map(|(rule, count)| (rule.to_owned(), count)).collect()
     }
 
     /// The journal, when it is open.

@@ -165,6 +165,9 @@ pub const METRICS: &[Metric] = &[
         let Some(journal) = &status.journal else { return };
         journal.dropped.iter().for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
     }),
+    metric("kubedl_events_redactions_total", Counter, &["rule"], "Places in events that a redaction rule (--redact) hid", |status, put| {
+        status.hidden.iter().for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
+    }),
     metric(
         "kubedl_events_known_total",
         Counter,

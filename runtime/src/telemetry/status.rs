@@ -30,6 +30,9 @@ pub struct Status {
     pub not_ready: BTreeMap<String, String>,
     /// What is watched.
     pub scopes: Vec<ScopeStatus>,
+    /// How much each redaction rule has hidden, since the start.
+    #[serde(default)]
+    pub hidden: BTreeMap<String, u64>,
     /// None until it is open.
     pub journal: Option<JournalStatus>,
     /// In the order in which they were given.
@@ -220,6 +223,7 @@ impl Observer {
             holder,
             not_ready: failed.collect(),
             scopes: board.cluster.scopes().into_iter().map(|(key, sight)| scope(&key, &sight, age(&key))).collect(),
+            hidden: board.hidden(),
             journal: board.journal().map(|journal| journal_status(journal, survey, forecast)),
             sinks: board.sinks().into_iter().map(|watched| sink(watched, survey, now)).collect(),
         }
