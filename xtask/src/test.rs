@@ -70,7 +70,7 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
 fn on_a_node(root: &Path, count: &mut Count) -> anyhow::Result<()> {
     image::run(root, &[image::Arch::ours()], &root.join("target/image"))?;
     cluster::prepare(root)?;
-    let ignored = ["--package", "kubedl-events", "--test", "image", "--test", "on_a_node", "--", "--ignored", "--test-threads", "1", "--nocapture"];
+    let ignored = ["--workspace", "--test", "image", "--test", "on_a_node", "--", "--ignored", "--test-threads", "1", "--nocapture"];
     tests(root, "the image, and the life of an installation on a node", &ignored, count)
 }
 
