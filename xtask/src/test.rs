@@ -68,6 +68,9 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
 
 /// The image, and what runs on a real node: each test starts one.
 fn on_a_node(root: &Path, count: &mut Count) -> anyhow::Result<()> {
+    if Command::new("podman").arg("--version").output().is_err() {
+        bail!("the tests of the image start it with podman, which is missing: apt-get install -y --no-install-recommends podman");
+    }
     image::run(root, &[image::Arch::ours()], &root.join("target/image"))?;
     cluster::prepare(root)?;
     let ignored = ["--workspace", "--test", "image", "--test", "on_a_node", "--", "--ignored", "--test-threads", "1", "--nocapture"];
