@@ -121,7 +121,7 @@ fn each_documented_folder_of_manifests_and_task_is_there() {
             }
             for (place, mark) in line.match_indices("deploy/") {
                 let path = words(&line[place..]).into_iter().next().unwrap_or_default();
-                let path = path.split(['?', ':']).next().unwrap_or_default().to_owned();
+                let path = path.split(['?', ':', ']', ',']).next().unwrap_or_default().to_owned();
                 if path.len() > mark.len() && !path.contains(['*', '$', '{']) && !root().join(&path).exists() {
                     wrong.push(format!("{}: {path}", page.display()));
                 }

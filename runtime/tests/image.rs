@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+use testkit::deploy::{kustomize, objects};
 use testkit::stage::Stage;
 use testkit::{memory_folder, sls};
 
@@ -48,9 +50,29 @@ fn run(folder: &Path) -> Command {
     podman
 }
 
+/// The container of the overlay that has what KubeDL's page has.
+fn beside_kubedl() -> Value {
+    let all = objects(&kustomize("overlays/beside-kubedl").unwrap()).unwrap();
+    let set = all.into_iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    set["spec"]["template"]["spec"]["containers"][0].clone()
+}
+
+/// What stands under a key of the Secret of KubeDL's page.
+fn secret(key: &str, server: &sls::Server) -> String {
+    let known = sls::Options::default();
+    match key {
+        "endpoint" => server.endpoint(),
+        "accessKey" => known.access_key_id,
+        "accessSecret" => known.access_key_secret,
+        "project" => known.project,
+        "logStore" => known.log_store,
+        other => panic!("the Secret has no key {other}"),
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs root, podman and the image: cargo xtask test --cluster"]
-async fn the_image_delivers_from_a_restricted_container() {
+async fn the_container_beside_kubedl_delivers_from_the_image_when_restricted() {
     let stage = Stage::set("", &memory_folder()).unwrap();
     let mut life = stage.life("train").await.unwrap();
     life.train("mnist").await.unwrap();
@@ -67,20 +89,18 @@ async fn the_image_delivers_from_a_restricted_container() {
     let kubeconfig = store.path().join("kubeconfig");
     std::fs::copy(&stage.server.kubeconfig, &kubeconfig).unwrap();
     std::fs::set_permissions(&kubeconfig, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
-    let known = sls::Options::default();
+    let container = beside_kubedl();
+    let texts = |value: &Value| value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let log = store.path().join("log");
     let mut command = run(store.path());
     command.arg("--volume").arg(format!("{}:/kubeconfig:ro", kubeconfig.display()));
-    for (name, value) in [
-        ("SLS_ENDPOINT", stage.sls.endpoint()),
-        ("SLS_KEY_ID", known.access_key_id),
-        ("SLS_KEY_SECRET", known.access_key_secret),
-        ("SLS_PROJECT", known.project),
-        ("SLS_LOG_STORE", known.log_store),
-    ] {
-        command.arg("--env").arg(format!("{name}={value}"));
+    for variable in container["env"].as_array().unwrap() {
+        let (name, key) = (variable["name"].as_str().unwrap(), &variable["valueFrom"]["secretKeyRef"]);
+        assert_eq!(key["name"], "kubedl-sls-config");
+        command.arg("--env").arg(format!("{name}={}", secret(key["key"].as_str().unwrap(), &stage.sls)));
     }
-    command.arg(&id).args(["--kubeconfig=/kubeconfig", "--event-storage=aliyun-sls", "--log-format=json"]);
+    // Outside of a cluster there is no identity of a Pod.
+    command.arg(&id).args(texts(&container["args"])).arg("--kubeconfig=/kubeconfig");
     let began = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
     // A list shows each in its last version.

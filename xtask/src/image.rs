@@ -85,7 +85,7 @@ fn missing(archs: &[Arch]) -> Vec<String> {
             let compiler = format!("{}-linux-musl-gcc", std::env::consts::ARCH);
             need(runs(&compiler, &["--version"]), &format!("{compiler} is missing: apt-get install -y --no-install-recommends musl-tools"));
         } else {
-            need(runs("cargo", &["zigbuild", "--version"]), &format!("cargo-zigbuild is missing: cargo install --locked {ZIGBUILD}"));
+            need(runs("cargo-zigbuild", &["--version"]), &format!("cargo-zigbuild is missing: cargo install --locked {ZIGBUILD}"));
             let zig = runs("zig", &["version"]) || runs("python3", &["-m", "ziglang", "version"]);
             need(zig, "zig is missing: pip install ziglang, in a venv that is activated");
         }
