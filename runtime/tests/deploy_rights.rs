@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::apiserver::kubeconfig_of;
 use testkit::deploy::{Kubectl, NAMESPACE, kustomize, objects};
 use testkit::memory_folder;
 use testkit::program::{Program, Start};
@@ -99,11 +100,8 @@ impl Scene {
         }
         self.kubectl.apply(&json!({"apiVersion": "v1", "kind": "List", "items": list}).to_string()).unwrap();
         let token = self.kubectl.run(&["create", "token", name, "--namespace", NAMESPACE], "").unwrap().0;
-        let text = std::fs::read_to_string(&self.stage.server.kubeconfig).unwrap();
-        let ours = |line: &str| if line.trim().starts_with("token:") { format!("    token: {}", token.trim()) } else { line.to_owned() };
         let path = self.stage.folder.path().join(name).with_extension("kubeconfig");
-        std::fs::write(&path, text.lines().map(ours).collect::<Vec<_>>().join("\n")).unwrap();
-        path
+        kubeconfig_of(token.trim(), &self.stage.server, path).unwrap()
     }
 
     /// The program with the arguments of the manifests that need rights.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use testkit::apiserver::ApiServer;
+use testkit::apiserver::{ApiServer, kubeconfig_of};
 use testkit::program::{Program, Start};
 use testkit::sls;
 
@@ -102,23 +102,17 @@ fn a_clock_that_is_off() {
     assert!(log.contains(&words("the clock is off")), "{log}");
 }
 
-/// The administrator's kubeconfig with another token.
-fn kubeconfig(folder: &Path, server: &ApiServer, token: &str) -> PathBuf {
-    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
-    let lines: Vec<String> =
-        text.lines().map(|line| if line.trim().starts_with("token:") { format!("    token: {token}") } else { line.to_owned() }).collect();
-    let path = folder.join(format!("{token}.yaml"));
-    std::fs::write(&path, lines.join("\n")).unwrap();
-    path
-}
-
 #[test]
 fn mistakes_about_the_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &["--extra-tokens", "nobody,nobody,nobodies"]).unwrap();
     let start = |name: &str| begin(folder.path(), name).with("--event-storage", "stdout");
-    refused(start("a").with("--kubeconfig", kubeconfig(folder.path(), &server, "nobody")), 1, "the ServiceAccount lacks rights");
-    refused(start("b").with("--kubeconfig", kubeconfig(folder.path(), &server, "expired")), 1, "the token has expired");
+    refused(
+        start("a").with("--kubeconfig", kubeconfig_of("nobody", &server, folder.path().join("nobody")).unwrap()),
+        1,
+        "the ServiceAccount lacks rights",
+    );
+    refused(start("b").with("--kubeconfig", kubeconfig_of("expired", &server, folder.path().join("expired")).unwrap()), 1, "the token has expired");
     let first = said(start("c").with("--kubeconfig", &server.kubeconfig).with("--namespace", "trian"), "the namespace is wrong");
     let other = folder.path().join("other");
     std::fs::create_dir(&other).unwrap();

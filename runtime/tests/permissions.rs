@@ -2,24 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use testkit::apiserver::{ApiServer, client};
+use testkit::apiserver::{ApiServer, client, kubeconfig_of};
 use testkit::program::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
-
-/// The administrator's kubeconfig with another token.
-fn kubeconfig(folder: &Path, server: &ApiServer, token: &str) -> PathBuf {
-    let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
-    let lines: Vec<String> =
-        text.lines().map(|line| if line.trim().starts_with("token:") { format!("    token: {token}") } else { line.to_owned() }).collect();
-    let path = folder.join(format!("{token}.yaml"));
-    std::fs::write(&path, lines.join("\n")).unwrap();
-    path
-}
 
 fn run(folder: &Path, kubeconfig: &Path, more: &[&str]) -> (i32, String) {
     let mut start = Start::new(Path::new(PROGRAM), folder, "log").with("--event-storage", "stdout").with("--kubeconfig", kubeconfig);
@@ -34,15 +24,15 @@ fn run(folder: &Path, kubeconfig: &Path, more: &[&str]) -> (i32, String) {
 fn a_missing_right_is_named_with_the_role_that_gives_it() {
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &["--extra-tokens", "nobody,nobody,nobodies"]).unwrap();
-    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "nobody"), &["--objects", "all"]);
+    let (code, log) = run(folder.path(), &kubeconfig_of("nobody", &server, folder.path().join("nobody")).unwrap(), &["--objects", "all"]);
     assert_eq!(code, 1, "{log}");
     for words in ["error: not permitted to list", "A ClusterRole with this rule gives it", "apiGroups: [\"\"]", "verbs: ["] {
         assert!(log.contains(words), "{words:?} is not in: {log}");
     }
-    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "nobody"), &["--namespace", "kube-system"]);
+    let (code, log) = run(folder.path(), &kubeconfig_of("nobody", &server, folder.path().join("nobody")).unwrap(), &["--namespace", "kube-system"]);
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("in namespace kube-system") && log.contains("A Role with this rule"), "{log}");
-    let (code, log) = run(folder.path(), &kubeconfig(folder.path(), &server, "wrong"), &[]);
+    let (code, log) = run(folder.path(), &kubeconfig_of("wrong", &server, folder.path().join("wrong")).unwrap(), &[]);
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("does not accept these credentials (401"), "{log}");
 }
@@ -66,7 +56,7 @@ async fn without_the_right_to_leases_it_warns_once_and_runs_but_takes_no_part_in
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &["--extra-tokens", "watcher,watcher,watchers"]).unwrap();
     let_watch(&server).await;
-    let watcher = kubeconfig(folder.path(), &server, "watcher");
+    let watcher = kubeconfig_of("watcher", &server, folder.path().join("watcher")).unwrap();
     let start = || Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--kubeconfig", &watcher);
     let mut program = start().start().unwrap();
     for words in ["What is delivered is noted on this disk alone", "The list is read."] {

@@ -26,6 +26,18 @@ pub async fn client(kubeconfig: &Path) -> io::Result<kube::Client> {
     kube::Client::try_from(config).map_err(io::Error::other)
 }
 
+/// A copy at `path` of the administrator's kubeconfig, with another token.
+///
+/// # Errors
+/// When it can't be read or written.
+pub fn kubeconfig_of(token: &str, server: &ApiServer, path: PathBuf) -> io::Result<PathBuf> {
+    let text = fs::read_to_string(&server.kubeconfig)?;
+    let lines: Vec<String> =
+        text.lines().map(|line| if line.trim().starts_with("token:") { format!("    token: {token}") } else { line.to_owned() }).collect();
+    fs::write(&path, lines.join("\n"))?;
+    Ok(path)
+}
+
 /// A server that runs until it is dropped. Its files stay: the folder is the caller's.
 #[derive(Debug)]
 pub struct ApiServer {

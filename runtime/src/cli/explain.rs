@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use crate::cluster::{self, Chain, Observation, Owners, Raw, Recording};
 use crate::event::redact::Redaction;
 use crate::event::{self, Event, ObjectReference};
-use crate::filter::{self, Decision, Objects, Select};
+use crate::filter::{Decision, Objects, Select};
 
 use super::exit::Exit;
+use super::pipeline::decide;
 use super::run::region;
 use super::tasks::{Explain, Format};
 use super::{config, relays};
@@ -81,18 +82,12 @@ impl Rules {
         let hidden = self.redaction.hidden().zip(before).map(|((name, now), before)| (name.to_owned(), now - before));
         let hidden = hidden.filter(|(_, count)| *count > 0).collect();
         let mut event = event::normalize(&raw, Timestamp::now(), &self.options)?;
-        let object = &event.regarding;
-        let chain = if filter::needs_owners(object) {
-            self.owners.chain(&object.kind, &object.namespace, &object.name, &object.uid).await
-        } else {
-            Chain::Owners(Vec::new())
-        };
+        let (decision, chain) = decide(&self.owners, self.objects, &event).await;
         let remark = (chain == Chain::Gone).then_some(if self.live {
             "the object is gone from the cluster"
         } else {
             "the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live"
         });
-        let decision = filter::decide(self.objects, &event, &chain);
         if let Decision::Keep { job, .. } = &decision {
             event.job.clone_from(job);
         }

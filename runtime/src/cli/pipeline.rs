@@ -113,13 +113,7 @@ impl Pipeline {
     }
 
     async fn entry(&self, event: &Event, raw: Raw) -> Entry {
-        let object = &event.regarding;
-        let chain = if filter::needs_owners(object) {
-            self.owners.chain(&object.kind, &object.namespace, &object.name, &object.uid).await
-        } else {
-            Chain::Owners(Vec::new())
-        };
-        let (rule, kept) = match filter::decide(self.objects, event, &chain) {
+        let (rule, kept) = match decide(&self.owners, self.objects, event).await.0 {
             Decision::Drop { rule } => (rule, None),
             Decision::Keep { rule, job } => {
                 let job = job.and_then(|job| serde_json::to_string(&job).ok());
@@ -129,4 +123,15 @@ impl Pipeline {
         };
         Entry { uid: event.uid.clone(), resource_version: event.resource_version.clone(), rule, kept }
     }
+}
+
+/// Decides about an event, and gives what was known of the controllers of its object.
+pub(super) async fn decide(owners: &Owners, objects: Objects, event: &Event) -> (Decision, Chain) {
+    let object = &event.regarding;
+    let chain = if filter::needs_owners(object) {
+        owners.chain(&object.kind, &object.namespace, &object.name, &object.uid).await
+    } else {
+        Chain::Owners(Vec::new())
+    };
+    (filter::decide(objects, event, &chain), chain)
 }

@@ -88,7 +88,7 @@ pub async fn run<D: Destination>(
         unsure_through,
         refusals: 0,
         settled: true,
-        undecided: None,
+        undecided: Seldom::default(),
         letters: Seldom::default(),
     };
     progress.moved(relay.position);
@@ -135,8 +135,8 @@ struct Relay<'a> {
     refusals: u32,
     /// Nothing after `position` was ever sent without an acknowledgement.
     settled: bool,
-    /// Why the selection failed last, so that it is not said at each event.
-    undecided: Option<String>,
+    /// What is said of events on which the selection fails.
+    undecided: Seldom,
     /// What is said of dead letters.
     letters: Seldom,
 }
@@ -243,11 +243,9 @@ impl Relay<'_> {
             return None;
         };
         if let Some(why) = gathered.why.take()
-            && self.undecided.as_ref() != Some(&why)
+            && let Some(times) = self.undecided.fails("undecided")
         {
-            let sink = &self.options.sink;
-            warn!(sink, "The selection fails on an event, which the sink therefore gets, as it gets all such: {why}.");
-            self.undecided = Some(why);
+            warn!(sink = self.options.sink, times, "The selection fails on events, which the sink therefore gets; on the last of them: {why}.");
         }
         let mut work = Work::new(std::mem::take(&mut gathered.positions), through, self.unsure_through, self.refusals);
         work.dead = std::mem::take(&mut gathered.dead);

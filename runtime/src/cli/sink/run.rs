@@ -15,7 +15,6 @@ use crate::cli::tasks::Format;
 use crate::cli::{Pipeline, network};
 use crate::cluster::{Recording, Stats, spread};
 use crate::event;
-use crate::filter;
 use crate::journal::{self, Journal};
 use crate::relay::{self, Destination, Policy, Progress, State};
 use crate::sink::grant::{Document, Grant};
@@ -153,10 +152,7 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
     };
     let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder) })?;
     let event = event::Options { region: flags.region.clone(), cluster: flags.cluster.clone() };
-    let objects = match flags.objects {
-        Objects::Kubedl => filter::Objects::Kubedl,
-        Objects::All => filter::Objects::All,
-    };
+    let objects = flags.objects.into();
     let pipeline =
         Pipeline { owners, objects, redaction: std::sync::Arc::default(), journal: journal.clone(), options: event.clone(), now: SystemTime::now };
     let (out, observations) = mpsc::channel(4);
