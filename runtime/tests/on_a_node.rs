@@ -17,7 +17,7 @@ use testkit::deploy::{Kubectl, NAMESPACE, kustomize_at};
 use testkit::graphite::Graphite;
 use testkit::hook::Hook;
 use testkit::life::{Life, Written};
-use testkit::node::{GATEWAY, Node};
+use testkit::node::{GATEWAY, Node, volume};
 use testkit::sls;
 use tokio::task::JoinHandle;
 
@@ -144,9 +144,7 @@ impl World {
     fn volume(&self, number: u32) {
         let path = self.folder.join(format!("volume-{number}"));
         std::fs::create_dir(&path).unwrap();
-        let here = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node"]}]}]}});
-        let spec = json!({"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": path}, "nodeAffinity": here});
-        self.apply(&[json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("volume-{number}")}, "spec": spec})]);
+        self.apply(&[volume(number, &path)]);
     }
 
     fn apply(&self, objects: &[Value]) {

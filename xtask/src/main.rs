@@ -3,6 +3,7 @@
 mod build;
 mod cluster;
 mod image;
+mod programs;
 mod step;
 mod templates;
 mod test;
@@ -128,6 +129,11 @@ fn demo() -> anyhow::Result<()> {
         let server = server.map_or(Ok(()), |server| server.join().unwrap_or_else(|_| Err(anyhow::anyhow!("building the API server broke off"))));
         server.and(built)
     })?;
+    show(&root, recorded, began)
+}
+
+/// The demo, of what is built since `began`.
+fn show(root: &Path, recorded: bool, began: std::time::Instant) -> anyhow::Result<()> {
     let mut command = Command::new(root.join("target/debug/demo"));
     command.arg("--program").arg(root.join("target/debug/kubedl-events"));
     command.arg("--sinks").arg(root.join("target/sinks"));

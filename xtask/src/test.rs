@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{build, cluster, image, step, templates};
+use crate::{build, cluster, image, programs, step, templates};
 
 #[derive(Default)]
 struct Count {
@@ -16,21 +16,21 @@ struct Count {
     ignored: u64,
 }
 
+impl Count {
+    /// Adds what a line of a test's output says.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let number = |word: &str| result.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok()).unwrap_or(0);
+        self.passed += number("passed");
+        self.failed += number("failed");
+        self.ignored += number("ignored");
+    }
+}
+
 /// Builds and runs.
 pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     let began = Instant::now();
-    build::sinks(root)?;
-    build::guests(root)?;
-    build::kubernetes(root)?;
-    build::operators(root)?;
-    build::reader(root)?;
-    step::cargo(root, "checking the format", &["fmt", "--all", "--check"])?;
-    step::cargo(&root.join("sinks"), "checking the sinks' format", &["fmt", "--all", "--check"])?;
-    step::cargo(&root.join("sdk/rust"), "checking the Rust SDK's format", &["fmt", "--all", "--check"])?;
-    for (folder, what) in [(root.to_owned(), "the workspace"), (root.join("sinks"), "the sinks"), (root.join("sdk/rust"), "the Rust SDK")] {
-        step::cargo(&folder, &format!("linting {what}"), &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    }
-    step::cargo(root, "building the workspace and its tests", &["test", "--workspace", "--locked", "--no-run"])?;
+    build(root)?;
     // By the program that the tests have: another build of it would have other features, and take minutes.
     templates::build(root, &templates::ALWAYS)?;
     if languages {
@@ -47,7 +47,7 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
         println!("promtool is not here, so metrics and alert rules are not tried by it: CONTRIBUTING.md says how to get it");
     }
     let mut count = Count::default();
-    tests(root, "the workspace", &["--workspace"], &mut count)?;
+    workspace(root, &mut count)?;
     if languages {
         // Of the whole workspace: another choice of packages has other features, and is built anew.
         let ignored = ["--workspace", "--test", "templates", "--", "--ignored"];
@@ -58,12 +58,51 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     if cluster {
         on_a_node(root, &mut count)?;
     }
+    println!("showing the main job");
+    crate::show(root, false, Instant::now())?;
     println!("everything took {:.0} s", began.elapsed().as_secs_f64());
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored);
     if count.failed > 0 || count.passed == 0 {
         bail!("{} tests failed", count.failed);
     }
     Ok(())
+}
+
+/// Sinks and guests first, since the tests of the workspace take them in; then what is made with Go beside what is made with Rust: each leaves a core
+/// idle now and then.
+fn build(root: &Path) -> anyhow::Result<()> {
+    build::sinks(root)?;
+    build::guests(root)?;
+    std::thread::scope(|scope| {
+        let with_go = scope.spawn(|| [build::kubernetes, build::operators, build::reader].iter().try_for_each(|step| step(root)));
+        let with_rust =
+            lint(root).and_then(|()| step::cargo(root, "building the workspace and its tests", &["test", "--workspace", "--locked", "--no-run"]));
+        with_go.join().unwrap_or_else(|_| bail!("building with Go broke off")).and(with_rust)
+    })
+}
+
+fn lint(root: &Path) -> anyhow::Result<()> {
+    let folders = [(root.to_owned(), "the workspace"), (root.join("sinks"), "the sinks"), (root.join("sdk/rust"), "the Rust SDK")];
+    for (folder, what) in &folders {
+        step::cargo(folder, &format!("checking the format of {what}"), &["fmt", "--all", "--check"])?;
+    }
+    folders.iter().try_for_each(|(folder, what)| {
+        step::cargo(folder, &format!("linting {what}"), &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    })
+}
+
+/// The programs of the workspace's tests, and the examples in its documentation.
+fn workspace(root: &Path, count: &mut Count) -> anyhow::Result<()> {
+    println!("testing the workspace");
+    programs::run(programs::of_workspace(root)?, |ended| {
+        print!("{}", ended.printed);
+        let before = count.failed;
+        ended.printed.lines().for_each(|line| count.add(line));
+        if !ended.success && count.failed == before {
+            count.failed += 1;
+        }
+    })?;
+    tests(root, "the workspace's documentation", &["--workspace", "--doc"], count)
 }
 
 /// The image, and what runs on a real node: each test starts one.
@@ -73,7 +112,8 @@ fn on_a_node(root: &Path, count: &mut Count) -> anyhow::Result<()> {
     }
     image::run(root, &[image::Arch::ours()], &root.join("target/image"))?;
     cluster::prepare(root)?;
-    let ignored = ["--workspace", "--test", "image", "--test", "on_a_node", "--", "--ignored", "--test-threads", "1", "--nocapture"];
+    let ignored =
+        ["--workspace", "--test", "image", "--test", "on_a_node", "--test", "documented", "--", "--ignored", "--test-threads", "1", "--nocapture"];
     tests(root, "the image, and the life of an installation on a node", &ignored, count)
 }
 
@@ -93,11 +133,7 @@ fn tests(folder: &Path, what: &str, arguments: &[&str], count: &mut Count) -> an
     for line in BufReader::new(stdout).lines() {
         let line = line?;
         println!("{line}");
-        let Some(result) = line.strip_prefix("test result: ") else { continue };
-        let number = |word: &str| result.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok()).unwrap_or(0);
-        count.passed += number("passed");
-        count.failed += number("failed");
-        count.ignored += number("ignored");
+        count.add(&line);
     }
     if !child.wait()?.success() && count.failed == before {
         // A test that could not be built, or that took the runner down.

@@ -1,48 +1,9 @@
 //! Does each command that a page shows exist, with the flags that it shows?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
-
-use std::path::{Path, PathBuf};
-
 use clap::Parser;
 use kubedl_events::cli::Args;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "sdk/README.md"].map(|name| root().join(name)).into();
-    let folders = [root().join("docs"), root().join("docs/sinks"), root().join("deploy")];
-    let sinks = std::fs::read_dir(root().join("sinks")).unwrap().map(|entry| entry.unwrap().path());
-    for folder in folders.into_iter().chain(sinks) {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        pages.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md")));
-    }
-    pages
-}
-
-/// Lines of code blocks, whether between fences or indented, with continued lines joined.
-fn code(page: &str) -> Vec<String> {
-    let (mut fenced, mut lines) = (false, Vec::<String>::new());
-    let mut open = false;
-    for line in page.lines() {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-            continue;
-        }
-        if !fenced && !line.starts_with("    ") {
-            continue;
-        }
-        let (text, goes_on) = line.strip_suffix('\\').map_or((line, false), |text| (text, true));
-        match lines.last_mut().filter(|_| open) {
-            Some(last) => last.push_str(text),
-            None => lines.push(text.to_owned()),
-        }
-        open = goes_on;
-    }
-    lines
-}
+use crate::pages::{code, pages, root};
 
 /// Words of one simple command, as a shell sees them; quotes are taken away, and the command ends where the shell ends it.
 fn words(text: &str) -> Vec<String> {
