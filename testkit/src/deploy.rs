@@ -33,14 +33,16 @@ pub fn kustomize_at(folder: &Path) -> io::Result<String> {
     said(Command::new(built("kubectl")?).arg("kustomize").arg(folder), "").map(|(out, _)| out)
 }
 
-/// What `helm template` makes of the chart, as the release `kubedl-events`, with the values of a file in the chart's folder `ci`.
+/// What `helm template` makes of the chart, as the release `kubedl-events`, with the values of a file in the chart's folder `ci`, and others in
+/// the way of `--set`.
 ///
 /// # Errors
 /// When helm is not built, or refuses, with its words.
-pub fn chart(values: &str) -> io::Result<String> {
+pub fn chart(values: &str, set: &[&str]) -> io::Result<String> {
     let chart = folder().join("helm/kubedl-events");
     let mut helm = Command::new(built("helm")?);
     helm.args(["template", "kubedl-events"]).arg(&chart).args(["--namespace", NAMESPACE, "--values"]).arg(chart.join("ci").join(values));
+    helm.args(set.iter().flat_map(|value| ["--set", value]));
     said(&mut helm, "").map(|(out, _)| out)
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use testkit::apiserver::{ApiServer, binaries};
-use testkit::deploy::{Kubectl, NAMESPACE, kustomize, kustomize_at, objects};
+use testkit::deploy::{Kubectl, NAMESPACE, chart, kustomize, kustomize_at, objects};
 
 const COMPONENTS: [&str; 8] = ["aliyun-sls", "config", "custom-sink", "emptydir", "graphite", "namespace", "pod-monitor", "single"];
 const OVERLAYS: [&str; 5] = ["base", "overlays/aliyun-sls", "overlays/beside-kubedl", "overlays/custom-sink", "overlays/single-emptydir-graphite"];
@@ -69,7 +69,7 @@ fn pod(set: &Value) -> Value {
 }
 
 #[test]
-fn the_api_server_takes_every_overlay_and_its_pods_keep_the_restricted_standard() {
+fn the_api_server_takes_every_overlay_and_preset_and_their_pods_keep_the_restricted_standard() {
     let cluster = Cluster::start(Some("restricted"));
     // A Pod needs its identity; the rest is only tried.
     cluster.kubectl.run(&["create", "serviceaccount", "kubedl-events", "-n", NAMESPACE], "").unwrap();
@@ -77,6 +77,11 @@ fn the_api_server_takes_every_overlay_and_its_pods_keep_the_restricted_standard(
         cluster.takes(place, &kustomize(place).unwrap());
     }
     cluster.takes("all components", &cluster.with(&COMPONENTS));
+    for preset in ["default", "aliyun-sls", "beside-kubedl", "custom-sink", "single-emptydir-graphite"] {
+        cluster.takes(&format!("the chart, {preset}"), &chart(&format!("{preset}-values.yaml"), &[]).unwrap());
+    }
+    let all = ["podMonitor.enabled=true", "config.objects=all", "aliyunSls.enabled=true", "graphite.enabled=true"];
+    cluster.takes("the chart with a file of settings", &chart("custom-sink-values.yaml", &all).unwrap());
     // A field that Kubernetes does not know is refused, and so is a Pod that is not restricted.
     let why = cluster.kubectl.apply(&kustomize("base").unwrap().replace("serviceName:", "serviceNam:")).unwrap_err().to_string();
     assert!(why.contains("serviceNam"), "{why}");

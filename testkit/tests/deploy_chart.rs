@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use testkit::deploy::{chart, folder, kustomize, objects};
+use testkit::apiserver::binaries;
+use testkit::deploy::{chart, folder, kustomize, kustomize_at, objects};
 
 /// A kustomization and the values that mean the same.
 const PRESETS: [(&str, &str); 5] = [
@@ -35,13 +36,26 @@ fn by_name(yaml: &str) -> BTreeMap<String, Value> {
 #[test]
 fn the_chart_and_the_kustomizations_make_the_same_objects() {
     for (place, values) in PRESETS {
-        let (ours, helms) = (by_name(&kustomize(place).unwrap()), by_name(&chart(values).unwrap()));
-        let names = |all: &BTreeMap<String, Value>| all.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(&ours), names(&helms), "{place} and {values}");
-        for (name, object) in &ours {
-            let (ours, helms) = (serde_json::to_string_pretty(object).unwrap(), serde_json::to_string_pretty(&helms[name]).unwrap());
-            assert_eq!(ours, helms, "{name} of {place} (left) and {values} (right)");
-        }
+        same(place, &kustomize(place).unwrap(), values, &chart(values, &[]).unwrap());
+    }
+}
+
+#[test]
+fn the_component_for_the_prometheus_operator_and_the_charts_value_make_the_same_objects() {
+    let place = tempfile::tempdir_in(binaries()).unwrap();
+    let text = "resources: [../../../deploy/kustomize/base]\ncomponents: [../../../deploy/kustomize/components/pod-monitor]\n";
+    std::fs::write(place.path().join("kustomization.yaml"), text).unwrap();
+    let helms = chart("default-values.yaml", &["podMonitor.enabled=true"]).unwrap();
+    same("pod-monitor", &kustomize_at(place.path()).unwrap(), "podMonitor.enabled", &helms);
+}
+
+fn same(place: &str, ours: &str, values: &str, helms: &str) {
+    let (ours, helms) = (by_name(ours), by_name(helms));
+    let names = |all: &BTreeMap<String, Value>| all.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&ours), names(&helms), "{place} and {values}");
+    for (name, object) in &ours {
+        let (ours, helms) = (serde_json::to_string_pretty(object).unwrap(), serde_json::to_string_pretty(&helms[name]).unwrap());
+        assert_eq!(ours, helms, "{name} of {place} (left) and {values} (right)");
     }
 }
 
@@ -73,5 +87,5 @@ fn chart_with(values: &str) -> std::io::Result<String> {
     let path = folder.path().join("values.yaml");
     std::fs::write(&path, values).unwrap();
     // An absolute path takes the place of the chart's own folder.
-    chart(path.to_str().unwrap())
+    chart(path.to_str().unwrap(), &[])
 }

@@ -41,6 +41,15 @@ fn turns(age: Duration, most: Duration) -> Result<String, String> {
     Err(format!("its thread has not turned for {} s, at most {} s are expected", age.as_secs(), most.as_secs()))
 }
 
+/// A watch that is in trouble for some time, and whether its list has been read to the end.
+fn sees(trouble: Option<(Duration, String)>, whole: bool) -> Result<String, String> {
+    match trouble {
+        Some((since, why)) if since >= BLIND || !whole => Err(format!("nothing is seen for {} s: {why}", since.as_secs())),
+        _ if !whole => Err("the list is being read".to_owned()),
+        _ => Ok(String::new()),
+    }
+}
+
 /// Whether the loops move.
 pub fn live(board: &Board) -> Vec<Check> {
     let mut checks = vec![Check::new("pipeline", turns(board.pipeline.age(), STILL))];
@@ -84,11 +93,7 @@ pub fn ready(board: &Board) -> Vec<Check> {
         checks.push(Check::new("watch", Err("not begun yet".to_owned())));
     }
     for (scope, sight) in scopes {
-        let result = match sight.trouble() {
-            Some((since, why)) if since >= BLIND || !sight.is_whole() => Err(format!("nothing is seen for {} s: {why}", since.as_secs())),
-            _ if !sight.is_whole() => Err("the list is being read".to_owned()),
-            _ => Ok(String::new()),
-        };
+        let result = sees(sight.trouble(), sight.is_whole());
         checks.push(Check::new(format!("watch {scope}"), result));
     }
     let role = match board.role() {
@@ -125,4 +130,30 @@ pub fn page(name: &str, checks: &[Check], verbose: bool) -> (bool, String) {
 /// A sink's words may have anything in them.
 fn line(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_thread_is_taken_for_dead_after_the_documented_time_and_not_before() {
+        for (most, said) in [(STILL, "for 300 s, at most 300 s"), (LONG_STILL, "for 900 s, at most 900 s")] {
+            assert_eq!(turns(most - MOMENT, most), Ok(String::new()));
+            assert!(turns(most, most).unwrap_err().contains(said));
+        }
+    }
+
+    #[test]
+    fn a_watch_counts_as_blind_after_a_minute_or_at_once_while_its_list_is_not_read() {
+        let trouble = |since: Duration| Some((since, "refused".to_owned()));
+        assert_eq!(sees(None, true), Ok(String::new()));
+        assert_eq!(sees(trouble(BLIND - MOMENT), true), Ok(String::new()));
+        assert_eq!(sees(trouble(BLIND), true), Err("nothing is seen for 60 s: refused".to_owned()));
+        assert_eq!(sees(trouble(MOMENT), false), Err("nothing is seen for 0 s: refused".to_owned()));
+        assert_eq!(sees(None, false), Err("the list is being read".to_owned()));
+    }
 }
