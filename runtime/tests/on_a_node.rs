@@ -17,7 +17,7 @@ use testkit::deploy::{Kubectl, NAMESPACE, kustomize_at};
 use testkit::graphite::Graphite;
 use testkit::hook::Hook;
 use testkit::life::{Life, Written};
-use testkit::node::{GATEWAY, Node, volume};
+use testkit::node::{GATEWAY, Node};
 use testkit::sls;
 use tokio::task::JoinHandle;
 
@@ -61,8 +61,6 @@ struct World {
 }
 
 async fn live(folder: &Path) {
-    // A volume's path has no .. in it.
-    let folder = &folder.canonicalize().unwrap();
     let kubeconfig = folder.join("api/kubeconfig");
     let sls = sls::Server::start(sls::Options { port: PORT, other_hosts: vec![format!("sls.test:{PORT}")], ..Default::default() }).unwrap();
     let (graphite, hook) = (Graphite::start().unwrap(), Hook::start().unwrap());
@@ -127,7 +125,7 @@ impl Jobs {
 }
 
 impl World {
-    /// What an operator has before: the namespace, volumes, Secrets.
+    /// What an operator has before: the namespace, Secrets.
     fn prepare(&self) {
         let known = sls::Options::default();
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
@@ -137,14 +135,6 @@ impl World {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kubedl-sls-config", "namespace": NAMESPACE}, "stringData": secret}),
         ]);
-        (0..4).for_each(|number| self.volume(number));
-    }
-
-    /// A volume on the node, which knows fsGroup.
-    fn volume(&self, number: u32) {
-        let path = self.folder.join(format!("volume-{number}"));
-        std::fs::create_dir(&path).unwrap();
-        self.apply(&[volume(number, &path)]);
     }
 
     fn apply(&self, objects: &[Value]) {

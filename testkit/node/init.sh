@@ -122,6 +122,26 @@ C
         --hostname-override node --node-ip 10.99.0.1 >"$dir/kubelet.log" 2>&1 &
 }
 
+# No provisioner is here. Those that know fsGroup are `local`; one that was used is not given to another claim.
+volumes() {
+    local number
+    for number in {0..19}; do
+        mkdir -p "$dir/volumes/$number"
+        cat <<C
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: volume-$number}
+spec:
+  capacity: {storage: 2Gi}
+  accessModes: [ReadWriteOnce]
+  local: {path: $dir/volumes/$number}
+  nodeAffinity:
+    required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}
+---
+C
+    done | "$bin/kubectl" apply -f - >"$dir/volumes.log" 2>&1
+}
+
 mounts
 network
 containers
@@ -133,6 +153,7 @@ controllers
 kubelet
 until "$bin/kubectl" get node node 2>/dev/null | grep -qw Ready; do sleep 0.1; done
 until "$bin/kubectl" get serviceaccount default >/dev/null 2>&1; do sleep 0.1; done
+volumes
 touch "$dir/ready"
 # A node of which nothing is left ends.
 while :; do

@@ -9,7 +9,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 task=${1:?up, exec, enter, load or down} dir=$(realpath -m "${2:?DIR}")
 shift 2
-name=kubedl-events-$(basename "$dir")
+# Each folder's own: two clones can have a node each.
+name=kubedl-events-$(cksum <<<"$dir" | cut -d' ' -f1)
 
 # The outer process, and the first process inside.
 outer() { cat "$dir/pid" 2>/dev/null || { echo "no node runs in $dir: begin with \`cargo xtask cluster up\`" >&2; exit 1; }; }

@@ -5,21 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
-
 use crate::apiserver::binaries;
 
 /// Where Pods find what listens on loopback in the node's network.
 pub const GATEWAY: &str = "10.88.77.1";
-
-/// A PersistentVolume of 2Gi in a folder of this machine, which knows fsGroup: the node has no provisioner.
-#[must_use]
-pub fn volume(number: u32, folder: &Path) -> Value {
-    let here =
-        json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node"]}]}]}});
-    let spec = json!({"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": folder}, "nodeAffinity": here});
-    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("volume-{number}")}, "spec": spec})
-}
 
 /// A node that runs until it is dropped. Its logs stay in the folder, which is the caller's.
 #[derive(Debug)]

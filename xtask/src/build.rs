@@ -83,16 +83,21 @@ pub fn kubectl(root: &Path) -> anyhow::Result<()> {
 pub fn node(root: &Path) -> anyhow::Result<()> {
     apiserver(root)?;
     kubectl(root)?;
+    helm(root)?;
     ["kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy"].iter().try_for_each(|name| {
         let package = format!("k8s.io/kubernetes/cmd/{name}");
         of_kubernetes(root, name, &package, &format!("building {name} (minutes the first time)"), &kubernetes_flags())
     })
 }
 
+fn helm(root: &Path) -> anyhow::Result<()> {
+    of_kubernetes(root, "helm", "helm.sh/helm/v4/cmd/helm", "building helm", "-s -w")
+}
+
 /// Builds what an operator installs with, and gets the custom resource that the manifests have beside Kubernetes' own.
 pub fn operators(root: &Path) -> anyhow::Result<()> {
     kubectl(root)?;
-    of_kubernetes(root, "helm", "helm.sh/helm/v4/cmd/helm", "building helm", "-s -w")?;
+    helm(root)?;
     pod_monitors(root)
 }
 

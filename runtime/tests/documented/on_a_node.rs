@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use testkit::node::volume;
 
 use crate::pages::{ON_A_NODE, root};
 use crate::shell::Shell;
@@ -33,7 +32,7 @@ fn each_documented_command_for_a_cluster_runs() {
     shell.run("cargo xtask cluster load target/image/kubedl-events-amd64.tar");
     assert!(shell.run("cargo xtask cluster exec kubectl get pods -A").contains("No resources found"));
     shell.enter(&node);
-    prepare(shell, &folder);
+    prepare(shell);
     beside_kubedl(shell);
     turn_the_managers_own_off(shell);
     another_overlay(shell);
@@ -50,13 +49,8 @@ fn apply(shell: &Shell, object: &Value) {
     shell.other(&format!("kubectl apply -f - <<'END'\n{object}\nEND"));
 }
 
-/// What a cluster has: a provisioner of volumes, the manager's namespace, and the Secret of the page.
-fn prepare(shell: &Shell, folder: &Path) {
-    for number in 0..8 {
-        let path = folder.join(format!("volume-{number}"));
-        std::fs::create_dir(&path).unwrap();
-        apply(shell, &volume(number, &path));
-    }
+/// What a cluster has: the manager's namespace, and the Secret of the page.
+fn prepare(shell: &Shell) {
     shell.other("kubectl create namespace kubedl-system");
     shell.other("kubectl label namespace kubedl-system pod-security.kubernetes.io/enforce=restricted");
     shell.yaml("docs/install.md", "kind: Secret", "secret.yaml");

@@ -7,6 +7,7 @@ seconds. Prints `ready http://127.0.0.1:PORT` on standard output; everything els
 """
 
 import fcntl
+import logging
 import os
 import pathlib
 import shutil
@@ -58,7 +59,8 @@ def serve(storage):
     """Answers until standard input ends."""
     import waitress
 
-    # Four threads: sqlite has one writer anyway.
+    # Four threads: sqlite has one writer anyway. Others wait, and each would be a line.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(application(storage), host="127.0.0.1", port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()
     print(f"ready http://127.0.0.1:{server.effective_port}", flush=True)
