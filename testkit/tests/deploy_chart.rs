@@ -82,6 +82,32 @@ fn a_value_that_the_chart_does_not_know_is_refused() {
     assert!(why.contains("replicas"), "{why}");
 }
 
+#[test]
+fn a_setting_that_another_one_would_win_over_is_refused() {
+    for (values, words) in [
+        ("config: {event-storage: [stdout]}\ngraphite: {enabled: true}\n", "since these win over it: graphite.enabled."),
+        ("config: {event-storage: [stdout]}\naliyunSls: {enabled: true}\neventStorage: [webhook]\n", "aliyunSls.enabled, eventStorage."),
+        ("config: {event-storage: [stdout]}\ncustomSinks: [{name: my-sink, configMap: my-sink}]\n", "customSinks."),
+        ("config: {event-storage: [stdout]}\nargs: [--event-storage=webhook]\n", "since these win over it: args."),
+        ("config: {max-size: 3Gi}\n", "set the value maxSize"),
+        ("args: [--lease-name=mine]\n", "set the value leaseName"),
+        ("args: [--leader-elect]\n", "leave it out while replicas is above 1"),
+    ] {
+        let why = chart_with(values).unwrap_err().to_string();
+        assert!(why.contains(words), "{values}: {why}");
+    }
+    for values in ["config: {event-storage: [stdout], leader-elect: true}\n", "config: {objects: all}\ngraphite: {enabled: true}\n"] {
+        chart_with(values).unwrap();
+    }
+}
+
+#[test]
+fn the_lease_can_have_another_name() {
+    let made = chart_with("leaseName: mine\n").unwrap();
+    assert_eq!(made.matches("--lease-name").count(), 1, "{made}");
+    assert!(made.contains("--lease-name=mine"), "{made}");
+}
+
 fn chart_with(values: &str) -> std::io::Result<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("values.yaml");

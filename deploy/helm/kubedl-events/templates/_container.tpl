@@ -1,11 +1,46 @@
+{{/* Values that name destinations where arguments and variables do: they win over the file of config. */}}
+{{- define "kubedl-events.destinations" -}}
+{{- $named := list -}}
+{{- if .Values.aliyunSls.enabled }}{{ $named = append $named "aliyunSls.enabled" }}{{ end -}}
+{{- if .Values.graphite.enabled }}{{ $named = append $named "graphite.enabled" }}{{ end -}}
+{{- if .Values.eventStorage }}{{ $named = append $named "eventStorage" }}{{ end -}}
+{{- if .Values.customSinks }}{{ $named = append $named "customSinks" }}{{ end -}}
+{{- range .Values.args }}{{ if regexMatch "^--event-storage(=|$)" . }}{{ $named = append $named "args" }}{{ end }}{{ end -}}
+{{- range .Values.env }}{{ if eq .name "KUBEDL_EVENTS_EVENT_STORAGE" }}{{ $named = append $named "env" }}{{ end }}{{ end -}}
+{{- $named | uniq | join ", " -}}
+{{- end -}}
+
+{{/* Refuses what would be dropped without a word, or end the container: settings that are given twice. */}}
+{{- define "kubedl-events.refuse" -}}
+{{- if index .Values.config "event-storage" }}
+{{- with include "kubedl-events.destinations" . }}
+{{- fail (printf "config.event-storage would be dropped, since these win over it: %s. Name all destinations in one place. Without config.event-storage, what each gets may stand in config.select; with it, the variables of its sinks stand under env or envFrom." .) }}
+{{- end }}
+{{- end }}
+{{- $own := dict "listen-address" "leave it out, the probes need :8080" "max-size" "set the value maxSize" "lease-name" "set the value leaseName" -}}
+{{- if gt (int .Values.replicas) 1 }}{{ $_ := set $own "leader-elect" "leave it out while replicas is above 1" }}{{ end -}}
+{{- if .Values.config }}{{ $_ := set $own "config" "what is under the value config is the file" }}{{ end -}}
+{{- range $flag, $instead := $own }}
+{{- range $.Values.args }}
+{{- if regexMatch (printf "^--%s(=|$)" $flag) . }}
+{{- fail (printf "args has --%s, which the chart gives itself: %s." $flag $instead) }}
+{{- end }}
+{{- end }}
+{{- /* `leader-elect: true` says the same. */}}
+{{- if and (hasKey $.Values.config $flag) (ne (index $.Values.config $flag | toString) "true") }}
+{{- fail (printf "config has %s, but the argument that the chart gives itself would win: %s." $flag $instead) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "kubedl-events.args" -}}
 - "--listen-address=:8080"
 - {{ printf "--max-size=%s" .Values.maxSize | quote }}
 {{- if gt (int .Values.replicas) 1 }}
 - "--leader-elect"
 {{- end }}
-{{- if ne (include "kubedl-events.fullname" .) "kubedl-events" }}
-- {{ printf "--lease-name=%s" (include "kubedl-events.fullname" .) | quote }}
+{{- if ne (include "kubedl-events.leaseName" .) "kubedl-events" }}
+- {{ printf "--lease-name=%s" (include "kubedl-events.leaseName" .) | quote }}
 {{- end }}
 {{- if .Values.config }}
 - "--config=/etc/kubedl-events/config.yaml"
@@ -44,7 +79,7 @@
 {{- end -}}
 
 {{- define "kubedl-events.env" -}}
-{{- if not (or .Values.aliyunSls.enabled .Values.graphite.enabled .Values.eventStorage .Values.customSinks (index .Values.config "event-storage")) }}
+{{- if not (or (include "kubedl-events.destinations" .) (index .Values.config "event-storage")) }}
 # Counts while there is no --event-storage among the arguments.
 - name: KUBEDL_EVENTS_EVENT_STORAGE
   value: stdout

@@ -14,6 +14,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "kubedl-events.leaseName" -}}
+{{- default (include "kubedl-events.fullname" .) .Values.leaseName -}}
+{{- end -}}
+
 {{- define "kubedl-events.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "kubedl-events.fullname" .) .Values.serviceAccount.name -}}
