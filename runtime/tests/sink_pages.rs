@@ -42,7 +42,13 @@ fn page(sink: &str, grant: &Value) -> String {
         [] => page.push_str(", and sends no request.\n"),
         hosts => writeln!(page, "\nIt may send requests to {}, and nowhere else.", hosts.join(", ")).unwrap(),
     }
-    writeln!(page, "\nA batch has at most {} events and {} KiB.", found["batchEvents"], found["batchBytes"].as_u64().unwrap() / 1024).unwrap();
+    page.push('\n');
+    // 0 is no limit of the sink's own.
+    let most = |key: &str, unit: u64, name: &str| found[key].as_u64().filter(|most| *most > 0).map(|most| format!("{} {name}", most / unit));
+    let batch: Vec<String> = [most("batchEvents", 1, "events"), most("batchBytes", 1024, "KiB")].into_iter().flatten().collect();
+    if !batch.is_empty() {
+        writeln!(page, "A batch has at most {}.", batch.join(" and ")).unwrap();
+    }
     let limits: Vec<String> = grant["limits"]
         .as_object()
         .unwrap()
