@@ -31,7 +31,10 @@ fn each_documented_command_for_a_cluster_runs() {
     let ended = Ended(&node);
     shell.run("cargo xtask cluster load target/image/kubedl-events-amd64.tar");
     assert!(shell.run("cargo xtask cluster exec kubectl get pods -A").contains("No resources found"));
+    shell.run("cargo xtask cluster exec bash");
     shell.enter(&node);
+    // Its volumes have no class.
+    assert!(shell.run("kubectl get storageclass").contains("No resources found"));
     prepare(shell);
     beside_kubedl(shell);
     turn_the_managers_own_off(shell);
@@ -125,6 +128,6 @@ fn with_helm(shell: &mut Shell) {
     shell.run("helm install kubedl-events deploy/helm/kubedl-events --namespace kubedl-system --set replicas=1 --set aliyunSls.enabled=true");
     shell.run("kubectl -n kubedl-system rollout status statefulset/kubedl-events");
     assert!(shell.run("helm test kubedl-events --namespace kubedl-system").contains("Succeeded"));
-    shell.run("helm upgrade kubedl-events deploy/helm/kubedl-events -n kubedl-system --reuse-values");
+    shell.run("helm upgrade kubedl-events deploy/helm/kubedl-events -n kubedl-system --reset-then-reuse-values");
     shell.run("helm uninstall kubedl-events --namespace kubedl-system");
 }

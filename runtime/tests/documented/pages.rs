@@ -8,6 +8,8 @@ pub const ON_A_NODE: &[&str] = &[
     "cargo xtask cluster up",
     "cargo xtask cluster load target/image/kubedl-events-amd64.tar",
     "cargo xtask cluster exec kubectl get pods -A",
+    "cargo xtask cluster exec bash",
+    "kubectl get storageclass",
     "kubectl apply --server-side -k deploy/kustomize/overlays/beside-kubedl",
     "kubectl -n kubedl-system rollout status statefulset/kubedl-events",
     "kubectl -n kubedl-system logs statefulset/kubedl-events -f",
@@ -27,7 +29,7 @@ pub const ON_A_NODE: &[&str] = &[
     "kubectl -n kubedl-system delete lease kubedl-events",
     "helm install kubedl-events deploy/helm/kubedl-events --namespace kubedl-system --set replicas=1 --set aliyunSls.enabled=true",
     "helm test kubedl-events --namespace kubedl-system",
-    "helm upgrade kubedl-events deploy/helm/kubedl-events -n kubedl-system --reuse-values",
+    "helm upgrade kubedl-events deploy/helm/kubedl-events -n kubedl-system --reset-then-reuse-values",
     "helm uninstall kubedl-events --namespace kubedl-system",
     "cargo xtask cluster down",
 ];

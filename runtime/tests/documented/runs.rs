@@ -116,6 +116,8 @@ fn settings(shell: &mut Shell) {
     shell.yaml("docs/configuration.md", "# config.yaml", "config.yaml");
     assert!(shell.run("kubedl-events config show --config config.yaml").contains("warnings"));
     shell.run("kubedl-events config check --config config.yaml");
+    shell.yaml("docs/coming-from.md", "# config.yaml", "from-exporter.yaml");
+    shell.other("kubedl-events config check --config from-exporter.yaml");
     shell.run("kubedl-events config schema");
     let explained = shell.run("kubectl get events,pods -A -o json | kubedl-events explain - --config config.yaml");
     assert!(explained.contains("PyTorchJob"), "{explained}");
@@ -152,6 +154,7 @@ fn sinks_of_your_own(shell: &mut Shell) {
 
 fn from_config_maps(shell: &mut Shell) {
     shell.run("kubectl create namespace kubedl-system");
+    shell.run("kubectl -n kubedl-system create configmap my-grants --from-file=my-sink.yaml");
     shell.run("kubedl-events sink pack my-sink.wasm --configmap my-sink --namespace kubedl-system -o my-sink/");
     assert!(shell.run("kubectl apply --server-side -f my-sink/").contains("configmap/my-sink"));
 }
