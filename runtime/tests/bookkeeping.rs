@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -98,6 +98,64 @@ async fn an_audit_finds_one_event_that_was_taken_out_of_the_journal_and_says_whi
     let sink = told["sinks"].as_object().unwrap().values().next().unwrap();
     assert_eq!(sink["missing"]["count"], 1, "{told}");
     assert!(sink["missing"]["examples"][0].as_str().unwrap().contains(uid), "{told}");
+}
+
+#[tokio::test]
+async fn what_was_delivered_before_a_lost_journal_is_not_taken_for_missing() {
+    let stage = stage();
+    let program = stage.program(PATIENCE).unwrap();
+    let mut life = stage.life("one").await.unwrap();
+    life.train("before").await.unwrap();
+    let before = life.written().iter().filter(|event| event.belongs).count();
+    stage.sls.wait_for(before, PATIENCE).unwrap();
+    // When it ends, the Lease has all of it.
+    assert!(program.terminate().unwrap().success());
+    std::fs::remove_dir_all(stage.folder.path().join("data")).unwrap();
+    let mut program = stage.start().start().unwrap();
+    program.wait_for_log("Going on where the Lease", PATIENCE).unwrap();
+    life.train("after").await.unwrap();
+    let all = life.written().iter().filter(|event| event.belongs).count();
+    stage.sls.wait_for(all, PATIENCE).unwrap();
+    let (code, told) = audit(&stage);
+    let sink = &told["sinks"]["aliyun-sls"];
+    assert_eq!(code, 0, "{told}");
+    assert!(sink["settled_before"]["count"].as_u64() > Some(0) && sink["stored"]["count"].as_u64() > Some(0) && sink["missing"].is_null(), "{told}");
+}
+
+#[tokio::test]
+async fn an_audit_looks_at_what_the_running_service_watches() {
+    let stage = stage();
+    let mut program = stage.start().with("--namespace", "one").start().unwrap();
+    program.wait_for_log("Watching events.", PATIENCE).unwrap();
+    let (mut one, mut other) = (stage.life("one").await.unwrap(), stage.life("other").await.unwrap());
+    other.train("job").await.unwrap();
+    one.train("job").await.unwrap();
+    stage.sls.wait_for(one.written().iter().filter(|event| event.belongs).count(), PATIENCE).unwrap();
+    let (code, told) = audit(&stage);
+    assert_eq!(code, 0, "{told}");
+    // Nor is the whole cluster asked for when it has ended.
+    assert!(program.terminate().unwrap().success());
+    let (code, told) = audit(&stage);
+    assert_eq!(code, 0, "{told}");
+}
+
+#[test]
+fn a_sink_that_the_journal_does_not_know_is_not_one_without_dead_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = kubedl_events::journal::Journal::open_inline(&kubedl_events::journal::Options::new(folder.path())).unwrap();
+    drop(journal);
+    let words = ["dead-letters", "retry", "--sink", "nope", "--data-dir"];
+    let output = Command::new(PROGRAM).args(words).arg(folder.path()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && error.contains("no sink nope: it knows none"), "{error}");
+}
+
+#[test]
+fn a_reader_that_goes_ends_the_program_in_silence() {
+    let mut child = Command::new(PROGRAM).args(["config", "schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]

@@ -72,6 +72,22 @@ fn a_service_is_alive_from_its_start_and_ready_when_it_can_work_though_a_destina
 }
 
 #[test]
+fn a_replica_is_not_ready_while_the_api_server_does_not_answer_and_says_so_seldom() {
+    let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
+    let mut program = stage.start().flag("--leader-elect").with("--listen-address", ANYWHERE).start().unwrap();
+    let server = program.telemetry(PATIENCE).unwrap();
+    wait_for(server, "/readyz?verbose", "readyz check passed");
+    stage.server.stand_still().unwrap();
+    let (status, page) = wait_for(server, "/readyz", "[-]lead failed: the Lease can't be reached");
+    assert_eq!(status, 503, "{page}");
+    stage.server.go_on().unwrap();
+    wait_for(server, "/readyz?verbose", "readyz check passed");
+    let log = program.log().unwrap();
+    let said = log.lines().filter(|line| line.contains("The Lease can't be reached") || line.contains("Standing by:")).count();
+    assert_eq!(said, 1, "{log}");
+}
+
+#[test]
 fn a_stop_is_heeded_while_a_sink_is_compiled() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = compiling(folder.path(), ANYWHERE).start().unwrap();

@@ -4,8 +4,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+use testkit::program::Start;
+use testkit::stage::Stage;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 
@@ -72,6 +75,35 @@ fn sinks_of_a_file_bring_their_selections_and_take_them_along() {
     let all = shown(&run(&other, &[]));
     assert_eq!(all["event-storage"]["value"], serde_json::json!(["graphite"]));
     assert_eq!(all["select"]["value"], serde_json::json!([]));
+}
+
+/// In a Pod, arguments and file are those of another process.
+#[test]
+fn show_and_explain_ask_the_service_that_runs_unless_they_are_given_settings() {
+    let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
+    let mut program = stage.start().with("--select", "aliyun-sls=reason == \"Lost\"").with("--retain", "7h").start().unwrap();
+    program.wait_for_log("Watching events.", Duration::from_secs(120)).unwrap();
+    let data = stage.folder.path().join("data");
+    // The container's variable, which counts for nothing beside its arguments.
+    let variables = [("KUBEDL_EVENTS_DATA_DIR", data.to_str().unwrap()), ("KUBEDL_EVENTS_EVENT_STORAGE", "stdout")];
+    let all = shown(&run(&["config", "show", "--format", "json"], &variables));
+    assert_eq!((&all["retain"]["value"], &all["event-storage"]["value"]), (&"7h".into(), &serde_json::json!(["aliyun-sls"])));
+    let all = shown(&run(&["config", "show", "--format", "json", "--retain", "8h"], &variables));
+    assert_eq!(all["event-storage"]["value"], serde_json::json!(["stdout"]));
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/recordings/job.jsonl");
+    let explained = run(&["explain", recording.to_str().unwrap()], &variables);
+    assert!(explained.out.contains("aliyun-sls does not get it: reason == \"Lost\""), "{}{}", explained.out, explained.error);
+    program.terminate().unwrap();
+}
+
+#[test]
+fn sinks_of_a_file_that_do_not_count_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path(), "event-storage: [graphite]\nonce: true\n");
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/recordings/job.jsonl");
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--config", &file);
+    let (status, _, log) = start.with("--from", recording).run().unwrap();
+    assert!(status.success() && log.contains("under event-storage does not count"), "{log}");
 }
 
 #[test]

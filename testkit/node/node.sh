@@ -14,7 +14,11 @@ name=kubedl-events-$(cksum <<<"$dir" | cut -d' ' -f1)
 
 # The outer process, and the first process inside.
 outer() { cat "$dir/pid" 2>/dev/null || { echo "no node runs in $dir: begin with \`cargo xtask cluster up\`" >&2; exit 1; }; }
-inner() { pgrep -P "$(outer)" | head -1; }
+inner() {
+    local outer
+    outer=$(outer) || exit 1
+    pgrep -P "$outer" | head -1
+}
 
 up() {
     if [ -e "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; then
@@ -38,7 +42,7 @@ up() {
     echo $! >"$dir/pid"
     for _ in $(seq 600); do
         if [ -e "$dir/ready" ]; then
-            echo "ready KUBECONFIG=$dir/api/kubeconfig"
+            echo "ready: cargo xtask cluster exec kubectl get pods -A"
             return
         fi
         kill -0 "$(cat "$dir/pid")" 2>/dev/null || break
@@ -66,15 +70,24 @@ down() {
         compgen -G "/sys/fs/cgroup/*/$name" >/dev/null || break
         sleep 0.1
     done
-    rm -f "$dir/pid" "$dir/ready"
+    rm -rf "$dir/pid" "$dir/ready" "$dir/ctd" "$dir/kubelet" "$dir/volumes"
 }
 
 export KUBECONFIG=$dir/api/kubeconfig CONTAINERD_ADDRESS=$dir/ctd/c.sock
 case $task in
 up) up "$@" ;;
-exec) exec nsenter --target "$(inner)" --mount --net --pid --wdns="$PWD" -- "$@" ;;
-enter) exec nsenter --target "$(inner)" --net -- "$@" ;;
-load) for image in "$@"; do nsenter --target "$(inner)" --mount --net --pid -- ctr -n k8s.io images import "$(realpath "$image")"; done ;;
+exec)
+    process=$(inner) || exit 1
+    exec nsenter --target "$process" --mount --net --pid --wdns="$PWD" -- "$@"
+    ;;
+enter)
+    process=$(inner) || exit 1
+    exec nsenter --target "$process" --net -- "$@"
+    ;;
+load)
+    process=$(inner) || exit 1
+    for image in "$@"; do nsenter --target "$process" --mount --net --pid -- ctr -n k8s.io images import "$(realpath "$image")"; done
+    ;;
 down) down ;;
 *) echo "node.sh up, exec, enter, load or down, not $task" >&2; exit 2 ;;
 esac

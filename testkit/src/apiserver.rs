@@ -101,9 +101,8 @@ impl ApiServer {
     /// # Errors
     /// When the process has ended, or the files can't be copied.
     pub fn snapshot(&self, to: &Path) -> io::Result<()> {
-        self.signal("STOP")?;
-        let copied = self.wait_until_it_stands_still().and_then(|()| copy(&self.folder.join("etcd"), to));
-        self.signal("CONT")?;
+        let copied = self.stand_still().and_then(|()| copy(&self.folder.join("etcd"), to));
+        self.go_on()?;
         copied
     }
 
@@ -118,6 +117,23 @@ impl ApiServer {
             fs::remove_dir_all(&etcd)?;
             copy(from, &etcd)
         })
+    }
+
+    /// From here on it answers nothing; connections stay open.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn stand_still(&self) -> io::Result<()> {
+        self.signal("STOP")?;
+        self.wait_until_it_stands_still()
+    }
+
+    /// Ends [`ApiServer::stand_still`].
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn go_on(&self) -> io::Result<()> {
+        self.signal("CONT")
     }
 
     fn wait_until_it_stands_still(&self) -> io::Result<()> {

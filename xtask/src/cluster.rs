@@ -1,5 +1,6 @@
 //! `cargo xtask cluster`: a node of Kubernetes on this machine. `testkit/node/README.md` says what it is.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +14,7 @@ use crate::{build, step};
 pub enum Task {
     /// Build what it runs, and start it
     Up,
-    /// End it; its logs stay in target/node
+    /// End it; the logs stay in target/node
     Down,
     /// Give it images, which are never pulled
     Load {
@@ -50,7 +51,9 @@ pub fn run(root: &Path, task: &Task) -> anyhow::Result<()> {
             let mut path = std::ffi::OsString::from(root.join("target/testkit"));
             path.push(":");
             path.push(std::env::var_os("PATH").unwrap_or_default());
-            step::must(node(root, "exec").env("PATH", path).args(command), "the command")
+            // In this one's place: its exit code is the command's.
+            let why = node(root, "exec").env("PATH", path).args(command).exec();
+            Err(anyhow::Error::from(why).context("cannot start bash"))
         }
     }
 }

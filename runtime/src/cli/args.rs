@@ -33,6 +33,10 @@ pub struct Args {
 /// The settings of the service. Each can be given by its flag, its environment variable, or in the file of `--config` by the flag's name; the first of these wins.
 #[derive(Clone, Debug, Flags)]
 pub struct Service {
+    /// All of these as `config show` tells them, to be told to subcommands that ask.
+    #[arg(skip)]
+    pub shown: Vec<super::config::Setting>,
+
     /// YAML file of settings, each under the name of its flag; flags and environment variables win over it
     #[arg(long, env = super::config::VARIABLE, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -1,17 +1,19 @@
 //! `kubedl-events audit`: what the API server has, against the journal.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{self, Listed, is_before};
+use crate::cluster::{self, Listed, Scope, is_before};
 use crate::event;
 use crate::filter::Select;
-use crate::journal::{Fate, Gap, Position, Reader, Standing};
+use crate::journal::{Fate, Gap, Origin, Position, Reader, Standing, covers as covers_version};
 use crate::relay::Item;
 
+use super::control;
 use super::exit::Exit;
 use super::tasks::{Audit, Format};
 
@@ -27,6 +29,8 @@ pub(super) enum Verdict {
     Filtered,
     /// Not selected for this sink.
     Unselected,
+    /// From before this journal, which began where the Lease said that others had come to.
+    Before,
     /// In the journal, still to be delivered.
     Pending,
     /// The sink won't have it.
@@ -43,6 +47,7 @@ impl Verdict {
             Self::Stored => "stored",
             Self::Filtered => "filtered",
             Self::Unselected => "not selected",
+            Self::Before => "settled before",
             Self::Pending => "pending",
             Self::DeadLetter => "dead letters",
             Self::InGap => "in a gap",
@@ -59,11 +64,18 @@ pub(super) fn covers(gap: &Gap, version: &str, sink: &str) -> bool {
     for_this && after && before
 }
 
-/// Judges one event for one sink; `letter` is its dead letter, and whether that is to be tried again. Pure.
-pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, letter: Option<bool>, gaps: &[Gap]) -> Verdict {
+/// Whether a journal begins for a sink after a version of an event in a namespace.
+fn begins_after(origin: &Origin, sink: &str, namespace: &str, version: &str) -> bool {
+    let of_this = origin.sink == sink && (origin.scope == Scope::All.key() || origin.scope == namespace);
+    of_this && covers_version(&origin.resource_version, version)
+}
+
+/// Judges one event for one sink; `before` is whether the journal begins after it, `letter` its dead letter, and whether that is to be tried again. Pure.
+pub(super) fn judge(fate: &Fate, version: &str, sink: &Standing, before: bool, letter: Option<bool>, gaps: &[Gap]) -> Verdict {
     let in_gap = |own: bool| gaps.iter().any(|gap| gap.sink.is_some() == own && covers(gap, version, &sink.sink));
     match fate {
         Fate::Unknown if in_gap(false) => Verdict::InGap,
+        Fate::Unknown if before => Verdict::Before,
         Fate::Unknown => Verdict::Missing,
         Fate::Dropped { .. } => Verdict::Filtered,
         Fate::Kept { .. } if letter == Some(true) => Verdict::Pending,
@@ -98,7 +110,10 @@ type Account = BTreeMap<String, BTreeMap<Verdict, (u64, Vec<String>)>>;
 
 pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
     let reader = Reader::open(&args.look.data_dir)?;
-    let options = args.cluster_flags.options();
+    let mut options = args.cluster_flags.options();
+    if args.cluster_flags.namespace.is_empty() {
+        options.scopes = watched(&args.look.data_dir, &reader)?;
+    }
     let client = cluster::connect(&options).await?;
     let mut listed = Vec::new();
     let mut at = Vec::new();
@@ -108,11 +123,16 @@ pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
         listed.extend(events);
     }
     let until = Instant::now() + args.wait;
+    let mut told = false;
     let account = loop {
         let account = compare(&reader, &listed)?;
         let open = account.values().any(|sink| sink.contains_key(&Verdict::Missing) || sink.contains_key(&Verdict::Pending));
         if !open || Instant::now() >= until {
             break account;
+        }
+        if !std::mem::replace(&mut told, true) {
+            let wait = args.wait.as_secs();
+            eprintln!("Not all of it is in the journal and delivered yet: waiting for up to {wait} s, as --wait says.");
         }
         sleep(Duration::from_millis(500)).await;
     };
@@ -123,8 +143,18 @@ pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
     Ok(exit(&account))
 }
 
+/// What is watched: by the service that runs, else by those that wrote the journal.
+fn watched(data_dir: &Path, reader: &Reader) -> anyhow::Result<Vec<Scope>> {
+    let running = control::ask_status(data_dir).ok().flatten().map(|status| status.scopes.into_iter().map(|scope| scope.scope).collect());
+    let keys: Vec<String> = running.filter(|keys: &Vec<String>| !keys.is_empty()).map_or_else(|| reader.scopes(), Ok)?;
+    if keys.is_empty() || keys.iter().any(|key| key == Scope::All.key()) {
+        return Ok(vec![Scope::All]);
+    }
+    Ok(keys.into_iter().map(Scope::Namespace).collect())
+}
+
 fn compare(reader: &Reader, listed: &[Listed]) -> anyhow::Result<Account> {
-    let gaps = reader.gaps()?;
+    let (gaps, origins) = (reader.gaps()?, reader.origins()?);
     let mut sinks: Vec<Standing> = reader.standings()?.into_iter().filter(|sink| sink.active).collect();
     if sinks.is_empty() {
         // Nothing was ever delivered, but the journal can be judged.
@@ -136,13 +166,14 @@ fn compare(reader: &Reader, listed: &[Listed]) -> anyhow::Result<Account> {
         let fate = reader.fate(&event.uid, &event.resource_version)?;
         for sink in &sinks {
             let letter = if let Fate::Kept { position, .. } = fate { reader.letter_of(&sink.sink, position)? } else { None };
-            let verdict = match judge(&fate, &event.resource_version, sink, letter, &gaps) {
+            let before = origins.iter().any(|origin| begins_after(origin, &sink.sink, &event.namespace, &event.resource_version));
+            let verdict = match judge(&fate, &event.resource_version, sink, before, letter, &gaps) {
                 Verdict::Stored if !selects.admit(reader, &sink.sink, &fate)? => Verdict::Unselected,
                 verdict => verdict,
             };
             let (count, examples) = account.entry(sink.sink.clone()).or_default().entry(verdict).or_default();
             *count += 1;
-            if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered | Verdict::Unselected) {
+            if examples.len() < EXAMPLES && !matches!(verdict, Verdict::Stored | Verdict::Filtered | Verdict::Unselected | Verdict::Before) {
                 examples.push(format!("{}/{} (uid {}, resource version {})", event.namespace, event.name, event.uid, event.resource_version));
             }
         }
@@ -157,7 +188,7 @@ fn exit(account: &Account) -> Exit {
         Some(Verdict::Missing) => Exit::Missing,
         Some(Verdict::DeadLetter | Verdict::InGap) => Exit::NotAllStored,
         Some(Verdict::Pending) => Exit::Pending,
-        Some(Verdict::Stored | Verdict::Filtered | Verdict::Unselected) | None => Exit::Stopped,
+        Some(Verdict::Stored | Verdict::Filtered | Verdict::Unselected | Verdict::Before) | None => Exit::Stopped,
     }
 }
 
@@ -229,7 +260,24 @@ mod tests {
             (Fate::Unknown, "6", None, vec![own], Verdict::Missing),
             (Fate::Unknown, "9", None, vec![all], Verdict::Missing),
         ] {
-            assert_eq!(judge(&fate, version, &sink, letter, &gaps), verdict, "{fate:?} at {version}, {gaps:?}");
+            assert_eq!(judge(&fate, version, &sink, false, letter, &gaps), verdict, "{fate:?} at {version}, {gaps:?}");
+        }
+        assert_eq!(judge(&Fate::Unknown, "6", &sink, true, None, &[]), Verdict::Before);
+        assert_eq!(judge(&kept(10), "6", &sink, true, None, &[]), Verdict::Stored);
+    }
+
+    #[test]
+    fn a_journal_begins_after_what_the_lease_said_of_the_same_sink_and_scope() {
+        let origin = |scope: &str| Origin { scope: scope.to_owned(), sink: "s".to_owned(), resource_version: "10".to_owned() };
+        for (scope, sink, namespace, version, before) in [
+            ("*", "s", "train", "9", true),
+            ("*", "s", "train", "10", true),
+            ("*", "s", "train", "11", false),
+            ("*", "t", "train", "9", false),
+            ("train", "s", "train", "9", true),
+            ("train", "s", "serve", "9", false),
+        ] {
+            assert_eq!(begins_after(&origin(scope), sink, namespace, version), before, "{scope} {sink} {namespace} {version}");
         }
     }
 }

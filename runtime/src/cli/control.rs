@@ -16,6 +16,8 @@ use tracing::warn;
 use crate::journal::{self, Choice, Journal};
 use crate::telemetry::{Observer, Status};
 
+use super::config::Setting;
+
 /// Longer requests are not ours.
 const LONGEST: u64 = 1 << 20;
 /// How long a service may take to answer.
@@ -31,6 +33,8 @@ pub(super) enum Request {
     Drop(Letters),
     /// Say how the service is.
     Status,
+    /// Say which settings hold.
+    Settings,
 }
 
 /// Which dead letters.
@@ -51,6 +55,8 @@ enum Answer {
     Changed(u64),
     /// How the service is.
     Status(Box<Status>),
+    /// Which settings hold.
+    Settings(Vec<Setting>),
     /// Nothing was changed.
     Error(String),
 }
@@ -68,12 +74,12 @@ async fn perform(journal: &Journal, request: Request) -> Result<Option<u64>, jou
     match request {
         Request::Retry(letters) => journal.requeue(choice(letters)).await.map(Some),
         Request::Drop(letters) => journal.discard(choice(letters)).await.map(Some),
-        Request::Status => Ok(None),
+        Request::Status | Request::Settings => Ok(None),
     }
 }
 
 /// Serves requests for as long as it is polled. The folder is this process's alone, so an old socket is one that a crash left.
-pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Observer>) {
+pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Observer>, settings: Vec<Setting>) {
     let path = socket(&data_dir);
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).and_then(|listener| {
@@ -92,6 +98,7 @@ pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Obs
             continue;
         }
         let answer = match serde_json::from_str(&line) {
+            Ok(Request::Settings) => Answer::Settings(settings.clone()),
             Ok(request) => match perform(&journal, request).await {
                 Ok(Some(changed)) => Answer::Changed(changed),
                 Ok(None) => status(observer.clone()).await,
@@ -117,6 +124,15 @@ pub(super) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
     match exchange(&stream, &Request::Status)? {
         Answer::Status(status) => Ok(Some(*status)),
         _ => bail!("the service's answer is no status: is it another version?"),
+    }
+}
+
+/// Which settings of the running service hold; none where none runs.
+pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting>>> {
+    let Some(stream) = connect(data_dir)? else { return Ok(None) };
+    match exchange(&stream, &Request::Settings)? {
+        Answer::Settings(settings) => Ok(Some(settings)),
+        _ => bail!("the service's answer is no list of settings: is it another version?"),
     }
 }
 

@@ -18,15 +18,27 @@ pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
         DeadLetters::List { sink, look } => list(sink.as_deref(), look)?,
         DeadLetters::Show { id, look } => show(*id, look)?,
         DeadLetters::Retry { choice, look } => {
+            is_known(choice, look)?;
             let changed = control::ask(&look.data_dir, Request::Retry(letters(choice))).await?;
             say(look, "retried", changed, "will be tried again by the sinks, now or at the next start");
         }
         DeadLetters::Drop { choice, look } => {
+            is_known(choice, look)?;
             let changed = control::ask(&look.data_dir, Request::Drop(letters(choice))).await?;
             say(look, "dropped", changed, "dropped");
         }
     }
     Ok(Exit::Stopped)
+}
+
+/// A sink's name that is mistyped is no sink without dead letters.
+fn is_known(choice: &Choice, look: &Look) -> anyhow::Result<()> {
+    let Some(sink) = &choice.sink else { return Ok(()) };
+    let known: Vec<String> = Reader::open(&look.data_dir)?.standings()?.into_iter().map(|standing| standing.sink).collect();
+    if !known.contains(sink) {
+        bail!("the journal knows no sink {sink}: it knows {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
+    }
+    Ok(())
 }
 
 fn letters(choice: &Choice) -> Letters {
@@ -89,7 +101,8 @@ fn print(letter: &Letter) {
     let sink = if letter.sink.is_empty() { "no sink (not an event)" } else { &letter.sink };
     let again = if letter.requeued { ", to be tried again" } else { "" };
     println!("{:>6}  {}  {sink}  {name}  {what}", letter.id, when(letter.died_at));
-    println!("        after {} tries{again}: {}", letter.attempts, letter.reason);
+    let tries = if letter.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", letter.attempts) };
+    println!("        after {tries}{again}: {}", letter.reason);
 }
 
 fn as_json(letter: &Letter, whole: bool) -> Value {

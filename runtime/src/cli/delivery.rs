@@ -5,7 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::cluster::Seldom;
 use crate::cluster::lease::Elector;
 use crate::relay::Progress;
 use crate::sink::Term;
@@ -34,7 +36,8 @@ impl Delivery {
     ) -> anyhow::Result<Self> {
         let elector = match elector {
             Some((elector, true)) => {
-                let lead = Lead { elector, sinks, scopes, setting };
+                let (answered, unreachable) = (Instant::now(), Seldom::default());
+                let lead = Lead { elector, sinks, scopes, setting, answered, unreachable };
                 return Ok(Self::Elected(Some(tokio::spawn(lead.run(closed.clone())))));
             }
             elector => elector.map(|(elector, _)| elector),

@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
 use crate::cluster::{Client, Error, Resume, Seldom};
+use crate::filter::Select;
 use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
 use crate::telemetry::Role;
@@ -146,6 +147,10 @@ pub(super) struct Lead {
     /// Keys of the scopes that are watched.
     pub scopes: Vec<String>,
     pub setting: Setting,
+    /// When the API server last answered about the Lease.
+    pub answered: Instant,
+    /// Of its silences.
+    pub unreachable: Seldom,
 }
 
 impl Lead {
@@ -157,6 +162,8 @@ impl Lead {
             if journal.register(sink, self.setting.start).await?.unsure_through == 0 {
                 journal.settle(sink).await?;
             }
+            // Now, and not only when it leads: `audit` asks this replica, too.
+            journal.select(sink, self.setting.selections.get(sink).map_or("", Select::text)).await?;
         }
         let mut known = false;
         while let Some(until) = self.stand_by(&names, &mut known, closed.clone()).await? {
@@ -181,13 +188,17 @@ impl Lead {
                 return Ok(None);
             }
             // What is delivered is not ours to say: it stays as it is.
-            match self.elector.turn(&Delivered::new()).await {
-                Ok(()) => *known = true,
+            let turn = self.elector.turn(&Delivered::new()).await;
+            let reached = turn.is_ok();
+            match turn {
                 Err(why) if why.is_fatal() && !*known => return Err(why.into()),
-                Err(why) => {
-                    let reason = format!("the Lease can't be reached: {why}");
-                    self.setting.board.becomes(Role::Unknown { reason });
-                    say(&mut said, format!("The Lease can't be reached: {why}."));
+                Err(why) => self.is_unreachable(&why),
+                Ok(()) => {
+                    *known = true;
+                    self.answered = Instant::now();
+                    if let Some((time, times)) = self.unreachable.over() {
+                        info!(times, seconds = time.as_secs(), "The Lease can be reached again.");
+                    }
                 }
             }
             if let Some(until) = self.elector.leads_until().map(silent_from)
@@ -195,7 +206,7 @@ impl Lead {
             {
                 return Ok(Some(until));
             }
-            if let Some((holder, _)) = self.elector.holder() {
+            if let Some((holder, _)) = self.elector.holder().filter(|_| reached) {
                 self.setting.board.becomes(Role::Standby { holder: holder.to_owned() });
                 say(&mut said, format!("Standing by: {holder} holds the Lease."));
             }
@@ -206,6 +217,16 @@ impl Lead {
         }
     }
 
+    /// Says so, seldom. Who delivers is unknown from when another may have taken the Lease, or left it.
+    fn is_unreachable(&mut self, why: &Error) {
+        if self.answered.elapsed() >= lease::DURATION {
+            self.setting.board.becomes(Role::Unknown { reason: format!("the Lease can't be reached: {why}") });
+        }
+        if let Some(times) = self.unreachable.fails("unreachable") {
+            warn!(times, "The Lease can't be reached: {why}. Trying again.");
+        }
+    }
+
     /// One term: all sinks run, and the Lease is renewed until they have ended.
     async fn lead(&mut self, names: &[String], until: Instant, closed: &Closed) {
         let (end, term) = watch::channel(until);
@@ -213,7 +234,7 @@ impl Lead {
         let there = self.elector.delivered();
         info!(took_over = self.elector.took_over(), "Leading: this replica delivers.");
         self.setting.board.becomes(Role::Leading);
-        let Self { elector, sinks, scopes, setting } = self;
+        let Self { elector, sinks, scopes, setting, .. } = self;
         let unsure = elector.took_over();
         let sinks_there = std::mem::take(sinks);
         let serving = async {

@@ -36,15 +36,29 @@ use tasks::Task;
 
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
-    let config::Parsed { args, origins } = config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
+    heed_readers_that_go();
+    let config::Parsed { mut args, origins } = config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
     if let Some(Task::CompileSink { memory, cpu }) = args.task {
         return child(memory, cpu);
     }
+    args.service.shown = config::shown(&origins, variable);
     let ended = start(&args, &origins);
     if let Err((error, _)) = &ended {
         eprintln!("error: {error:#}");
     }
     ended.unwrap_or_else(|(_, exit)| exit).into()
+}
+
+/// Ends the program in silence when nobody reads what it prints, as after `| head`: println! would take that for a fault.
+fn heed_readers_that_go() {
+    let said = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload_as_str().unwrap_or_default();
+        if words.starts_with("failed printing to stdout") && words.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        said(panic);
+    }));
 }
 
 /// The process that compiles a sink for another one, which reads its words.
@@ -75,6 +89,9 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
             Some(Task::Config(task)) => return config::run(task, origins, variable).await,
             Some(Task::Explain(explain)) => return explain::run(explain, variable).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::CompileSink { .. }) | None => {}
+        }
+        if let Some(file) = origins.outdone() {
+            tracing::warn!("What {} has under event-storage does not count: --event-storage, or its variable, names other sinks.", file.display());
         }
         let stop = run::stop_signal().map_err(failed)?;
         run(&args.service, variable, stop).await

@@ -14,7 +14,7 @@ use crate::cluster::lease::{Elector, Place, Told};
 use crate::cluster::{self, Mode, Observation, Owners, Recording, Resume, Scope};
 use crate::event;
 use crate::event::redact::Redaction;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Origin};
 use crate::relay::Progress;
 use crate::telemetry::{self, Board, Observer};
 
@@ -87,7 +87,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     board.has_journal(&journal);
     board.has_redaction(&redaction);
     if args.from.is_none() {
-        tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone()));
+        tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone(), args.shown.clone()));
     }
     let (closing, closed) = close_with(stop.clone());
     let start = match args.start {
@@ -258,8 +258,10 @@ impl Source {
         let mut watches = tokio::task::JoinSet::new();
         for scope in options.scopes.clone() {
             // A list is what --once asks for: where a watch stood doesn't matter to it.
-            let from =
-                if once { None } else { journal.checkpoint(scope.key()).await?.or_else(|| told(&scope, lease.as_ref()?, there.as_ref()?, sinks)) };
+            let mut from = if once { None } else { journal.checkpoint(scope.key()).await? };
+            if let (false, None, Some(place), Some(there)) = (once, &from, &lease, &there) {
+                from = told(journal, &scope, place, there, sinks).await?;
+            }
             info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
             let (options, out) = (cluster::Options::clone(&options), out.clone());
             let begin = cluster::Begin { from, witnesses: journal.reader()?.witnesses(scope.key())? };
@@ -273,11 +275,15 @@ impl Source {
     }
 }
 
-/// Where the Lease says that others have delivered a scope, of which the journal knows nothing.
-fn told(scope: &Scope, place: &Place, there: &Told, sinks: &[String]) -> Option<Resume> {
-    let resume = lead::resume(there, sinks, scope.key())?;
+/// Where the Lease says that others have delivered a scope, of which the journal knows nothing; the journal notes that it begins there.
+async fn told(journal: &Journal, scope: &Scope, place: &Place, there: &Told, sinks: &[String]) -> Result<Option<Resume>, journal::Error> {
+    let Some(resume) = lead::resume(there, sinks, scope.key()) else { return Ok(None) };
     info!(%scope, "Going on where the Lease {}/{} says.", place.namespace, place.name);
-    Some(resume)
+    for sink in sinks.iter().filter(|sink| there.delivered.get(*sink).is_some_and(|scopes| scopes.contains_key(scope.key()))) {
+        let (scope, resource_version) = (scope.key().to_owned(), resume.resource_version.clone());
+        journal.begins(Origin { scope, sink: sink.clone(), resource_version }).await?;
+    }
+    Ok(Some(resume))
 }
 
 /// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.

@@ -244,10 +244,12 @@ impl fmt::Display for Error {
                     "pods" => r#""get", "list", "watch""#,
                     _ => r#""get""#,
                 };
+                // Its uid names the cluster; of others nothing is read.
+                let names = if *resource == "namespaces" { "    resourceNames: [\"kube-system\"]\n" } else { "" };
                 write!(
                     f,
-                    "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it:\n  \
-                     - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [{verbs}]"
+                    "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it, bound to that user:\n  \
+                     - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n{names}    verbs: [{verbs}]"
                 )
             }
             Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::letters::{Choice, Retried};
 use super::mark::Through;
+use super::origin::Origin;
 use super::room::is_damage;
 use super::{Appended, Batch, Cursor, DeadLetter, Error, Haste, Position, Start};
 use crate::cluster::Resume;
@@ -33,6 +34,10 @@ pub(super) enum Command {
     Select {
         sink: String,
         expression: String,
+        reply: Reply<()>,
+    },
+    Begins {
+        origin: Origin,
         reply: Reply<()>,
     },
     Acknowledge {
@@ -100,7 +105,7 @@ pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
         Command::Checkpoint { reply, .. } => no(reply, why),
         Command::Append { reply, .. } => no(reply, why),
         Command::Register { reply, .. } => no(reply, why),
-        Command::Select { reply, .. } => no(reply, why),
+        Command::Select { reply, .. } | Command::Begins { reply, .. } => no(reply, why),
         Command::Delivered { reply, .. } => no(reply, why),
         Command::DeliverThrough { reply, .. } => no(reply, why),
     }

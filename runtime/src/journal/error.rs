@@ -15,6 +15,11 @@ pub enum Error {
         /// The system's words.
         why: std::io::Error,
     },
+    /// Nobody has written one there.
+    Absent {
+        /// The folder.
+        directory: PathBuf,
+    },
     /// Another process holds the folder.
     Locked {
         /// The lock file.
@@ -78,6 +83,7 @@ impl Error {
             Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
             Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
             Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
+            Self::Absent { directory } => Self::Absent { directory: directory.clone() },
             Self::Locked { path } => Self::Locked { path: path.clone() },
             Self::Undone => Self::Undone,
             Self::Closed => Self::Closed,
@@ -89,6 +95,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { path, why } => write!(f, "cannot use {} for the journal: {why}. Give a writable folder with --data-dir", path.display()),
+            Self::Absent { directory } => {
+                write!(f, "there is no journal in {}: give the folder of the service with --data-dir", directory.display())
+            }
             Self::Locked { path } => {
                 write!(f, "another process holds {}: stop it, or give each process a folder of its own with --data-dir", path.display())
             }

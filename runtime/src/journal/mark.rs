@@ -90,7 +90,7 @@ impl Marks {
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
     connection.execute("INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')", [scope])?;
-    Ok(())
+    super::origin::set_back(connection, scope)
 }
 
 /// For each scope the newest resource version up to which a sink is done with every event.

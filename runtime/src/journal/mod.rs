@@ -23,6 +23,7 @@ mod error;
 mod gap;
 mod letters;
 mod mark;
+mod origin;
 mod reader;
 mod room;
 mod salvage;
@@ -49,6 +50,7 @@ pub use error::Error;
 pub use gap::{Gap, is_open};
 pub use letters::{Choice, Letter, Retried};
 pub use mark::{Through, covers};
+pub use origin::Origin;
 pub use reader::{Fate, Reader, Row, Standing};
 pub use room::{OnFull, SHED, half_of_volume};
 pub use stats::Stats;
@@ -279,6 +281,11 @@ impl Journal {
     /// Notes which expression decides, from the sink's cursor on, what it gets; an empty one: everything.
     pub async fn select(&self, sink: &str, expression: &str) -> Result<(), Error> {
         self.ask(|reply| command::Command::Select { sink: sink.to_owned(), expression: expression.to_owned(), reply }).await
+    }
+
+    /// Notes where this journal begins for a sink that others had delivered to.
+    pub async fn begins(&self, origin: Origin) -> Result<(), Error> {
+        self.ask(|reply| command::Command::Begins { origin, reply }).await
     }
 
     /// Moves a sink's cursor, and keeps its dead letters.

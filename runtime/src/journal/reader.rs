@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::gap::{self, Gap};
 use super::letters::{self, Letter};
+use super::origin::{self, Origin};
 use super::store::{compact_uid, compact_version, time};
 use super::{Error, Position, Stats, schema, selection};
 use crate::cluster::{Raw, Witness, Witnesses};
@@ -80,8 +81,10 @@ impl Reader {
     /// Reads the journal of a folder, whether or not a process is writing it.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let file = directory.join("journal.sqlite");
-        if let Err(why) = std::fs::metadata(&file) {
-            return Err(Error::Folder { path: file, why });
+        match std::fs::metadata(&file) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Err(Error::Absent { directory: directory.to_owned() }),
+            Err(why) => return Err(Error::Folder { path: file, why }),
+            Ok(_) => {}
         }
         let reader = Self { connection: RefCell::new(None), generation: Cell::new(0), file, stats: None };
         reader.with(|connection| {
@@ -202,6 +205,20 @@ impl Reader {
                 })
             });
             Ok(found.optional()?.unwrap_or(Fate::Unknown))
+        })
+    }
+
+    /// Where this journal begins, for what others had delivered before.
+    pub fn origins(&self) -> Result<Vec<Origin>, Error> {
+        self.with(|connection| Ok(origin::all(connection)?))
+    }
+
+    /// Keys of the scopes that were ever watched.
+    pub fn scopes(&self) -> Result<Vec<String>, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT scope FROM checkpoints ORDER BY scope")?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
 

@@ -44,7 +44,7 @@ pub(super) fn salvage(file: &Path, durable: bool, now: SystemTime) -> Result<(),
 
 /// Gives how many rows were moved, and how many that some sink still needed are gone.
 fn copy(old: &Connection, new: &Connection, at: i64) -> Result<(u64, u64), Error> {
-    for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12), ("selections", 3)] {
+    for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12), ("selections", 3), ("origins", 3)] {
         by_rowid(old, new, table, columns)?;
     }
     let rows = by_rowid(old, new, "events", 8)?;

@@ -125,6 +125,7 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     }
     connection.execute_batch(super::mark::TABLE)?;
     connection.execute_batch(super::selection::TABLE)?;
+    connection.execute_batch(super::origin::TABLE)?;
     Ok(())
 }
 

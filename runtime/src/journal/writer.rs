@@ -196,6 +196,9 @@ impl Writer {
                 let noted = super::selection::note(&self.store.connection, &sink, &expression);
                 pending.push(answer(reply, noted.map_err(Error::from)));
             }
+            Command::Begins { origin, reply } => {
+                pending.push(answer(reply, super::origin::note(&self.store.connection, &origin).map_err(Error::from)));
+            }
             Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink))),
             // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}

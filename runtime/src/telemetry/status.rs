@@ -105,7 +105,7 @@ pub struct SinkStatus {
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// `compiling`, `opening`, `idle`, `sending`, `retrying`, `misconfigured` or `closed`.
+    /// `compiling`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured` or `closed`.
     pub state: String,
     /// Events stored.
     pub delivered: u64,
@@ -150,6 +150,9 @@ pub struct SinkStatus {
     /// Versions that were refused.
     pub reloads_refused: u64,
 }
+
+/// The state of a sink while another replica delivers.
+const STANDBY: &str = "standby";
 
 /// A failure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -212,6 +215,7 @@ impl Observer {
         let survey = board.journal().and_then(|journal| survey(journal, reader));
         let survey = survey.as_ref();
         let role = board.role();
+        let stands_by = matches!(role, super::Role::Standby { .. });
         let holder = if let super::Role::Standby { holder } = &role { Some(holder.clone()) } else { None };
         let failed = probe::ready(board).into_iter().filter_map(|check| Some((check.name, check.result.err()?)));
         let age = |scope: &str| Some(seconds(now, *survey?.checkpoints.get(scope)?));
@@ -225,7 +229,7 @@ impl Observer {
             scopes: board.cluster.scopes().into_iter().map(|(key, sight)| scope(&key, &sight, age(&key))).collect(),
             hidden: board.hidden(),
             journal: board.journal().map(|journal| journal_status(journal, survey, forecast)),
-            sinks: board.sinks().into_iter().map(|watched| sink(watched, survey, now)).collect(),
+            sinks: board.sinks().into_iter().map(|watched| sink(watched, survey, now, stands_by)).collect(),
         }
     }
 }
@@ -290,7 +294,7 @@ fn file_status(survey: &Survey, limit: Option<u64>, forecast: &mut Forecast) -> 
     }
 }
 
-fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime) -> SinkStatus {
+fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: bool) -> SinkStatus {
     let behind = survey.and_then(|survey| survey.sinks.iter().find(|behind| behind.sink == watched.name));
     let mut status = SinkStatus {
         state: "compiling".to_owned(),
@@ -304,7 +308,7 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime) -> SinkStatu
         let (stats, serving) = (slot.stats(), slot.serving());
         status.version.clone_from(&serving.blueprint().description().version);
         status.digest = serving.digest().to_string();
-        status.state = progress.state().name().to_owned();
+        status.state = if stands_by { STANDBY } else { progress.state().name() }.to_owned();
         (status.delivered, status.dead, status.retried, status.batches) =
             (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
         (status.unselected, status.undecided) = (progress.unselected(), progress.undecided());
@@ -324,10 +328,10 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime) -> SinkStatu
 }
 
 /// The states that a sink can be in.
-pub(super) fn states() -> [&'static str; 7] {
+pub(super) fn states() -> [&'static str; 8] {
     let empty = String::new;
     let working =
         [State::Opening, State::Idle, State::Sending, State::Retrying { reason: empty() }, State::Misconfigured { reason: empty() }, State::Closed];
     let [opening, idle, sending, retrying, misconfigured, closed] = working.map(|state| state.name());
-    ["compiling", opening, idle, sending, retrying, misconfigured, closed]
+    ["compiling", STANDBY, opening, idle, sending, retrying, misconfigured, closed]
 }

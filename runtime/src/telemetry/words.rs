@@ -84,8 +84,11 @@ fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
     for (place, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         lines.push(cells.join("  ").trim_end().to_owned());
-        let failing = place.checked_sub(1).and_then(|place| sinks.get(place)).and_then(|sink| sink.failing.as_ref());
-        lines.extend(failing.filter(|failing| !failing.over).map(fails));
+        let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) else { continue };
+        lines.extend(sink.failing.as_ref().filter(|failing| !failing.over).map(fails));
+        if sink.reloads_refused > 0 {
+            lines.push(format!("  {} refused since the start: the log says why", count(sink.reloads_refused, "new version")));
+        }
     }
     lines
 }

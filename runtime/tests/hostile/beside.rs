@@ -28,7 +28,7 @@ fn rate(server: &ApiServer, put: &[Put], hostile: &[(&str, Guest)]) -> (f64, u64
     });
     let began = Instant::now();
     let program = start.start().unwrap();
-    let stored = sls.wait_for(put.len(), PATIENCE).unwrap();
+    let stored = sls.wait_for(put.len(), PATIENCE).unwrap_or_else(|why| panic!("{why:?}: {}", program.log().unwrap_or_default()));
     let account = Account::of(put, &stored);
     let memory = program.peak_memory().unwrap();
     let log = program.log().unwrap();

@@ -6,18 +6,21 @@ mod schema;
 mod show;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
+use super::control;
 use super::exit::Exit;
 use super::tasks::{Config, Task};
 
 pub(super) use check::{redaction, selections};
 use file::File;
+pub use show::Setting;
+pub(super) use show::of as shown;
 
 /// The environment variable of `--config`.
 pub(super) const VARIABLE: &str = "KUBEDL_EVENTS_CONFIG";
@@ -34,6 +37,22 @@ pub(super) struct Parsed {
 pub(super) struct Origins {
     matches: ArgMatches,
     file: Option<File>,
+    /// The file's sinks don't count, since others are given.
+    outdone: bool,
+}
+
+impl Origins {
+    /// The file whose sinks don't count, since a flag or variable names others.
+    pub fn outdone(&self) -> Option<&Path> {
+        self.file.as_ref().filter(|_| self.outdone).map(|file| file.path.as_path())
+    }
+
+    /// Whether the command line itself has a setting, besides where to look.
+    fn on_command_line(&self) -> bool {
+        let matches = chosen(&self.matches);
+        let mut ids = flags(&Args::command()).map(|flag| flag.get_id().to_string()).filter(|id| id != "data_dir").collect::<Vec<_>>().into_iter();
+        ids.any(|id| source(matches, &id) == Some(ValueSource::CommandLine))
+    }
 }
 
 /// Reads a command line, and the file that it or the environment names.
@@ -41,7 +60,15 @@ pub(super) struct Origins {
 /// # Errors
 /// As clap has them, ready to be printed.
 pub(super) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
-    let parsed = read(line.into_iter().collect())?;
+    let line: Vec<OsString> = line.into_iter().collect();
+    let mut parsed = read(line.clone())?;
+    if let Some(Task::Explain(explain)) = &parsed.args.task
+        && !parsed.origins.on_command_line()
+        && let Ok(Some(settings)) = control::ask_settings(&explain.service.data_dir)
+    {
+        // Of the service that runs there: in its Pod, this process sees neither its arguments nor its file.
+        parsed = read(line.into_iter().chain(show::as_flags(&settings)).collect())?;
+    }
     let needs_sinks = match &parsed.args.task {
         None => Some(&parsed.args.service),
         Some(Task::Explain(explain)) => Some(&*explain.service),
@@ -59,16 +86,17 @@ fn read(line: Vec<OsString>) -> Result<Parsed, clap::Error> {
     let mut command = Args::command();
     let Some(path) = named(&command, &line) else {
         let matches = command.try_get_matches_from_mut(&line)?;
-        return Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: None } });
+        return Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: None, outdone: false } });
     };
     let mut file = File::read(&path, &command).map_err(|why| command.error(ErrorKind::Io, why))?;
     let mut matches = merged(&file, &line)?;
-    if source(chosen(&matches), "event_storage").is_some_and(|source| source != ValueSource::DefaultValue) {
+    let outdone = file.has("event_storage") && source(chosen(&matches), "event_storage").is_some_and(|source| source != ValueSource::DefaultValue);
+    if outdone {
         file = file.without_its_sinks();
         matches = merged(&file, &line)?;
     }
     agree(&file, &command, &matches).map_err(|why| command.error(ErrorKind::ArgumentConflict, why))?;
-    Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: Some(file) } })
+    Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: Some(file), outdone } })
 }
 
 fn merged(file: &File, line: &[OsString]) -> Result<ArgMatches, clap::Error> {
@@ -127,7 +155,7 @@ fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
 /// `config ...`.
 pub(super) async fn run(task: &Config, origins: &Origins, environment: fn(&str) -> Option<String>) -> Result<Exit, (anyhow::Error, Exit)> {
     match task {
-        Config::Show { format, .. } => show::run(origins, *format, environment),
+        Config::Show { format, service } => show::run(origins, &service.data_dir, *format, environment),
         Config::Check { service } => return check::run(service, environment).await.map_err(|why| (why, Exit::Usage)),
         Config::Schema => println!("{:#}", schema::of(&Args::command())),
     }

@@ -1,23 +1,52 @@
 //! `config show`: every setting that holds, and where it comes from.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use clap::parser::ValueSource;
 use clap::{Arg, CommandFactory};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Origins, chosen, flags, source};
 use crate::cli::args::Args;
+use crate::cli::control;
 use crate::cli::tasks::Format;
 
-struct Setting {
+/// A setting that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The flag's, without the dashes.
     name: String,
+    /// A secret is not told.
     values: Vec<String>,
+    /// In words.
     from: String,
-    secret: bool,
+    /// Whether it may be given several times.
     many: bool,
 }
 
-pub(super) fn run(origins: &Origins, format: Format, environment: fn(&str) -> Option<String>) {
-    let settings: Vec<Setting> = flags(&Args::command()).map(|flag| setting(flag, origins, environment)).collect();
+/// What decides about an event, and may be asked of a running service by `explain`.
+const DECIDES: [&str; 9] = ["event-storage", "select", "redact", "objects", "region", "cluster", "sink-dir", "grant-dir", "shipped-sinks"];
+
+/// All that hold.
+pub(in crate::cli) fn of(origins: &Origins, environment: fn(&str) -> Option<String>) -> Vec<Setting> {
+    flags(&Args::command()).map(|flag| setting(flag, origins, environment)).collect()
+}
+
+/// What decides, as a command line.
+pub(super) fn as_flags(settings: &[Setting]) -> Vec<OsString> {
+    let decides = settings.iter().filter(|setting| DECIDES.contains(&setting.name.as_str()));
+    decides.flat_map(|setting| setting.values.iter().map(|value| format!("--{}={value}", setting.name).into())).collect()
+}
+
+/// Of the service that runs with the data folder, where the command line names no other settings.
+pub(super) fn run(origins: &Origins, data_dir: &Path, format: Format, environment: fn(&str) -> Option<String>) {
+    let running = if origins.on_command_line() { None } else { control::ask_settings(data_dir).ok().flatten() };
+    if running.is_some() {
+        eprintln!("Of the service that runs with {}:", data_dir.display());
+    }
+    let settings = running.unwrap_or_else(|| of(origins, environment));
     match format {
         Format::Json => {
             let all: serde_json::Map<String, serde_json::Value> =
@@ -27,7 +56,7 @@ pub(super) fn run(origins: &Origins, format: Format, environment: fn(&str) -> Op
         Format::Text => {
             let width = settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
             for setting in settings {
-                let value = if setting.values.is_empty() { "-".to_owned() } else { shown(&setting).join(", ") };
+                let value = if setting.values.is_empty() { "-".to_owned() } else { setting.values.join(", ") };
                 println!("{:width$}  {value}  ({})", setting.name, setting.from);
             }
         }
@@ -51,15 +80,13 @@ fn setting(flag: &Arg, origins: &Origins, environment: fn(&str) -> Option<String
     if let Some(region) = environment("REGION").filter(|region| id == "region" && !region.is_empty()) {
         (values, from) = (vec![region], "environment variable REGION".to_owned());
     }
-    Setting { name, values, from, secret: flag.is_hide_env_values_set(), many: matches!(flag.get_action(), clap::ArgAction::Append) }
-}
-
-fn shown(setting: &Setting) -> Vec<String> {
-    setting.values.iter().map(|value| if setting.secret { "(secret)".to_owned() } else { value.clone() }).collect()
+    if flag.is_hide_env_values_set() {
+        values.iter_mut().for_each(|value| "(secret)".clone_into(value));
+    }
+    Setting { name, values, from, many: matches!(flag.get_action(), clap::ArgAction::Append) }
 }
 
 fn as_json(setting: &Setting) -> serde_json::Value {
-    let values = shown(setting);
-    let value = if setting.many { json!(values) } else { json!(values.first()) };
+    let value = if setting.many { json!(setting.values) } else { json!(setting.values.first()) };
     json!({ "value": value, "from": setting.from })
 }

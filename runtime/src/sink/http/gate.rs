@@ -202,6 +202,9 @@ impl Gate {
         let proxy = self.0.judge.network.proxy_for(&authority.host, local).filter(|_| authority.scheme == Scheme::Https);
         let sort = |error: &ureq::Error| match sort(error) {
             Error::Dns(why) | Error::Connect(why) if proxy.is_some() => Error::Proxy(why),
+            Error::Dns(why) => Error::Dns(format!("{authority}: {why}")),
+            Error::Connect(why) => Error::Connect(format!("{authority}: {why}")),
+            Error::Tls(why) => Error::Tls(format!("{authority}: {why}")),
             Error::Denied(why) => self.deny(authority, why),
             sorted => sorted,
         };
