@@ -56,10 +56,12 @@ async fn a_scrape_tells_what_became_of_every_event() {
     let done = |scrape: &Scrape| scrape.get(&sls("delivered_total")) == Some(kept) && decided(scrape) >= all;
     let scrape = Scrape::wait(server, PATIENCE, done).unwrap();
     let of = |sample: &str| scrape.get(&format!("kubedl_events_{sample}"));
-    assert_eq!(of("seen_total{scope=\"*\"}"), Some(all), "{}", scrape.text);
+    // On a machine with much else to do a watch may be opened again, and shows some of them once more.
+    let known = of("known_total").unwrap();
+    assert_eq!(of("seen_total{scope=\"*\"}"), Some(all + known), "{}", scrape.text);
     assert_eq!(of("journalled_total"), Some(kept));
     assert_eq!(of("filtered_total{rule=\"not-kubedl\"}"), Some(all - kept));
-    assert_eq!((of("known_total"), of("unreadable_total")), (Some(0.0), Some(0.0)));
+    assert_eq!(of("unreadable_total"), Some(0.0));
     assert_eq!(stage.sls.count() as f64, kept);
     assert!(of("redactions_total{rule=\"words\"}").is_some_and(|hidden| hidden > 0.0));
     for (name, wanted) in [("backlog_events", 0.0), ("lag_seconds", 0.0), ("dead_letters", 0.0), ("dead_lettered_total", 0.0), ("retries_total", 0.0)]

@@ -112,9 +112,10 @@ fn a_sink_that_burns_the_processor_goes_behind_all_others_and_rests() {
         runtime.block_on(async {
             let mut sink = Guest { save: FOREVER, ..Guest::default() }.sink("limits: {call: 2s}\n").await;
             let mut rests = Vec::new();
-            for _ in 0..3 {
+            // A call that got no processor, as on a machine with much else to do, has burnt none.
+            while rests.len() < 2 {
                 let Outcome::Broken { after, .. } = save(&mut sink, &["hello"]).await else { panic!("it ended") };
-                rests.push(after.map(|rest| rest.as_secs()));
+                rests.extend(after.map(|rest| rest.as_secs()));
             }
             rests
         })
@@ -125,7 +126,7 @@ fn a_sink_that_burns_the_processor_goes_behind_all_others_and_rests() {
         stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().to_owned()
     };
     let (rests, nice) = std::thread::spawn(move || (burn(), nice())).join().unwrap();
-    assert_eq!(rests, [None, Some(2), Some(4)]);
+    assert_eq!(rests, [2, 4]);
     assert_eq!(nice, "15");
 }
 
