@@ -34,6 +34,9 @@ use crate::telemetry;
 
 use tasks::Task;
 
+/// What a shell says of a program that SIGPIPE ended (128 and the signal): not 0, with which `audit` says that everything is stored.
+const UNREAD: i32 = 141;
+
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
     heed_readers_that_go();
@@ -41,7 +44,9 @@ pub fn main() -> ExitCode {
     if let Some(Task::CompileSink { memory, cpu }) = args.task {
         return child(memory, cpu);
     }
-    args.service.shown = config::shown(&origins, variable);
+    if args.task.is_none() {
+        args.service.shown = config::shown(&origins, variable);
+    }
     let ended = start(&args, &origins);
     if let Err((error, _)) = &ended {
         eprintln!("error: {error:#}");
@@ -55,7 +60,7 @@ fn heed_readers_that_go() {
     std::panic::set_hook(Box::new(move |panic| {
         let words = panic.payload_as_str().unwrap_or_default();
         if words.starts_with("failed printing to stdout") && words.contains("Broken pipe") {
-            std::process::exit(0);
+            std::process::exit(UNREAD);
         }
         said(panic);
     }));

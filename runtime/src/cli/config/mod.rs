@@ -49,9 +49,9 @@ impl Origins {
 
     /// Whether the command line itself has a setting, besides where to look.
     fn on_command_line(&self) -> bool {
-        let matches = chosen(&self.matches);
-        let mut ids = flags(&Args::command()).map(|flag| flag.get_id().to_string()).filter(|id| id != "data_dir").collect::<Vec<_>>().into_iter();
-        ids.any(|id| source(matches, &id) == Some(ValueSource::CommandLine))
+        let (command, matches) = (Args::command(), chosen(&self.matches));
+        let mut ids = flags(&command).map(|flag| flag.get_id().as_str()).filter(|id| *id != "data_dir");
+        ids.any(|id| source(matches, id) == Some(ValueSource::CommandLine))
     }
 }
 
