@@ -14,6 +14,8 @@ use testkit::program::{Program, Start};
 use testkit::stage::Stage;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Events about objects that are not there.
+const GHOSTS: usize = 3;
 
 /// One verb on one resource, in the role of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ struct Scene {
     stage: Stage,
     kubectl: Kubectl,
     manifests: Vec<Value>,
-    /// Events of the job and the serving, and the ghost's: as a list shows them, in their last version.
+    /// Events of the job and the serving, and the ghosts': as a list shows them, in their last version.
     events: usize,
 }
 
@@ -78,12 +80,17 @@ impl Scene {
         life.serve("llm").await.unwrap();
         let kubectl = Kubectl::new(&stage.server.kubeconfig);
         kubectl.run(&["create", "namespace", NAMESPACE], "").unwrap();
-        // About a Pod that no list shows, so that it is looked up by its name.
-        let ghost = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "ghost.1", "namespace": "train"}, "reason": "Killing",
-            "type": "Normal", "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "train", "name": "ghost", "uid": "0-ghost"}});
-        kubectl.run(&["create", "-f", "-"], &ghost.to_string()).unwrap();
+        // About objects that are not there, and are asked for all the same; but for the Pod, which the list of Pods would have.
+        for (number, (api_version, kind)) in
+            [("v1", "Pod"), ("scheduling.sigs.k8s.io/v1alpha1", "PodGroup"), ("kueue.x-k8s.io/v1beta1", "Workload")].iter().enumerate()
+        {
+            let object = json!({"apiVersion": api_version, "kind": kind, "namespace": "train", "name": "ghost", "uid": "0-ghost"});
+            let ghost = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": format!("ghost.{number}"), "namespace": "train"}, "reason": "Killing",
+                "type": "Normal", "involvedObject": object});
+            kubectl.run(&["create", "-f", "-"], &ghost.to_string()).unwrap();
+        }
         let uids: BTreeSet<&str> = life.written().iter().map(|event| event.uid.as_str()).collect();
-        Self { stage, kubectl, manifests: objects(&kustomize("base").unwrap()).unwrap(), events: uids.len() + 1 }
+        Self { stage, kubectl, manifests: objects(&kustomize("base").unwrap()).unwrap(), events: uids.len() + GHOSTS }
     }
 
     /// A kubeconfig with the token of a service account of its own, which has the manifests' rights but one.

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use kubedl_events::cluster::Resume;
 use kubedl_events::cluster::lease::{DEADLINE, DURATION, Delivered, Observed, RETRY, Record, Step, merge, step};
 
 const ME: &str = "me";
@@ -84,10 +85,12 @@ fn the_deposed_is_silent_before_the_next_may_speak() {
 }
 
 #[test]
-fn deliveries_of_other_sinks_and_scopes_stay() {
-    let entry = |sink: &str, scope: &str, version: &str| (sink.to_owned(), [(scope.to_owned(), version.to_owned())].into());
-    let there = Delivered::from([entry("a", "*", "5"), entry("b", "x", "7")]);
-    let merged = merge(there, &Delivered::from([entry("a", "*", "9"), entry("b", "y", "8"), entry("c", "*", "1")]));
-    let b = [("x".to_owned(), "7".to_owned()), ("y".to_owned(), "8".to_owned())].into();
+fn deliveries_of_other_scopes_stay_and_of_other_sinks_as_long_as_they_are_configured() {
+    let resume = |version: &str| Resume { resource_version: version.to_owned(), at: std::time::SystemTime::UNIX_EPOCH };
+    let entry = |sink: &str, scope: &str, version: &str| (sink.to_owned(), [(scope.to_owned(), resume(version))].into());
+    let there = Delivered::from([entry("a", "*", "5"), entry("b", "x", "7"), entry("no longer configured", "*", "3")]);
+    let configured = ["a", "b", "c"].map(str::to_owned);
+    let merged = merge(there, &Delivered::from([entry("a", "*", "9"), entry("b", "y", "8"), entry("c", "*", "1")]), &configured);
+    let b = [("x".to_owned(), resume("7")), ("y".to_owned(), resume("8"))].into();
     assert_eq!(merged, Delivered::from([entry("a", "*", "9"), ("b".to_owned(), b), entry("c", "*", "1")]));
 }

@@ -15,14 +15,18 @@ fn about(api_version: &str, kind: &str) -> Event {
     normalize(&Raw::from_object(&json).unwrap().0, Timestamp::UNIX_EPOCH, &Options::default()).unwrap()
 }
 
-fn chain(owners: &[(&str, &str)]) -> Chain {
+fn chain(kinds: &[(&str, &str)]) -> Chain {
+    Chain::Owners(owners(kinds))
+}
+
+fn owners(kinds: &[(&str, &str)]) -> Vec<Owner> {
     let owner = |(api_version, kind): &(&str, &str)| Owner {
         api_version: (*api_version).to_owned(),
         kind: (*kind).to_owned(),
         name: "job".to_owned(),
         uid: "ju".to_owned(),
     };
-    Chain::Owners(owners.iter().map(owner).collect())
+    kinds.iter().map(owner).collect()
 }
 
 fn rule(decision: Decision) -> (&'static str, Option<String>) {
@@ -38,6 +42,7 @@ fn the_rules_are_those_of_the_table() {
     let none = chain(&[]);
     let pytorch = chain(&[("training.kubedl.io/v1alpha1", "PyTorchJob")]);
     let inference = chain(&[("apps/v1", "ReplicaSet"), ("apps/v1", "Deployment"), ("serving.kubedl.io/v1alpha1", "Inference")]);
+    let cut = Chain::Cut(owners(&[("apps/v1", "ReplicaSet")]));
     let plain = chain(&[("apps/v1", "ReplicaSet"), ("apps/v1", "Deployment")]);
     let cases = [
         (about("training.kubedl.io/v1alpha1", "PyTorchJob"), &none, "kubedl-object", Some("PyTorchJob/o".to_owned())),
@@ -53,7 +58,13 @@ fn the_rules_are_those_of_the_table() {
         (about("v1", "Pod"), &plain, "not-kubedl", None),
         (about("v1", "Pod"), &none, "not-kubedl", None),
         (about("v1", "Pod"), &Chain::Gone, "pod-gone", None),
-        (about("v1", "Service"), &Chain::Gone, "not-kubedl", None),
+        (about("v1", "Service"), &Chain::Gone, "object-gone", None),
+        (about("v1", "Pod"), &Chain::Unknown, "owner-unknown", None),
+        (about("v1", "Pod"), &cut, "owner-gone", None),
+        (about("v1", "Pod"), &Chain::Cut(owners(&[("training.kubedl.io/v1alpha1", "PyTorchJob")])), "controlled", job.clone()),
+        (about("scheduling.sigs.k8s.io/v1alpha1", "PodGroup"), &pytorch, "controlled", job.clone()),
+        (about("scheduling.volcano.sh/v1beta1", "PodGroup"), &none, "not-kubedl", None),
+        (about("kueue.x-k8s.io/v1beta1", "Workload"), &pytorch, "controlled", job.clone()),
         (about("v1", "Node"), &pytorch, "not-kubedl", None),
     ];
     for (event, chain, expected, job) in cases {

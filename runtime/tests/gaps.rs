@@ -117,7 +117,7 @@ async fn a_sink_that_was_parked_for_too_long_has_a_gap_of_its_own() {
     }
     journal.close().await.unwrap();
     let journal = Journal::open(&options).unwrap();
-    journal.register("kept", Start::Oldest).await.unwrap();
+    journal.configure(&["kept".to_owned()], Start::Oldest).await.unwrap();
     journal.append(batch((1..=9).map(|version| entry(version, "x", false)).collect(), Some(9))).await.unwrap();
     journal.acknowledge("kept", 9, vec![], kubedl_events::journal::Haste::Now).await.unwrap();
     let reader = journal.reader().unwrap();

@@ -29,6 +29,7 @@ fn batch(versions: impl IntoIterator<Item = u64>, checkpoint: Option<u64>) -> Ba
         unreadable: vec![],
         checkpoint: checkpoint.map(reached),
         lost: None,
+        ..Batch::default()
     }
 }
 
@@ -96,7 +97,7 @@ async fn a_cursor_survives_and_tells_whether_the_end_was_in_order() {
     let cursor = journal.register("a", Start::Oldest).await.unwrap();
     assert_eq!((cursor.position, cursor.unsure_through), (0, 0));
     journal.append(batch(1..=4, None)).await.unwrap();
-    let letter = DeadLetter { position: 2, reason: "too long".to_owned(), attempts: 1 };
+    let letter = DeadLetter { position: 2, reason: "too long".to_owned(), attempts: 1, held_back: false };
     journal.acknowledge("a", 3, vec![letter], Haste::Now).await.unwrap();
     journal.acknowledge("a", 1, vec![], Haste::WithNext).await.unwrap();
     journal.close().await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use kubedl_events::relay::{Attempt, Cause, Failure, Next, Outcome, Policy, Work, step};
+use kubedl_events::relay::{Attempt, Cause, Failure, Next, Outcome, Policy, Probe, Work, step};
 
 fn policy() -> Policy {
     Policy::default()
@@ -36,7 +36,7 @@ fn waits_double_up_to_the_longest_and_honour_what_is_asked() {
     let mut waits = Vec::new();
     for _ in 0..12 {
         let (after, next) = step(current, retry(None), &policy(), 0.0);
-        let Next::Send { after: wait } = next else { panic!("{next:?}") };
+        let (Next::Send { after: wait } | Next::Probe { after: wait }) = next else { panic!("{next:?}") };
         waits.push(wait.as_millis());
         current = after;
     }
@@ -69,26 +69,14 @@ fn named_failures_are_tried_again_alone_or_become_dead_letters() {
 }
 
 #[test]
-fn an_event_that_fails_beside_stored_ones_is_given_up_in_the_end() {
-    let mut current = work(2);
-    for tries in 1.. {
-        // The second is stored at first; then the first is alone, and all have failed.
-        let (after, next) = step(current, Outcome::Stored(vec![failure(0, true)]), &policy(), 0.0);
-        if next == Next::Acknowledge {
-            panic!("given up after {tries} tries, though nothing else was stored beside it");
-        }
-        current = after;
-        if tries == 50 {
-            break;
-        }
-    }
-    // Beside neighbours that are stored each time it counts.
+fn an_event_that_fails_beside_stored_ones_is_held_back_in_the_end() {
     let mut current = Work::new((1..=100).collect(), 100, 0, 0);
     let mut tries = 0;
     loop {
         tries += 1;
         let left = front(&current).0.len();
-        let failures = (0..left.saturating_sub(1).max(1)).map(|index| failure(index, true)).collect();
+        // The last of them is stored each time.
+        let failures = (0..left.saturating_sub(1)).map(|index| failure(index, true)).collect();
         let (after, next) = step(current, Outcome::Stored(failures), &policy(), 0.0);
         current = after;
         if next == Next::Acknowledge {
@@ -96,8 +84,72 @@ fn an_event_that_fails_beside_stored_ones_is_given_up_in_the_end() {
         }
         assert!(tries < 1000);
     }
-    assert_eq!(current.stored + current.dead.len(), 100);
-    assert!(current.dead.iter().all(|letter| letter.reason.starts_with("retries exhausted: ")));
+    assert_eq!((current.stored + current.dead.len(), tries), (100, policy().tries));
+    assert!(current.dead.iter().all(|letter| letter.held_back));
+}
+
+/// Plays a destination that never stores `bad` events and, while it is `down`, none; a probe is another event, which is stored where it is up. Gives the
+/// order in which events were stored, how it ended, and how many calls it took.
+fn play_patiently(mut current: Work, bad: impl Fn(i64) -> bool, down: impl Fn(u32) -> bool, probes: bool) -> (Vec<i64>, Work, u32) {
+    let mut stored = Vec::new();
+    for call in 0..2_000 {
+        let positions = front(&current).0;
+        let outcome = if down(call) || positions.iter().any(|position| bad(*position)) {
+            Outcome::Retry { reason: "500".to_owned(), after: None }
+        } else {
+            stored.extend(positions);
+            Outcome::Stored(vec![])
+        };
+        let (after, next) = step(current, outcome, &policy(), 0.0);
+        current = after;
+        match next {
+            Next::Acknowledge => return (stored, current, call),
+            Next::Probe { .. } => current.probed(match (probes, down(call)) {
+                (false, _) => Probe::None,
+                (true, true) => Probe::NotStored,
+                (true, false) => Probe::Stored(1_000),
+            }),
+            _ => {}
+        }
+    }
+    (stored, current, u32::MAX)
+}
+
+#[test]
+fn what_only_ever_fails_is_held_back_alone_once_others_are_stored_and_order_is_kept() {
+    for n in 1..=9_i64 {
+        for pattern in 0..(1_u32 << n) {
+            let bad = |position: i64| pattern & (1 << (position - 1)) != 0;
+            let (stored, work, calls) = play_patiently(work(n), bad, |_| false, true);
+            assert_eq!(stored, (1..=n).filter(|position| !bad(*position)).collect::<Vec<_>>(), "{pattern:b} of {n}");
+            assert_eq!(positions(&work.dead), (1..=n).filter(|position| bad(*position)).collect::<Vec<_>>(), "{pattern:b} of {n}");
+            assert!(work.dead.iter().all(|letter| letter.held_back));
+            assert!(calls < 150, "{calls} calls for {pattern:b} of {n}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_that_is_down_has_nothing_held_back_however_long_it_takes() {
+    for probes in [false, true] {
+        let (stored, work, _) = play_patiently(work(8), |_| false, |call| call < 1_000, probes);
+        assert_eq!((stored, work.dead.len()), ((1..=8).collect::<Vec<_>>(), 0));
+    }
+    let (stored, work, calls) = play_patiently(work(1), |_| true, |_| true, true);
+    assert_eq!((stored.len(), work.dead.len(), calls), (0, 0, u32::MAX));
+}
+
+#[test]
+fn a_probe_of_the_same_batch_is_stored_once() {
+    let mut current = work(3);
+    for _ in 0..policy().tries {
+        current = step(current, Outcome::Retry { reason: "500".to_owned(), after: None }, &policy(), 0.0).0;
+    }
+    current.probed(Probe::None);
+    assert_eq!(front(&current).0, [1], "halved, so that one half can be the other's probe");
+    current.probed(Probe::Stored(3));
+    assert_eq!(current.stored, 1);
+    assert_eq!(current.parts.iter().flat_map(|part| part.positions.clone()).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use kubedl_events::cluster::Resume;
 use kubedl_events::journal::{Batch, Entry, Haste, Journal, Kept, Options, Reader, Start};
@@ -25,6 +25,11 @@ fn batch(versions: std::ops::RangeInclusive<u64>) -> Batch {
         entries: versions.map(entry).collect(),
         ..Batch::default()
     }
+}
+
+/// Rows of long ago are kept, so that what is missing was damaged.
+fn options(folder: &Path) -> Options {
+    Options { retain: Duration::MAX, ..Options::new(folder) }
 }
 
 /// A journal of `ROWS` rows, of which the sink is done with the first thousand, closed in order.
@@ -84,7 +89,7 @@ async fn pages_overwritten_at_random_places_cost_only_what_was_on_them_and_that_
         }
         std::fs::write(&file, bytes).unwrap();
 
-        let journal = Journal::open(&Options::new(folder.path())).unwrap();
+        let journal = Journal::open(&options(folder.path())).unwrap();
         let (mut read, mut damaged) = rest(&journal, 1_000).await;
         // It goes on, whatever was damaged: a write that meets the damage is tried again after the healing.
         let mut tries = 0;

@@ -26,7 +26,7 @@ fn news_progress_and_errors_are_told_apart() {
     for kind in ["ADDED", "MODIFIED"] {
         assert!(matches!(line(kind, object), Ok(Line::Event { resource_version, .. }) if resource_version == "42"));
     }
-    assert!(matches!(line("DELETED", object), Ok(Line::Progress { resource_version }) if resource_version == "42"));
+    assert!(matches!(line("DELETED", object), Ok(Line::Deleted(deletion)) if deletion.resource_version == "42"));
     // As a real API server sends it: required fields are null or empty.
     let bookmark = r#"{"kind":"Event","apiVersion":"v1","metadata":{"resourceVersion":"180","annotations":{"k8s.io/initial-events-end":"true"}},"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":""}"#;
     assert!(matches!(line("BOOKMARK", bookmark), Ok(Line::Progress { resource_version }) if resource_version == "180"));

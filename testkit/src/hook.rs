@@ -1,4 +1,4 @@
-//! A web hook that keeps what is posted to it, and answers 202.
+//! A web hook that keeps what is posted to it, and answers 202, or as a test says.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -32,13 +32,21 @@ impl Hook {
     /// # Errors
     /// When it can't be bound.
     pub fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Self::answering(address, |_| 202)
+    }
+
+    /// Starts to listen on this address; the status of each answer is decided by the body. What is not answered by 2xx is not kept.
+    ///
+    /// # Errors
+    /// When it can't be bound.
+    pub fn answering(address: SocketAddr, status: impl Fn(&[u8]) -> u16 + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let (address, posted) = (listener.local_addr()?, Arc::<(Mutex<Vec<Posted>>, Condvar)>::default());
-        let shared = Arc::clone(&posted);
+        let (shared, status) = (Arc::clone(&posted), Arc::new(status));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let posted = Arc::clone(&shared);
-                thread::spawn(move || serve(client, &posted));
+                let (posted, status) = (Arc::clone(&shared), Arc::clone(&status));
+                thread::spawn(move || serve(client, &posted, &*status));
             }
         });
         Ok(Self { address, posted })
@@ -63,7 +71,7 @@ impl Hook {
 }
 
 /// Answers one request after the other.
-fn serve(mut client: TcpStream, posted: &(Mutex<Vec<Posted>>, Condvar)) -> io::Result<()> {
+fn serve(mut client: TcpStream, posted: &(Mutex<Vec<Posted>>, Condvar), status: &dyn Fn(&[u8]) -> u16) -> io::Result<()> {
     loop {
         let head = web::read_head(&mut client)?;
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -71,8 +79,11 @@ fn serve(mut client: TcpStream, posted: &(Mutex<Vec<Posted>>, Condvar)) -> io::R
         let length: u64 = lengths.filter_map(|(_, value)| value.trim().parse().ok()).next().unwrap_or(0);
         let mut body = Vec::new();
         (&mut client).take(length).read_to_end(&mut body)?;
-        posted.0.lock().unwrap_or_else(PoisonError::into_inner).push((path, body));
-        posted.1.notify_all();
-        client.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;
+        let status = status(&body);
+        if (200..300).contains(&status) {
+            posted.0.lock().unwrap_or_else(PoisonError::into_inner).push((path, body));
+            posted.1.notify_all();
+        }
+        client.write_all(format!("HTTP/1.1 {status} Status\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`sls`]: a strict server of Aliyun Simple Log Service (SLS), for a service that can't be reached from a test.
+//! - [`fake_api`]: an API server that misbehaves as a test says.
 //! - [`apiserver`]: a real kube-apiserver (Go program in `apiserver/`), started as a process of its own; [`life`] plays a job on it.
 //! - [`stage`]: both, with a folder for the program's own files.
 //! - [`deploy`]: the manifests of `deploy/`, by kubectl and helm.
@@ -18,6 +19,7 @@ pub mod apiserver;
 pub mod chaos;
 pub mod connect_proxy;
 pub mod deploy;
+pub mod fake_api;
 pub mod graphite;
 pub mod hook;
 pub mod life;

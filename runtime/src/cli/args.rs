@@ -126,6 +126,10 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_GRACE", value_name = "TIME", value_parser = time, default_value = "20s")]
     pub grace: Duration,
 
+    /// How long an event that a sink does not get stored, while it stores others, is tried again by itself; then it is a dead letter
+    #[arg(long, env = "KUBEDL_EVENTS_GIVE_UP_AFTER", value_name = "TIME", value_parser = time, default_value = "1h")]
+    pub give_up_after: Duration,
+
     /// Where metrics and probes are served, such as :8080 for all addresses: /metrics, /livez, /readyz [default: nowhere]
     #[arg(long, env = "KUBEDL_EVENTS_LISTEN_ADDRESS", value_name = "ADDRESS:PORT")]
     pub listen_address: Option<String>,

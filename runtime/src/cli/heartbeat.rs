@@ -34,7 +34,7 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Beats for ever.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let (mut count, mut ill) = (0, false);
         loop {
             count += 1;

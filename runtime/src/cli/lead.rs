@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
-use crate::cluster::{Client, Error, Resume, Seldom};
+use crate::cluster::{Begin, Client, Error, Lost, Resume, Seldom};
 use crate::filter::Select;
 use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
@@ -42,17 +42,37 @@ pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
     }
 }
 
-/// Where to go on with a scope of which the journal knows nothing: at the lowest resource version up to which all of its events are
-/// delivered to those of the sinks that are known. None where there is none, or where they don't compare.
-pub(super) fn resume(told: &Told, sinks: &[String], scope: &str) -> Option<Resume> {
-    let mut versions = sinks.iter().filter_map(|sink| told.delivered.get(sink)?.get(scope));
-    let first = versions.next()?;
-    let lowest = versions.try_fold(first, |lowest, version| match (covers(version, lowest), covers(lowest, version)) {
-        (true, _) => Some(lowest),
-        (false, true) => Some(version),
-        (false, false) => None,
-    })?;
-    (!lowest.is_empty()).then(|| Resume { resource_version: lowest.clone(), at: told.at })
+/// How far the Lease says that sinks have come with a scope, for those of which it says so.
+pub(super) fn known<'a>(delivered: &'a Delivered, sinks: &'a [String], scope: &str) -> Vec<(&'a String, &'a Resume)> {
+    let reached = |sink: &'a String| Some((sink, delivered.get(sink)?.get(scope)?)).filter(|(_, reached)| !reached.resource_version.is_empty());
+    sinks.iter().filter_map(reached).collect()
+}
+
+/// Where to begin with a scope of which the journal knows nothing: at the lowest resource version up to which all of its events are delivered to the sinks.
+/// Where that is unknown of one, since it has stored nothing yet, the list comes first; where they don't compare, there is nothing but the list.
+pub(super) fn begin(told: &Told, sinks: &[String], scope: &str) -> Begin {
+    let known = known(&told.delivered, sinks, scope);
+    let lowest = lowest(known.iter().map(|(_, reached)| *reached));
+    // The journal before this one held events for it, of which the API server may not have all.
+    let behind = sinks.iter().find(|sink| told.delivered.contains_key(*sink) && !known.iter().any(|(known, _)| known == sink));
+    let lost = behind.map(|sink| Lost {
+        last: Resume { resource_version: String::new(), at: told.made_at },
+        reason: format!("the journal is new, and the sink {sink} had stored nothing yet of what the one before it held"),
+        set_back: false,
+    });
+    Begin { from: lowest.cloned(), list_first: known.len() < sinks.len(), lost, ..Begin::default() }
+}
+
+/// None where there is none, or where they don't compare.
+fn lowest<'a>(mut reached: impl Iterator<Item = &'a Resume>) -> Option<&'a Resume> {
+    let first = reached.next()?;
+    reached.try_fold(first, |lowest, other| {
+        match (covers(&other.resource_version, &lowest.resource_version), covers(&lowest.resource_version, &other.resource_version)) {
+            (true, _) => Some(lowest),
+            (false, true) => Some(other),
+            (false, false) => None,
+        }
+    })
 }
 
 /// What the sinks have delivered, by the journal. A sink that can't be told is left out.
@@ -71,7 +91,7 @@ async fn delivered(journal: &Journal, sinks: &[String]) -> Delivered {
 async fn follow(journal: &Journal, sinks: &[String], there: &Delivered) -> Result<(), journal::Error> {
     for sink in sinks {
         let Some(scopes) = there.get(sink) else { continue };
-        let through: journal::Through = scopes.clone().into_iter().collect();
+        let through: journal::Through = scopes.iter().map(|(scope, reached)| (scope.clone(), reached.resource_version.clone())).collect();
         let mut reached = -1;
         loop {
             let position = journal.deliver_through(sink, through.clone()).await?;
@@ -330,8 +350,8 @@ async fn catch_up(journal: &Journal, sinks: &[String], scopes: &[String], there:
 async fn has_seen(journal: &Journal, sinks: &[String], scopes: &[String], there: &Delivered) -> bool {
     for scope in scopes {
         let own = journal.checkpoint(scope).await.ok().flatten();
-        let mut wanted = sinks.iter().filter_map(|sink| there.get(sink)?.get(scope)).filter(|version| !version.is_empty());
-        if !wanted.all(|version| own.as_ref().is_some_and(|own| covers(&own.resource_version, version))) {
+        let wanted = sinks.iter().filter_map(|sink| Some(there.get(sink)?.get(scope)?.resource_version.as_str()));
+        if !wanted.filter(|version| !version.is_empty()).all(|version| own.as_ref().is_some_and(|own| covers(&own.resource_version, version))) {
             return false;
         }
     }

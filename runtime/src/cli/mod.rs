@@ -16,6 +16,7 @@ mod pipeline;
 mod relays;
 mod run;
 mod sink;
+mod source;
 mod status;
 mod supply;
 mod tasks;
@@ -82,7 +83,7 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
     let failed = |why: std::io::Error| (anyhow::Error::new(why).context("cannot start the asynchronous runtime"), Exit::Failed);
     // One thread is enough for the watch; each sink and the journal have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let told = |why: anyhow::Error| (why, Exit::Failed);
         match &args.task {
             Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
@@ -100,7 +101,10 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
         }
         let stop = run::stop_signal().map_err(failed)?;
         run(&args.service, variable, stop).await
-    })
+    });
+    // What blocks a thread must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// A variable of the environment.

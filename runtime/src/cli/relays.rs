@@ -27,6 +27,7 @@ pub(super) struct Setting {
     pub journal: Journal,
     pub start: Start,
     pub grace: Duration,
+    pub give_up_after: Duration,
     pub event: event::Options,
     pub network: Network,
     /// By sink; those without one get every event.
@@ -132,11 +133,11 @@ pub(super) struct Run {
 
 /// Starts a sink's relay on a thread of its own.
 pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Result<Running, relay::Error> {
-    let Setting { journal, start, grace, event, network, selections, board } = setting.clone();
+    let Setting { journal, start, grace, give_up_after, event, network, selections, board } = setting.clone();
     let Supplied { mut sink, mut supply, progress, pulse } = supplied;
     let options = relay::Options {
         sink: sink.name().to_owned(),
-        policy: Policy::default(),
+        policy: Policy { give_up_after, ..Policy::default() },
         grace,
         event,
         select: selections.get(sink.name()).cloned(),

@@ -6,31 +6,36 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use futures_util::future::try_join_all;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::{error, info, warn};
 
-use crate::cluster::lease::{Elector, Place, Told};
-use crate::cluster::{self, Mode, Observation, Owners, Recording, Resume, Scope};
+use crate::cluster::Seldom;
 use crate::event;
 use crate::event::redact::Redaction;
-use crate::journal::{self, Journal, Origin};
-use crate::relay::Progress;
+use crate::journal::{self, Journal};
+use crate::relay::{Progress, State};
 use crate::telemetry::{self, Board, Observer};
 
 use super::args::{self, Service as Settings};
 use super::config;
 use super::control;
-use super::delivery::{Delivery, identity};
+use super::delivery::Delivery;
 use super::exit::Exit;
-use super::heartbeat::Heartbeat;
-use super::lead;
 use super::network;
-use super::pipeline::{Pipeline, Seen};
+use super::pipeline::Pipeline;
 use super::relays::{self, Setting};
+use super::source::Source;
 
-/// How long the first list of Pods is waited for.
-const PODS_PATIENCE: Duration = Duration::from_secs(30);
+/// Beside `--grace`, in which what is in flight may end, a stop takes no longer.
+const CLOSING: Duration = Duration::from_millis(1_700);
+/// Of that, for closing the journal.
+const JOURNAL_CLOSING: Duration = Duration::from_millis(700);
+/// Between two tries to open a journal that can't be saved for want of room.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
+/// Between two looks at whether a sink has ended.
+const LOOK: Duration = Duration::from_millis(500);
 
 type Ended = Result<Exit, (anyhow::Error, Exit)>;
 
@@ -74,36 +79,63 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let home = Home::make(args).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
-    let sinks = tokio::select! {
-        sinks = loading => sinks.map_err(|why| usage(why.into()))?,
-        // Nothing has begun.
-        _ = stop.wait_for(|stop| *stop) => return Ok(Exit::Stopped),
-    };
-    let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
-    let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
-    network::refuse_api_server(&mut network, source.client(), &environment).await;
-    let options = args.journal(&home.directory, sinks.len());
-    let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
-    board.has_journal(&journal);
-    board.has_redaction(&redaction);
-    if args.from.is_none() {
-        tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone(), args.shown.clone()));
-    }
-    let (closing, closed) = close_with(stop.clone());
     let start = match args.start {
         args::Start::Oldest => journal::Start::Oldest,
         args::Start::Now => journal::Start::Now,
     };
-    let setting = Setting { journal: journal.clone(), start, grace: args.grace, event: event.clone(), network, selections, board: board.clone() };
-    let scopes = source.scopes();
-    let elector = source.elector(args.lease.leader_elect);
-    let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
+    let (closing, closed) = close_with(stop.clone());
+    let begin = async {
+        let sinks = loading.await.map_err(|why| usage(why.into()))?;
+        let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
+        let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
+        network::refuse_api_server(&mut network, source.client(), &environment).await;
+        let journal = open(args.journal(&home.directory, sinks.len()), &board).await.map_err(|why| failed(why.into()))?;
+        // Before anything is delivered or cleaned up, and all at once: what one of them still needs stays.
+        journal.configure(&names, start).await.map_err(|why| failed(why.into()))?;
+        board.has_redaction(&redaction);
+        if args.from.is_none() {
+            tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone(), args.shown.clone()));
+        }
+        let (journal, board, event) = (journal.clone(), board.clone(), event.clone());
+        let setting =
+            Setting { journal: journal.clone(), start, grace: args.grace, give_up_after: args.give_up_after, event, network, selections, board };
+        let (scopes, elector) = (source.scopes(), source.elector(args.lease.leader_elect, &names));
+        let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
+        Ok((journal, source, delivery))
+    };
+    let (journal, source, delivery) = tokio::select! {
+        begun = begin => begun?,
+        // Nothing was sent yet but what is sent again.
+        _ = stop.wait_for(|stop| *stop) => return Ok(Exit::Stopped),
+    };
     say(&redaction);
     let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };
     let ended = service.run(stop).await;
     drop(home);
     telemetry::STDERR.release();
     ended
+}
+
+/// Opens the journal, on a thread that may block for long: saving what can be read of a damaged one takes its time. Where there is no room for that, it waits.
+async fn open(options: journal::Options, board: &Board) -> Result<Journal, journal::Error> {
+    let mut seldom = Seldom::default();
+    loop {
+        let options = options.clone();
+        let opened = tokio::task::spawn_blocking(move || Journal::open(&options)).await.unwrap_or(Err(journal::Error::Closed));
+        match opened {
+            Ok(journal) => {
+                board.has_journal(&journal);
+                return Ok(journal);
+            }
+            Err(why @ journal::Error::NoRoom { .. }) => {
+                if let Some(times) = seldom.fails("no room") {
+                    error!(times, "{why}.");
+                }
+                sleep(ROOM_WAIT).await;
+            }
+            Err(why) => return Err(why),
+        }
+    }
 }
 
 /// Says what is hidden, where something is.
@@ -170,154 +202,6 @@ impl Drop for Home {
     }
 }
 
-/// Where events come from.
-enum Source {
-    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners, lease: Option<Place> },
-    Recording { recording: Recording, owners: Owners, stats: Arc<cluster::Stats> },
-}
-
-impl Source {
-    async fn open(args: &Settings, board: &Board) -> Result<Self, cluster::Error> {
-        let stats = board.cluster.clone();
-        if let Some(path) = &args.from {
-            let (recording, owners) = Recording::open(path)?;
-            return Ok(Self::Recording { recording, owners, stats });
-        }
-        let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
-        let client = cluster::connect(&options).await?;
-        let owners = Owners::new(client.clone());
-        let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
-        let lease = (!args.once).then(|| Place { namespace: namespace(), name: args.lease.lease_name.clone() });
-        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
-    }
-
-    /// For the Lease, where there is to be one, and whether it says who delivers.
-    fn elector(&self, elect: bool) -> Option<(Elector, bool)> {
-        match self {
-            Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity()), elect)),
-            _ => None,
-        }
-    }
-
-    fn client(&self) -> Option<&cluster::Client> {
-        if let Self::Cluster { client, .. } = self { Some(client) } else { None }
-    }
-
-    /// Keys of what is watched.
-    fn scopes(&self) -> Vec<String> {
-        match self {
-            Self::Cluster { options, .. } => options.scopes.iter().map(|scope| scope.key().to_owned()).collect(),
-            Self::Recording { .. } => Vec::new(),
-        }
-    }
-
-    fn owners(&self) -> Owners {
-        match self {
-            Self::Cluster { owners, .. } | Self::Recording { owners, .. } => owners.clone(),
-        }
-    }
-
-    /// Ends when there is nothing more to see, or with an error that waiting can't heal.
-    async fn run(self, journal: &Journal, sinks: &[String], args: &Settings, out: mpsc::Sender<Observation>) -> anyhow::Result<()> {
-        let once = args.once;
-        let (client, mut options, owners, lease) = match self {
-            Self::Recording { recording, stats, .. } => return Ok(recording.play(&out, &stats).await?),
-            Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
-        };
-        bind(&client, journal).await?;
-        warn_of_missing(&client, &options.scopes).await;
-        // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
-        let there = match &lease {
-            Some(place) => lead::read(&client, place).await,
-            None => None,
-        };
-        let mut pods = tokio::task::JoinSet::new();
-        for scope in options.scopes.clone() {
-            let owners = owners.clone();
-            pods.spawn(async move { owners.follow_pods(&scope).await });
-        }
-        tokio::select! {
-            () = owners.listed(PODS_PATIENCE) => {}
-            Some(Ok(Err(why))) = pods.join_next() => return Err(why.into()),
-        }
-        let (reopen, reopened) = watch::channel(0);
-        options.reopen = reopened;
-        if let (Some(interval), Some(place)) = (args.heartbeat, &lease) {
-            let covers = |scope: &&Scope| matches!(scope, Scope::All) || scope.key() == place.namespace;
-            let scope = options.scopes.iter().find(covers).with_context(|| {
-                format!(
-                    "--heartbeat writes into the namespace {}, which is not watched: watch it too, or name another with --lease-namespace",
-                    place.namespace
-                )
-            })?;
-            let (namespace, name, scope) = (place.namespace.clone(), place.name.clone(), scope.key().to_owned());
-            let (client, journal) = (cluster::Client::clone(&client), journal.clone());
-            tokio::spawn(Heartbeat { client, namespace, name, scope, interval, journal, reopen }.run());
-        }
-        let mode = if once { Mode::Once } else { Mode::Follow };
-        let mut watches = tokio::task::JoinSet::new();
-        for scope in options.scopes.clone() {
-            // A list is what --once asks for: where a watch stood doesn't matter to it.
-            let mut from = if once { None } else { journal.checkpoint(scope.key()).await? };
-            if let (false, None, Some(place), Some(there)) = (once, &from, &lease, &there) {
-                from = told(journal, &scope, place, there, sinks).await?;
-            }
-            info!(%scope, from = from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
-            let (options, out) = (cluster::Options::clone(&options), out.clone());
-            let begin = cluster::Begin { from, witnesses: journal.reader()?.witnesses(scope.key())? };
-            watches.spawn(cluster::watch_on_thread(scope, begin, mode, options, out));
-        }
-        drop(out);
-        while let Some(ended) = watches.join_next().await {
-            ended??;
-        }
-        Ok(())
-    }
-}
-
-/// Where the Lease says that others have delivered a scope, of which the journal knows nothing; the journal notes that it begins there.
-async fn told(journal: &Journal, scope: &Scope, place: &Place, there: &Told, sinks: &[String]) -> Result<Option<Resume>, journal::Error> {
-    let Some(resume) = lead::resume(there, sinks, scope.key()) else { return Ok(None) };
-    info!(%scope, "Going on where the Lease {}/{} says.", place.namespace, place.name);
-    for sink in sinks.iter().filter(|sink| there.delivered.get(*sink).is_some_and(|scopes| scopes.contains_key(scope.key()))) {
-        let (scope, resource_version) = (scope.key().to_owned(), resume.resource_version.clone());
-        journal.begins(Origin { scope, sink: sink.clone(), resource_version }).await?;
-    }
-    Ok(Some(resume))
-}
-
-/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
-async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
-    let mut pause = Duration::from_millis(200);
-    loop {
-        match client.cluster_uid().await {
-            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
-            Ok(None) => return Ok(()),
-            Err(why @ cluster::Error::Forbidden { .. }) => {
-                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
-                return Ok(());
-            }
-            Err(why) if why.is_fatal() => return Err(why.into()),
-            Err(why) => warn!(retry_in_ms = pause.as_millis() as u64, "Cannot begin yet: {why}."),
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
-}
-
-/// An API server lists what is in a namespace that isn't there without a word: there is nothing.
-async fn warn_of_missing(client: &cluster::Client, scopes: &[Scope]) {
-    for scope in scopes {
-        if let Scope::Namespace(name) = scope
-            && client.has_namespace(name).await == Some(false)
-        {
-            warn!(
-                "There is no namespace {name:?}: nothing is seen of it until there is. --namespace names what is watched; without it all namespaces are."
-            );
-        }
-    }
-}
-
 struct Service<'a> {
     args: &'a Settings,
     journal: Journal,
@@ -341,15 +225,19 @@ impl Service<'_> {
             options: event,
             now: SystemTime::now,
         };
-        let (out, observations) = mpsc::channel(4);
+        let (ways, observations) = source.ways();
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
         let work = async {
-            let (source, seen) = tokio::join!(source.run(&journal, &sinks, args, out), pipeline.run(observations));
-            source?;
-            let seen = seen?;
-            delivered(&positions, &journal).await;
-            anyhow::Ok(verdict(seen, &positions))
+            let given_up = given_up(&journal, &sinks)?;
+            let seeing = async { source.run(&journal, &sinks, args, ways).await };
+            let keeping = async { Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?) };
+            let ((), seen) = tokio::try_join!(seeing, keeping)?;
+            let all_delivered = delivered(&positions, &journal).await;
+            let unreadable: u64 = seen.iter().map(|seen| seen.unreadable).sum();
+            let dead: u64 = positions.iter().map(|progress| progress.dead()).sum();
+            let is_whole = all_delivered && unreadable + dead == 0 && self::given_up(&journal, &sinks)? == given_up;
+            anyhow::Ok(if is_whole { Exit::Stopped } else { Exit::NotAllStored })
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);
         let ended = tokio::select! {
@@ -359,30 +247,49 @@ impl Service<'_> {
         };
         board.stops();
         closing.send_replace(true);
-        let closed = delivery.close().await;
-        finish(&journal, ended.and_then(|exit| closed.map(|()| exit))).await
+        let until = Instant::now() + args.grace + CLOSING;
+        let closed = timeout_at(until - JOURNAL_CLOSING, delivery.close()).await.unwrap_or_else(|_| {
+            warn!("Something did not end within --grace, and is left behind: what was not noted is sent again by the next start.");
+            Ok(())
+        });
+        finish(&journal, ended.and_then(|exit| closed.map(|()| exit)), until).await
     }
 }
 
-/// Waits until every sink is done with everything in the journal.
-async fn delivered(relays: &[Arc<Progress>], journal: &Journal) {
+/// What was given up so far: certain gaps, and events that are held back.
+fn given_up(journal: &Journal, sinks: &[String]) -> Result<(usize, usize), journal::Error> {
+    let reader = journal.reader()?;
+    let gaps = reader.gaps()?.iter().filter(|gap| gap.certain).count();
+    let held_back = sinks.iter().map(|sink| reader.held_back(sink, usize::MAX).map(|letters| letters.len()));
+    Ok((gaps, held_back.sum::<Result<usize, _>>()?))
+}
+
+/// Waits until every sink is done with everything in the journal; false when one has ended before.
+async fn delivered(relays: &[Arc<Progress>], journal: &Journal) -> bool {
     let head = *journal.head().borrow();
     for progress in relays {
-        let _ = progress.position().wait_for(|position| *position >= head).await;
+        let mut position = progress.position();
+        while *position.borrow_and_update() < head {
+            if progress.state() == State::Closed {
+                return false;
+            }
+            let _ = timeout(LOOK, position.changed()).await;
+        }
     }
-}
-
-fn verdict(seen: Seen, relays: &[Arc<Progress>]) -> Exit {
-    let dead: u64 = relays.iter().map(|progress| progress.dead()).sum();
-    if seen.unreadable + dead > 0 { Exit::NotAllStored } else { Exit::Stopped }
+    true
 }
 
 /// Gives an account of what was done, and closes the journal.
-async fn finish(journal: &Journal, ended: anyhow::Result<Exit>) -> Ended {
+async fn finish(journal: &Journal, ended: anyhow::Result<Exit>, until: Instant) -> Ended {
     let stats = journal.stats();
     info!(stored = stats.stored(), known = stats.known(), dropped = stats.dropped(), commits = stats.commits(), "Journal is closed.");
-    let closed = journal.close().await;
+    let closed = timeout_at(until, journal.close()).await.unwrap_or_else(|_| {
+        warn!("The journal is still at work, and is left as after a crash, which it is made for.");
+        Ok(())
+    });
     let exit = ended.map_err(|why| (why, Exit::Failed))?;
-    closed.map_err(|why| (why.into(), Exit::Failed))?;
-    Ok(exit)
+    match closed {
+        Ok(()) | Err(journal::Error::Closed) => Ok(exit),
+        Err(why) => Err((why.into(), Exit::Failed)),
+    }
 }

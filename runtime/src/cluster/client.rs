@@ -109,10 +109,18 @@ impl Client {
         Err(sort_status(status.as_u16(), message, after, about))
     }
 
-    /// Like [`Client::get`], with the whole body as text.
-    pub(super) async fn get_text(&self, path: &str, about: About) -> Result<String, Error> {
-        let body = self.get(path, about).await?.collect().await.map_err(|why| Error::Unreachable(why.to_string()))?;
-        String::from_utf8(body.to_bytes().into()).map_err(|why| Error::Protocol(why.to_string()))
+    /// Like [`Client::get`], with the whole body as text; none where that has more bytes than `most`.
+    pub(super) async fn get_text(&self, path: &str, about: About, most: usize) -> Result<Option<String>, Error> {
+        let mut body = self.get(path, about).await?;
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|why| Error::Unreachable(why.to_string()))?;
+            bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if bytes.len() > most {
+                return Ok(None);
+            }
+        }
+        String::from_utf8(bytes).map(Some).map_err(|why| Error::Protocol(why.to_string()))
     }
 }
 

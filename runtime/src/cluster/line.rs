@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Error, Raw};
+use super::{Deletion, Error, Raw};
 
 /// Longer lines are refused: an API server takes no object over etcd's 1.5 MiB, twice that with its managedFields.
 const LONGEST_LINE: usize = 16 << 20;
@@ -18,7 +18,9 @@ pub enum Line {
         /// Its resource version.
         resource_version: String,
     },
-    /// `DELETED` (expiry, not news) or `BOOKMARK`: only the resource version moves.
+    /// `DELETED`: it has expired, or somebody deleted it; that is no news.
+    Deleted(Deletion),
+    /// `BOOKMARK`: only the resource version moves.
     Progress {
         /// The new resource version.
         resource_version: String,
@@ -60,7 +62,8 @@ pub fn parse_line(line: &str) -> Result<Line, Error> {
             let (raw, resource_version) = Raw::from_object(envelope.object.get()).map_err(protocol)?;
             Ok(Line::Event { raw, resource_version })
         }
-        "DELETED" | "BOOKMARK" => {
+        "DELETED" => Ok(Line::Deleted(serde_json::from_str(envelope.object.get()).map_err(protocol)?)),
+        "BOOKMARK" => {
             let (_, resource_version) = Raw::from_object(envelope.object.get()).map_err(protocol)?;
             Ok(Line::Progress { resource_version })
         }

@@ -50,33 +50,61 @@ pub(super) fn about(scope: &Scope, verb: &'static str) -> About {
     About { verb, resource: "events", group: "", scope: scope.clone() }
 }
 
-/// Asks for one page.
+/// Bytes of a page, beyond which a smaller one is asked for.
+const PAGE_BYTES: usize = 4 << 20;
+/// Bytes of a page of one event: an API server takes no object over etcd's 1.5 MiB, twice that with its managedFields.
+const EVENT_BYTES: usize = 16 << 20;
+
+/// Asks for one page of a single event.
 pub(super) async fn page(client: &Client, scope: &Scope, query: &str) -> Result<Page, Error> {
-    let text = client.get_text(&path(scope, query), about(scope, "list")).await?;
-    serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))
+    let too_large = || Error::Protocol(format!("a list of one event has over {EVENT_BYTES} bytes"));
+    page_within(client, scope, query, EVENT_BYTES).await?.ok_or_else(too_large)
 }
 
-/// All pages of a list, one after the other. One that expired ends it: its inconsistent `continue` is never used.
+/// Asks for one page; none where it has more bytes.
+async fn page_within(client: &Client, scope: &Scope, query: &str, most: usize) -> Result<Option<Page>, Error> {
+    let Some(text) = client.get_text(&path(scope, query), about(scope, "list"), most).await? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|why| Error::Protocol(format!("a list of events: {why}")))
+}
+
+/// All pages of a list, one after the other. One that expired ends it: its inconsistent `continue` is never used. Pages get smaller where events are large.
 pub(super) struct Pages<'a> {
     client: &'a Client,
     scope: &'a Scope,
+    /// Events a page, at most and now.
+    most: u32,
     limit: u32,
     /// The next page's `continue`, empty for the first page; none after the last.
     next: Option<String>,
 }
 
 impl<'a> Pages<'a> {
-    /// Of so many events each.
-    pub(super) fn new(client: &'a Client, scope: &'a Scope, limit: u32) -> Self {
-        Self { client, scope, limit, next: Some(String::new()) }
+    /// Of so many events each, at most.
+    pub(super) fn new(client: &'a Client, scope: &'a Scope, most: u32) -> Self {
+        Self { client, scope, most, limit: most.max(1), next: Some(String::new()) }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Page>, Error> {
-        let Some(next) = &self.next else { return Ok(None) };
-        let limit = self.limit;
-        let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
-        let page = page(self.client, self.scope, &query).await?;
-        self.next = (!page.is_last()).then(|| page.metadata.next.clone());
-        Ok(Some(page))
+        let Some(next) = self.next.clone() else { return Ok(None) };
+        loop {
+            let limit = self.limit;
+            let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
+            let page = match limit {
+                1 => page(self.client, self.scope, &query).await?,
+                _ => match page_within(self.client, self.scope, &query, PAGE_BYTES).await? {
+                    Some(page) => page,
+                    None => {
+                        self.limit = (limit / 4).max(1);
+                        continue;
+                    }
+                },
+            };
+            let bytes: usize = page.items().iter().map(|item| item.get().len()).sum();
+            if bytes < PAGE_BYTES / 4 {
+                self.limit = limit.saturating_mul(2).min(self.most);
+            }
+            self.next = (!page.is_last()).then(|| page.metadata.next.clone());
+            return Ok(Some(page));
+        }
     }
 }

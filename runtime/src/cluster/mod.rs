@@ -7,7 +7,9 @@
 //! observation says so before the list: what follows from it is the journal's to record.
 
 mod client;
+mod eye;
 mod heartbeat;
+mod history;
 mod inventory;
 pub mod lease;
 mod line;
@@ -31,13 +33,13 @@ pub use client::{Client, connect};
 pub use heartbeat::{COMPONENT, REASON};
 pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
-pub use owner::{Chain, Owner, Owners};
+pub use owner::{Chain, Object, Owner, Owners, Seen, has_controller, is_name, is_namespace};
 pub use pulse::Pulse;
 pub use raw::Raw;
 pub use recording::Recording;
 pub use seldom::Seldom;
 pub use stats::{Ending, Sight, Stats};
-pub use version::{Witness, Witnesses, is_before};
+pub use version::{Deletion, Forgotten, Witness, Witnesses, is_before};
 pub use watch::{Mode, watch, watch_on_thread};
 
 /// What one watch covers. Displays as `all namespaces` or `namespace NAME`.
@@ -124,7 +126,7 @@ pub fn spread() -> f64 {
 pub struct Resume {
     /// Everything up to this resource version has been seen.
     pub resource_version: String,
-    /// When that was last known to be everything.
+    /// When that was last known to be everything; 1970 where nobody knows.
     pub at: SystemTime,
 }
 
@@ -135,6 +137,10 @@ pub struct Begin {
     pub from: Option<Resume>,
     /// Events that were seen before, to know the storage by.
     pub witnesses: Witnesses,
+    /// Reads the list before it goes on after `from`: there is a sink that has stored nothing yet.
+    pub list_first: bool,
+    /// Sight was lost before.
+    pub lost: Option<Lost>,
 }
 
 /// Events may have come and gone since a watch last saw everything; a list follows.
@@ -159,12 +165,16 @@ pub struct Observation {
     pub reached: Option<Resume>,
     /// When set: sight was lost before this observation.
     pub lost: Option<Lost>,
+    /// Namespaces whose newest event was deleted: the events seen of them before tell nothing about the storage any more.
+    pub forgotten: Vec<Forgotten>,
+    /// For how long the API server had an event that is gone now, since it was last written: its `--event-ttl`, where nobody deleted the event by hand.
+    pub lifetime: Option<Duration>,
 }
 
 impl Observation {
     /// Of nothing yet.
     pub fn of(scope: Scope) -> Self {
-        Self { scope, events: Vec::new(), reached: None, lost: None }
+        Self { scope, events: Vec::new(), reached: None, lost: None, forgotten: Vec::new(), lifetime: None }
     }
 }
 
@@ -209,6 +219,8 @@ pub enum Error {
         /// `Retry-After`.
         after: Option<Duration>,
     },
+    /// A watch that was ended at once, again and again. Retryable.
+    Cut(String),
     /// No connection, or a broken one. Retryable.
     Unreachable(String),
     /// An answer that isn't what the API promises. Retryable.
@@ -241,7 +253,7 @@ impl fmt::Display for Error {
                 let verbs = match *resource {
                     "leases" => r#""get", "create", "update""#,
                     "events" => r#""list", "watch""#,
-                    "pods" => r#""get", "list", "watch""#,
+                    "pods" if *verb != "get" => r#""list", "watch""#,
                     _ => r#""get""#,
                 };
                 // Its uid names the cluster; of others nothing is read.
@@ -254,6 +266,7 @@ impl fmt::Display for Error {
             }
             Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),
             Self::Busy { status, message, .. } => write!(f, "the API server answered {status}: {message}"),
+            Self::Cut(why) => write!(f, "{why}"),
             Self::Unreachable(why) => write!(f, "the API server can't be reached: {why}"),
             Self::Protocol(why) => write!(f, "the API server's answer can't be read: {why}"),
         }

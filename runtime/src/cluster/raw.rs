@@ -46,6 +46,11 @@ impl Raw {
         Self(json.into())
     }
 
+    /// The JSON text, without a copy.
+    pub fn into_json(self) -> String {
+        self.0.into()
+    }
+
     /// The JSON text.
     pub fn json(&self) -> &str {
         &self.0

@@ -61,9 +61,9 @@ impl Recording {
         let recording = self;
         let owners = Owners::recorded();
         recording.each(&mut |kind, json| {
-            if matches!(kind, "Pod" | "Service" | "ReplicaSet" | "Deployment") {
+            if matches!(kind, "Pod" | "Service" | "ReplicaSet" | "Deployment" | "PodGroup" | "Workload") {
                 let owned: Owned = serde_json::from_str(json)?;
-                owners.learn(&owned.metadata);
+                owners.learn(kind, &owned.metadata);
             }
             Ok(())
         })?;

@@ -46,6 +46,7 @@ impl Ending {
     pub(super) fn by(error: &Error) -> Self {
         match error {
             Error::Expired => Self::Expired,
+            Error::Cut(_) => Self::Ended,
             Error::Unreachable(_) => Self::Broken,
             Error::Protocol(_) => Self::Garbled,
             _ => Self::Refused,
@@ -63,6 +64,11 @@ impl Stats {
     /// Of one scope; begun where it is new.
     pub fn scope(&self, key: &str) -> Arc<Sight> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone()
+    }
+
+    /// Whether everything of any scope was seen once.
+    pub(super) fn is_any_whole(&self) -> bool {
+        self.scopes().iter().any(|(_, sight)| sight.is_whole())
     }
 
     /// Of all scopes.
@@ -84,6 +90,7 @@ pub struct Sight {
     open: AtomicBool,
     whole: AtomicBool,
     trouble: Mutex<Option<(Instant, String)>>,
+    unwatched: Mutex<Option<Instant>>,
 }
 
 impl Sight {
@@ -123,6 +130,11 @@ impl Sight {
         trouble.as_ref().map(|(since, why)| (since.elapsed(), why.clone()))
     }
 
+    /// Since when there is no watch that works; none while there is one.
+    pub fn unwatched(&self) -> Option<Duration> {
+        self.unwatched.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+    }
+
     pub(super) fn begun(&self, runs: bool) {
         self.pulse.beat();
         self.runs.store(runs, Ordering::Relaxed);
@@ -141,14 +153,18 @@ impl Sight {
         self.losses.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn opened(&self) {
+    /// A watch is asked for; that it is refused counts as its end.
+    pub(super) fn tried(&self) {
         self.open.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn opened(&self) {
         self.whole.store(true, Ordering::Relaxed);
-        self.mended();
     }
 
     /// Counts the first reason that is given for the end of a watch.
     pub(super) fn closed(&self, ending: Ending) {
+        self.has_no_watch();
         if self.open.swap(false, Ordering::Relaxed)
             && let Some(count) = self.endings.get(ending as usize)
         {
@@ -162,7 +178,13 @@ impl Sight {
         *trouble = Some((since, why.to_string()));
     }
 
-    pub(super) fn mended(&self) {
+    /// A watch works.
+    pub(super) fn has_watch(&self) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.unwatched.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn has_no_watch(&self) {
+        self.unwatched.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
     }
 }

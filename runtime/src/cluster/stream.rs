@@ -7,10 +7,11 @@ use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::line::{Assembler, Line, parse_line};
-use super::{Error, Raw};
+use super::{Deletion, Error, Raw};
 
-/// Handed over at the latest when so many events are waiting.
+/// Handed over at the latest when so many events are waiting, or so many bytes of them.
 const MOST_COLLECTED: usize = 2_000;
+const MOST_BYTES: usize = 4 << 20;
 /// When nothing more comes for so long, what has gathered is read.
 const DRAINED: Duration = Duration::from_millis(1);
 
@@ -26,6 +27,8 @@ pub(super) struct Gathered {
     pub events: Vec<Raw>,
     /// The newest resource version among it.
     pub reached: Option<String>,
+    /// Events that were deleted.
+    pub deleted: Vec<Deletion>,
     /// False at the end of the body.
     pub open: bool,
     /// What ended it; nothing after it may count as seen.
@@ -35,27 +38,33 @@ pub(super) struct Gathered {
 /// Reads lines for as long as they follow each other closely.
 pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: bool) -> Result<Gathered, Error> {
     let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
+    let (mut deleted, mut bytes) = (Vec::new(), 0);
     loop {
         for line in lines.lines()? {
             match parse_line(&line) {
                 Ok(Line::Event { raw, resource_version }) => {
+                    bytes += raw.json().len();
                     events.push(raw);
                     reached = Some(resource_version);
                 }
                 Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
+                Ok(Line::Deleted(deletion)) => {
+                    reached = Some(deletion.resource_version.clone());
+                    deleted.push(deletion);
+                }
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             }
         }
-        if failed.is_some() || !open || events.len() >= MOST_COLLECTED {
-            return Ok(Gathered { events, reached, open, failed });
+        if failed.is_some() || !open || events.len() >= MOST_COLLECTED || bytes >= MOST_BYTES {
+            return Ok(Gathered { events, reached, deleted, open, failed });
         }
         match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
             Ok(Ok(more)) => open = more,
             Ok(Err(error)) => failed = Some(error),
-            Err(_) => return Ok(Gathered { events, reached, open, failed }),
+            Err(_) => return Ok(Gathered { events, reached, deleted, open, failed }),
         }
     }
 }

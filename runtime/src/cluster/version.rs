@@ -52,6 +52,59 @@ impl Witness {
     }
 }
 
+/// An event that the API server does not have any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// The resource version of the deletion.
+    pub resource_version: String,
+    /// When the event was last written, by the API server's clock; none where it doesn't say so.
+    pub written_at: Option<SystemTime>,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    metadata: DeletedMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DeletedMetadata {
+    namespace: String,
+    name: String,
+    resource_version: String,
+    creation_timestamp: Option<String>,
+    managed_fields: Option<Vec<Write>>,
+}
+
+/// An entry of `metadata.managedFields`: the API server keeps in it when each writer wrote last.
+#[derive(Deserialize)]
+struct Write {
+    #[serde(default)]
+    time: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Deletion {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let DeletedMetadata { namespace, name, resource_version, creation_timestamp, managed_fields } = Deleted::deserialize(deserializer)?.metadata;
+        let written = managed_fields.into_iter().flatten().filter_map(|write| write.time).chain(creation_timestamp);
+        let written_at = written.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).max().map(SystemTime::from);
+        Ok(Self { namespace, name, resource_version, written_at })
+    }
+}
+
+/// A namespace whose witness was deleted: by hand, or by its age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Which.
+    pub namespace: String,
+    /// The resource version of the deletion: events of the namespace that were seen before it are no witnesses.
+    pub resource_version: String,
+}
+
 /// The newest witnesses, each of another namespace: one namespace may be deleted with all its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witnesses(Vec<Witness>);
@@ -62,6 +115,11 @@ impl Witnesses {
         self.0.retain(|other| other.namespace != witness.namespace);
         self.0.insert(0, witness);
         self.0.truncate(NAMESPACES);
+    }
+
+    /// The one of a namespace is gone, so that it proves nothing any more.
+    pub fn forget(&mut self, namespace: &str) {
+        self.0.retain(|witness| witness.namespace != namespace);
     }
 
     /// The newest first.

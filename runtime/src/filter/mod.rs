@@ -8,7 +8,11 @@
 //! | `legacy-job` | TFJob, PyTorchJob, XDLJob, XGBoostJob, MPIJob, MarsJob, ElasticDLJob, ElasticBatchJob of `kubeflow.org` or without a group | |
 //! | `controlled` | a Pod or Service that such an object controls | Pod -> PyTorchJob; Service -> PyTorchJob |
 //! | `controlled` | a Pod, ReplicaSet or Deployment of an Inference | Pod -> ReplicaSet -> Deployment -> Inference |
+//! | `controlled` | a PodGroup (Volcano, scheduler plugins, kube-batch) or Workload (Kueue) of a job | PodGroup -> PyTorchJob |
 //! | `pod-gone` | a Pod that no longer exists and was never seen: it may have been a job's | |
+//! | `object-gone` | the same of another kind that a job may control | |
+//! | `owner-gone` | an object of which a controller no longer exists, so that what controlled that is not known | Pod -> ReplicaSet -> ? |
+//! | `owner-unknown` | an object of which the API server does not say in time who controls it | Pod -> ? |
 //!
 //! All others are dropped by the rule `not-kubedl`, and the service's own event by the rule `heartbeat`. `--objects all` keeps every event by the rule `all`, and still finds its job.
 
@@ -16,7 +20,7 @@ pub mod select;
 
 pub use select::Select;
 
-use crate::cluster::{COMPONENT, Chain, Owner, REASON};
+use crate::cluster::{COMPONENT, Chain, Owner, REASON, has_controller};
 use crate::event::{Event, ObjectReference};
 
 /// Kinds that are KubeDL jobs where the group is an older one, or isn't given.
@@ -54,9 +58,7 @@ pub enum Decision {
 
 /// Whether the chain of controllers is needed to decide about events of this object.
 pub fn needs_owners(regarding: &ObjectReference) -> bool {
-    let core = regarding.group().is_empty() && matches!(regarding.kind.as_str(), "Pod" | "Service");
-    let apps = regarding.group() == "apps" && matches!(regarding.kind.as_str(), "ReplicaSet" | "Deployment");
-    core || apps
+    has_controller(regarding.group(), &regarding.kind)
 }
 
 /// Decides about one event. `chain` is what is known of the controllers of its object; it is only read where [`needs_owners`].
@@ -69,20 +71,26 @@ pub fn decide(objects: Objects, event: &Event, chain: &Chain) -> Decision {
         let job = Some(ObjectReference { field_path: String::new(), ..regarding.clone() });
         return Decision::Keep { rule: if objects == Objects::All { "all" } else { rule }, job };
     }
-    let mut gone = false;
     let mut job = None;
+    // What can't be decided is kept.
+    let mut undecided = None;
     if needs_owners(regarding) {
         match chain {
-            Chain::Gone => gone = regarding.kind == "Pod",
-            Chain::Owners(owners) => job = owners.iter().find(|owner| is_job(owner)).map(|owner| reference(owner, &regarding.namespace)),
+            Chain::Gone => undecided = Some(if regarding.kind == "Pod" { "pod-gone" } else { "object-gone" }),
+            Chain::Unknown => undecided = Some("owner-unknown"),
+            Chain::Cut(owners) => (job, undecided) = (job_of(owners, regarding), Some("owner-gone")),
+            Chain::Owners(owners) => job = job_of(owners, regarding),
         }
     }
     match objects {
         Objects::All => Decision::Keep { rule: "all", job },
         Objects::Kubedl if job.is_some() => Decision::Keep { rule: "controlled", job },
-        Objects::Kubedl if gone => Decision::Keep { rule: "pod-gone", job: None },
-        Objects::Kubedl => Decision::Drop { rule: NOT_KUBEDL },
+        Objects::Kubedl => undecided.map_or(Decision::Drop { rule: NOT_KUBEDL }, |rule| Decision::Keep { rule, job: None }),
     }
+}
+
+fn job_of(owners: &[Owner], regarding: &ObjectReference) -> Option<ObjectReference> {
+    owners.iter().find(|owner| is_job(owner)).map(|owner| reference(owner, &regarding.namespace))
 }
 
 fn is_job(owner: &Owner) -> bool {

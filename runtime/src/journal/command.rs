@@ -1,5 +1,7 @@
 //! What the writer is asked to do.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::letters::{Choice, Retried};
@@ -23,8 +25,13 @@ pub(super) enum Command {
         reply: Reply<Option<Resume>>,
     },
     Append {
-        batch: Batch,
+        batch: Arc<Batch>,
         reply: Reply<Appended>,
+    },
+    Configure {
+        sinks: Vec<String>,
+        start: Start,
+        reply: Reply<()>,
     },
     Register {
         sink: String,
@@ -53,7 +60,7 @@ pub(super) enum Command {
     },
     Delivered {
         sink: String,
-        reply: Reply<Through>,
+        reply: Reply<Vec<(String, Resume)>>,
     },
     DeliverThrough {
         sink: String,
@@ -96,6 +103,7 @@ pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
     }
     match command {
         Command::Bind { reply, .. }
+        | Command::Configure { reply, .. }
         | Command::Acknowledge { reply, .. }
         | Command::Settle { reply, .. }
         | Command::Retried { reply, .. }

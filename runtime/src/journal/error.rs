@@ -58,6 +58,22 @@ pub enum Error {
         /// The journal's folder.
         folder: PathBuf,
     },
+    /// The journal is at its size limit by its write-ahead log, which another program holds by reading for long. Retryable.
+    Held {
+        /// Bytes of the log.
+        log: u64,
+        /// Bytes that the journal may have at most.
+        most: u64,
+    },
+    /// A damaged journal can't be saved, since there is no room for the new file. Nothing was touched. Retryable.
+    NoRoom {
+        /// The journal's folder.
+        folder: PathBuf,
+        /// Bytes that the new file may take.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// A sink has too many dead letters. Retryable once a person has looked at them.
     LettersFull {
         /// The sink.
@@ -78,6 +94,8 @@ impl Error {
             Self::Storage(why) => Self::Storage(command::copy(why)),
             Self::Full { size, most } => Self::Full { size: *size, most: *most },
             Self::DiskFull { folder } => Self::DiskFull { folder: folder.clone() },
+            Self::Held { log, most } => Self::Held { log: *log, most: *most },
+            Self::NoRoom { folder, needed, free } => Self::NoRoom { folder: folder.clone(), needed: *needed, free: *free },
             Self::LettersFull { sink, most } => Self::LettersFull { sink: sink.clone(), most: *most },
             Self::Damaged { position } => Self::Damaged { position: *position },
             Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
@@ -119,6 +137,21 @@ impl fmt::Display for Error {
                 most >> 20
             ),
             Self::DiskFull { folder } => write!(f, "the disk of {} is full: events wait until there is room", folder.display()),
+            Self::Held { log, most } => write!(
+                f,
+                "the journal's write-ahead log has {} MiB of the {} MiB that the journal may have, and can't be emptied while another program reads the \
+                 journal: end what holds it open, such as a forgotten sqlite3",
+                log >> 20,
+                most >> 20
+            ),
+            Self::NoRoom { folder, needed, free } => write!(
+                f,
+                "the journal in {} is damaged, and the new file that takes its place needs up to {} MiB, of which {} MiB are free. Nothing was touched, and \
+                 events wait: make room there, and it goes on by itself",
+                folder.display(),
+                needed.div_ceil(1 << 20),
+                free >> 20
+            ),
             Self::LettersFull { sink, most } => write!(
                 f,
                 "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"

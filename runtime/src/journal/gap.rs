@@ -80,9 +80,10 @@ impl Store {
             (scope, lost.set_back, &lost.reason, self.last),
         )?;
         if changed == 0 {
+            let since = super::store::known_seconds(lost.last.at).filter(|since| *since <= self.seconds());
             self.connection.execute(
                 "INSERT INTO gaps (scope, since, since_version, certain, reason, set_back, position) VALUES (?1, ?2, ?3, 0, ?4, ?5, CASE WHEN ?5 THEN ?6 END)",
-                (scope, super::store::seconds(lost.last.at), &lost.last.resource_version, &lost.reason, lost.set_back, self.last),
+                (scope, since, Some(&lost.last.resource_version).filter(|version| !version.is_empty()), &lost.reason, lost.set_back, self.last),
             )?;
         }
         Ok(())
@@ -101,7 +102,8 @@ impl Store {
             self.connection.execute("UPDATE gaps SET repeats = ?2 WHERE id = ?1", (id, repeats))?;
             return Ok(None);
         };
-        let blind = (self.now)().duration_since(time(since.unwrap_or(0))).unwrap_or_default();
+        // A time in the future was written by a clock that was wrong: since when nothing was seen is unknown then.
+        let blind = since.and_then(|since| (self.now)().duration_since(time(since)).ok()).unwrap_or(Duration::MAX);
         if !is_open(blind, self.event_ttl, u64::try_from(repeats).unwrap_or(0), set_back) {
             self.connection.execute("DELETE FROM gaps WHERE id = ?1", [id])?;
             return Ok(None);

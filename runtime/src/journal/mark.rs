@@ -10,20 +10,31 @@ use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::store::Store;
+use super::store::{Store, known_seconds, known_time};
 use super::{Error, Position};
-use crate::cluster::is_before;
+use crate::cluster::{Resume, is_before};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
-pub(super) const TABLE: &str = "
+const TABLE: &str = "
 -- Which place belongs to which resource version: about one a second for each scope, and always the newest.
 CREATE TABLE IF NOT EXISTS marks (
   scope            TEXT NOT NULL,
   position         INTEGER NOT NULL, -- of the scope's last row up to resource_version
   resource_version TEXT NOT NULL,
+  seen_at          INTEGER,          -- seconds since 1970: when everything up to resource_version was proven to have been seen; NULL: unknown
   PRIMARY KEY (scope, position)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Makes the table, or gives one of an earlier version its newer column.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLE)?;
+    let has_time: bool = connection.query_row("SELECT count(*) FROM pragma_table_info('marks') WHERE name = 'seen_at'", [], |row| row.get(0))?;
+    if !has_time {
+        connection.execute_batch("ALTER TABLE marks ADD COLUMN seen_at INTEGER")?;
+    }
+    Ok(())
+}
 
 /// Rows that one `deliver_through` looks at, so that it doesn't hold up appends.
 const ROWS_AT_ONCE: i64 = 5_000;
@@ -56,7 +67,7 @@ impl Marks {
         connection: &Connection,
         scope: &str,
         rows: Range<Position>,
-        checkpoint: Option<&str>,
+        checkpoint: Option<&Resume>,
         second: i64,
     ) -> rusqlite::Result<()> {
         if !self.0.contains_key(scope) {
@@ -67,20 +78,24 @@ impl Marks {
         if !rows.is_empty() {
             known.last = rows.end;
         }
-        let Some(version) = checkpoint else { return Ok(()) };
+        let Some(Resume { resource_version, at }) = checkpoint else { return Ok(()) };
+        let seen_at = known_seconds(*at);
         let before = known.newest.replace((known.last, second));
         if let Some((position, _)) = before.filter(|(_, of)| *of == second) {
             let moved = connection
-                .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4 WHERE scope = ?1 AND position = ?2")?
-                .execute((scope, position, known.last, version))?;
+                .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
+                .execute((scope, position, known.last, resource_version, seen_at))?;
             if moved > 0 {
                 return Ok(());
             }
             // The transaction that made it was undone.
         }
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version) VALUES (?1, ?2, ?3)")?
-            .execute((scope, known.last, version))?;
+        connection.prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version, seen_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
+            scope,
+            known.last,
+            resource_version,
+            seen_at,
+        ))?;
         Ok(())
     }
 }
@@ -90,16 +105,17 @@ impl Marks {
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
     connection.execute("INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')", [scope])?;
+    super::witness::set_back(connection, scope)?;
     super::origin::set_back(connection, scope)
 }
 
-/// For each scope the newest resource version up to which a sink is done with every event.
-pub(super) fn delivered(connection: &Connection, sink: &str) -> Result<Through, Error> {
+/// For each scope the newest resource version up to which a sink is done with every event, and when that was known to be everything.
+pub(super) fn delivered(connection: &Connection, sink: &str) -> Result<Vec<(String, Resume)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT m.scope, m.resource_version FROM marks m, cursors c WHERE c.sink = ?1 \
+        "SELECT m.scope, m.resource_version, m.seen_at FROM marks m, cursors c WHERE c.sink = ?1 \
          AND m.position = (SELECT max(position) FROM marks WHERE scope = m.scope AND position <= c.position) ORDER BY m.scope",
     )?;
-    let rows = statement.query_map([sink], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map([sink], |row| Ok((row.get(0)?, Resume { resource_version: row.get(1)?, at: known_time(row.get(2)?) })))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -17,6 +17,7 @@
 //!
 //! The journal doesn't know what a sink is beyond its name, nor what an event says. The format is in [`schema`].
 
+mod batch;
 mod checkpoint;
 mod command;
 mod error;
@@ -32,9 +33,9 @@ mod selection;
 mod stats;
 mod store;
 mod survey;
+mod witness;
 mod writer;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -44,8 +45,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::cluster::{Lost, Resume};
+use crate::cluster::Resume;
 
+pub use batch::{Appended, Batch, Entry, Kept};
 pub use error::Error;
 pub use gap::{Gap, is_open};
 pub use letters::{Choice, Letter, Retried};
@@ -96,67 +98,7 @@ impl Options {
     }
 }
 
-/// One event to store.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// `metadata.uid` of the event.
-    pub uid: String,
-    /// `metadata.resourceVersion` of the event.
-    pub resource_version: String,
-    /// The filter's rule.
-    pub rule: &'static str,
-    /// What to keep; none for an event that the filter dropped: only its identity and rule are kept.
-    pub kept: Option<Kept>,
-}
-
-/// The part of an [`Entry`] that is read back.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// When the watcher saw it, in nanoseconds since 1970.
-    pub observed_at: i64,
-    /// The job as JSON.
-    pub job: Option<String>,
-    /// Labels as JSON.
-    pub labels: Option<String>,
-    /// Kubernetes' own JSON.
-    pub raw: String,
-    /// Whether the event has happened before, so that earlier versions of it were written.
-    pub repeats: bool,
-}
-
-/// A batch of one scope.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// Key of the scope.
-    pub scope: String,
-    /// In the order of the watch.
-    pub entries: Vec<Entry>,
-    /// Objects that could not be read as events, with the reason: they become dead letters of no sink.
-    pub unreadable: Vec<(String, String)>,
-    /// Where the scope's watch has come with this batch.
-    pub checkpoint: Option<Resume>,
-    /// Sight was lost before this batch.
-    pub lost: Option<Lost>,
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Appended {
-    /// Events stored now.
-    pub stored: u64,
-    /// Events that were stored or dropped before.
-    pub known: u64,
-    /// Events dropped by the filter, seen for the first time.
-    pub dropped: u64,
-    /// The same by the filter's rules.
-    pub dropped_by: BTreeMap<&'static str, u64>,
-    /// Objects that could not be read as events.
-    pub unreadable: u64,
-    /// The gap that this batch ended.
-    pub gap: Option<Gap>,
-}
-
-/// An event that a sink will never store.
+/// An event that a sink will never store, or that is held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Its place in the journal.
@@ -165,6 +107,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// It may still be stored: the sink tries it again by itself, and it is no dead letter yet.
+    pub held_back: bool,
 }
 
 /// Where a sink stands.
@@ -243,9 +187,10 @@ impl Journal {
         make_private(&options.directory).map_err(folder)?;
         let lock = lock(&options.directory)?;
         let file = options.directory.join("journal.sqlite");
+        salvage::finish(&file, (options.now)())?;
         let connection = match schema::open(&file, options.durable) {
             Err(why) if why.is_damage() => {
-                salvage::salvage(&file, options.durable, (options.now)())?;
+                salvage::salvage(&file, (options.now)())?;
                 schema::open(&file, options.durable)?
             }
             opened => opened?,
@@ -269,11 +214,18 @@ impl Journal {
     }
 
     /// Stores a batch and its checkpoint.
-    pub async fn append(&self, batch: Batch) -> Result<Appended, Error> {
+    pub async fn append(&self, batch: impl Into<Arc<Batch>>) -> Result<Appended, Error> {
+        let batch = batch.into();
         self.ask(|reply| command::Command::Append { batch, reply }).await
     }
 
-    /// Makes a sink known, and gives its cursor.
+    /// Makes these sinks the configured ones: rows that one of them still needs stay. Others hold nothing up from here on. To be called before anything
+    /// is delivered, with all sinks at once: until then those of the last start count.
+    pub async fn configure(&self, sinks: &[String], start: Start) -> Result<(), Error> {
+        self.ask(|reply| command::Command::Configure { sinks: sinks.to_vec(), start, reply }).await
+    }
+
+    /// Makes a sink known that is about to deliver, and gives its cursor.
     pub async fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
         self.ask(|reply| command::Command::Register { sink: sink.to_owned(), start, reply }).await
     }
@@ -324,9 +276,9 @@ impl Journal {
         self.requeued.clone()
     }
 
-    /// For each scope the resource version up to which a sink is done with every event: what another replica, or a new disk, can go on
+    /// For each scope the resource version up to which a sink is done with every event, and when that was known to be everything: what another replica, or a new disk, can go on
     /// from. It is empty for a scope of which nothing is known since the API server's storage was set back.
-    pub async fn delivered(&self, sink: &str) -> Result<Through, Error> {
+    pub async fn delivered(&self, sink: &str) -> Result<Vec<(String, Resume)>, Error> {
         self.ask(|reply| command::Command::Delivered { sink: sink.to_owned(), reply }).await
     }
 

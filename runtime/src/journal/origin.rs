@@ -1,7 +1,12 @@
 //! Origins: where this journal begins for a scope that others had delivered before, as the Lease says. What was written up to there is in no row and no
 //! identity of this file, and was settled all the same.
 
+use std::time::SystemTime;
+
 use rusqlite::Connection;
+
+use super::{Row, covers};
+use crate::cluster::{Raw, Witness};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
 pub(super) const TABLE: &str = "
@@ -23,6 +28,17 @@ pub struct Origin {
     pub sink: String,
     /// All events of the scope up to this resource version.
     pub resource_version: String,
+}
+
+impl Origin {
+    /// Whether a row is of an event that was delivered before; not where that can't be told.
+    pub fn covers_row(&self, row: &Row) -> bool {
+        if row.scope != self.scope {
+            return false;
+        }
+        let version = Witness::of(&Raw::stored(row.raw.clone()), SystemTime::UNIX_EPOCH).map(|event| event.resource_version);
+        version.is_some_and(|version| covers(&self.resource_version, &version))
+    }
 }
 
 pub(super) fn note(connection: &Connection, origin: &Origin) -> rusqlite::Result<()> {

@@ -9,18 +9,17 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::gap::{self, Gap};
 use super::letters::{self, Letter};
 use super::origin::{self, Origin};
-use super::store::{compact_uid, compact_version, time};
-use super::{Error, Position, Stats, schema, selection};
-use crate::cluster::{Raw, Witness, Witnesses};
-
-/// Rows among which witnesses are looked for.
-const WITNESSES: i64 = 50;
+use super::store::{compact_uid, compact_version};
+use super::{Error, Position, Stats, schema, selection, witness};
+use crate::cluster::Witnesses;
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its place.
     pub position: Position,
+    /// `*` or a namespace; empty for a dead letter.
+    pub scope: String,
     /// When the watcher saw it, in nanoseconds since 1970.
     pub observed_at: i64,
     /// The job as JSON.
@@ -135,8 +134,7 @@ impl Reader {
 
     /// The number of dead letters of a sink.
     pub fn dead_letters(&self, sink: &str) -> Result<u64, Error> {
-        let count: i64 =
-            self.with(|connection| Ok(connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?))?;
+        let count = self.with(|connection| Ok(letters::count(connection, sink)?))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -148,6 +146,11 @@ impl Reader {
     /// Dead letters that a sink is to try again, the oldest first.
     pub fn requeued(&self, sink: &str, most: usize) -> Result<Vec<Letter>, Error> {
         self.with(|connection| letters::requeued(connection, sink, most))
+    }
+
+    /// Events of a sink that are held back, those that were tried least before the others.
+    pub fn held_back(&self, sink: &str, most: usize) -> Result<Vec<Letter>, Error> {
+        self.with(|connection| letters::held_back(connection, sink, most))
     }
 
     /// All gaps, the oldest first.
@@ -164,21 +167,7 @@ impl Reader {
 
     /// The newest events of a scope since its storage was last set back, to know that by.
     pub fn witnesses(&self, scope: &str) -> Result<Witnesses, Error> {
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT raw, observed_at / 1000000000 FROM events WHERE scope = ?1 \
-                 AND position > max((SELECT last_position FROM journal) - 10000, coalesce((SELECT max(position) FROM gaps WHERE set_back), 0)) ORDER BY position DESC LIMIT ?2",
-            )?;
-            let rows = statement.query_map((scope, WITNESSES), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-            let mut newest = Vec::new();
-            for row in rows {
-                let (raw, seen_at) = row?;
-                newest.extend(Witness::of(&Raw::stored(raw), time(seen_at)));
-            }
-            let mut witnesses = Witnesses::default();
-            newest.into_iter().rev().for_each(|witness| witnesses.add(witness));
-            Ok(witnesses)
-        })
+        self.with(|connection| witness::of(connection, scope))
     }
 
     /// Where each sink stands.
@@ -213,6 +202,11 @@ impl Reader {
         self.with(|connection| Ok(origin::all(connection)?))
     }
 
+    /// The same of one sink.
+    pub fn origins_of(&self, sink: &str) -> Result<Vec<Origin>, Error> {
+        Ok(self.origins()?.into_iter().filter(|origin| origin.sink == sink).collect())
+    }
+
     /// Keys of the scopes that were ever watched.
     pub fn scopes(&self) -> Result<Vec<String>, Error> {
         self.with(|connection| {
@@ -235,7 +229,7 @@ impl Reader {
     /// Whether a sink has a dead letter of a row, and if so, whether it is to be tried again.
     pub fn letter_of(&self, sink: &str, position: Position) -> Result<Option<bool>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT max(requeued) FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
+            let mut statement = connection.prepare_cached("SELECT max(requeued) > 0 FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
             Ok(statement.query_row((sink, position), |row| row.get(0))?)
         })
     }
@@ -243,13 +237,19 @@ impl Reader {
 
 fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
     let mut statement = connection
-        .prepare_cached("SELECT position, observed_at, job, labels, raw, crc FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
+        .prepare_cached("SELECT position, observed_at, job, labels, raw, crc, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
     let mut found = statement.query((after, i64::try_from(events).unwrap_or(i64::MAX)))?;
     let mut rows = Vec::new();
     let mut size = 0;
     while let Some(columns) = found.next()? {
-        let row =
-            Row { position: columns.get(0)?, observed_at: columns.get(1)?, job: columns.get(2)?, labels: columns.get(3)?, raw: columns.get(4)? };
+        let row = Row {
+            position: columns.get(0)?,
+            scope: columns.get(6)?,
+            observed_at: columns.get(1)?,
+            job: columns.get(2)?,
+            labels: columns.get(3)?,
+            raw: columns.get(4)?,
+        };
         let crc: i64 = columns.get(5)?;
         if crc != i64::from(checksum(row.position, row.observed_at, [row.job.as_deref(), row.labels.as_deref(), Some(&row.raw)])) {
             if rows.is_empty() {

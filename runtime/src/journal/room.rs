@@ -10,15 +10,28 @@ use super::{Error, Position};
 
 /// Rows deleted at once, so that a clean-up doesn't hold up appends.
 const AT_ONCE: i64 = 2_000;
-/// Times the API server's `--event-ttl` for which identities are kept: it may be longer than the operator says (KubeDL clusters: three hours),
-/// and an audit asks for them.
-pub(super) const IDENTITIES: u32 = 4;
+/// Times the API server's `--event-ttl` for which identities are kept, since an audit asks for them.
+const IDENTITIES: u32 = 4;
+/// How long they are kept at least while the API server was not seen to forget events: it may keep them for longer than the operator says.
+const UNSURE: Duration = Duration::from_secs(48 * 3600);
+/// No `--event-ttl` is longer: an event that lived for longer was forgotten for another reason.
+const LONGEST_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long identities are kept: an event that the API server still shows must be known, or a list stores it again. `said` is its `--event-ttl` by the
+/// operator's word, `seen` the longest that it was seen to have an event.
+pub(super) fn identities_kept(said: Duration, seen: Duration) -> Duration {
+    let longest = said.max(seen.min(LONGEST_LIFE)) * IDENTITIES;
+    // A tenth less: leases of etcd are shared by events that are written soon after each other.
+    if seen >= said / 10 * 9 { longest } else { longest.max(UNSURE) }
+}
 /// How long emptying the log waits for those who read it: a forgotten one would hold up every append.
 const READERS: Duration = Duration::from_millis(50);
 /// How long a command waits for another program that writes (rusqlite's default).
 const OTHERS: Duration = Duration::from_secs(5);
 /// Pages given back to the file system at once.
 const PAGES_AT_ONCE: i64 = 500;
+/// What was seen so recently, a sink need not have yet.
+const BEHIND: Duration = Duration::from_secs(10);
 /// Bytes kept in reserve on the disk: enough for the log of deletions and acknowledgements.
 const RESERVE: usize = 4 << 20;
 
@@ -96,19 +109,18 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets the slowest active sink lose some of its oldest rows, up to where the next slowest stands. Gives how many, each sink's counted.
-    pub(super) fn shed(&mut self) -> rusqlite::Result<u64> {
+    /// Lets the slowest active sink lose its oldest rows, until they are so many bytes, up to where the next slowest stands. A sink that only has what has just
+    /// come is not behind, and loses nothing. Gives how many rows, each sink's counted.
+    pub(super) fn shed(&mut self, bytes: u64) -> rusqlite::Result<u64> {
         let mut statement = self.connection.prepare_cached("SELECT sink, position FROM cursors WHERE active ORDER BY position")?;
         let cursors: Vec<(String, Position)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         drop(statement);
         let Some(slowest) = cursors.first().map(|cursor| cursor.1) else { return Ok(0) };
-        let next = cursors.iter().map(|cursor| cursor.1).find(|position| *position > slowest).unwrap_or(self.last);
-        let target: Option<Position> = self.connection.query_row(
-            "SELECT max(position) FROM (SELECT position FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3)",
-            (slowest, next, AT_ONCE),
-            |row| row.get(0),
-        )?;
-        let Some(target) = target else { return Ok(0) };
+        let next = cursors.iter().map(|cursor| cursor.1).find(|position| *position > slowest);
+        // Where all stand at the same place, what is younger was not there to be taken yet.
+        let young = nanoseconds((self.now)().checked_sub(BEHIND).unwrap_or(UNIX_EPOCH));
+        let before = if next.is_some() { i64::MAX } else { young };
+        let Some(target) = self.oldest_rows(slowest, next.unwrap_or(self.last), before, bytes)? else { return Ok(0) };
         let mut shed = 0;
         for (sink, position) in cursors.iter().filter(|cursor| cursor.1 < target) {
             self.give_up(sink, *position, target, SHED)?;
@@ -116,6 +128,25 @@ impl Store {
             self.connection.execute("UPDATE cursors SET position = ?2 WHERE sink = ?1", (sink, target))?;
         }
         Ok(shed)
+    }
+
+    /// The last of the first rows after `after` that together have so many bytes, and were seen `before`; none where there is none.
+    fn oldest_rows(&self, after: Position, through: Position, before: i64, bytes: u64) -> rusqlite::Result<Option<Position>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT position, observed_at, length(raw) + coalesce(length(job), 0) + coalesce(length(labels), 0) FROM events \
+             WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
+        )?;
+        let mut rows = statement.query((after, through, AT_ONCE))?;
+        let (mut target, mut sum) = (None, 0_u64);
+        while let Some(row) = rows.next()? {
+            let (position, observed_at, size): (Position, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if observed_at > before || sum >= bytes {
+                break;
+            }
+            target = Some(position);
+            sum += u64::try_from(size).unwrap_or(0);
+        }
+        Ok(target)
     }
 }
 
@@ -196,5 +227,26 @@ impl Error {
     /// Whether the file is damaged, so that what is readable should be saved.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Storage(why) if is_damage(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_kept_for_longer_than_the_api_server_shows_events_whatever_the_operator_says() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        for (said, seen, kept) in [
+            (HOUR, Duration::ZERO, UNSURE),
+            (HOUR, HOUR, HOUR * 4),
+            (HOUR, HOUR * 3, HOUR * 12),
+            (HOUR / 900, HOUR / 120, HOUR / 30),
+            (HOUR, Duration::from_secs(5), UNSURE),
+            (HOUR * 24, HOUR, HOUR * 96),
+            (HOUR, HOUR * 24 * 365, LONGEST_LIFE * 4),
+        ] {
+            assert_eq!(identities_kept(said, seen), kept, "{said:?}, seen {seen:?}");
+        }
     }
 }

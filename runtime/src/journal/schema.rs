@@ -100,8 +100,6 @@ INSERT INTO journal (cluster, epoch, last_position) VALUES (NULL, 1, 0);
 pub(super) fn open(file: &std::path::Path, durable: bool) -> Result<Connection, Error> {
     let connection = Connection::open(file)?;
     prepare(&connection, durable)?;
-    // Sinks that are not registered again are parked: they hold nothing up.
-    connection.execute("UPDATE cursors SET active = 0", [])?;
     Ok(connection)
 }
 
@@ -114,6 +112,18 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     // A thread of its own checkpoints; this is for when it can't keep up. In pages of 4 KiB.
     connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     connection.set_prepared_statement_cache_capacity(32);
+    tables(connection)
+}
+
+/// Sets a connection up to fill a new file that counts only when it is whole: nothing is written twice, and nothing can be undone.
+pub(super) fn prepare_unsafe(connection: &Connection) -> Result<(), Error> {
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "OFF")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    tables(connection)
+}
+
+fn tables(connection: &Connection) -> Result<(), Error> {
     tune(connection)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
@@ -123,9 +133,10 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
-    connection.execute_batch(super::mark::TABLE)?;
+    super::mark::prepare(connection)?;
     connection.execute_batch(super::selection::TABLE)?;
     connection.execute_batch(super::origin::TABLE)?;
+    connection.execute_batch(super::witness::TABLE)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::letters::Unreadable;
 use super::mark::Marks;
 use super::reader::checksum;
 use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Position, Start};
@@ -20,10 +21,14 @@ pub(super) struct Store {
     pub(super) last: Position,
     pub(super) marks: Marks,
     pub(super) now: fn() -> SystemTime,
-    /// How long the API server shows an event.
+    /// How long the API server shows an event, as the operator says.
     pub(super) event_ttl: Duration,
+    /// The longest that it was seen to have one.
+    pub(super) longest_life: Duration,
     /// Dead letters of one sink, at most.
     pub(super) most_letters: u64,
+    /// Objects that could not be read as events and lie here; none: to be counted.
+    pub(super) unreadable: Option<Unreadable>,
 }
 
 impl Store {
@@ -32,7 +37,7 @@ impl Store {
     }
 
     /// Stores a batch; what it says of lost sight first, and of the end of a list last.
-    pub(super) fn append(&mut self, batch: Batch) -> rusqlite::Result<Appended> {
+    pub(super) fn append(&mut self, batch: &Batch) -> rusqlite::Result<Appended> {
         let (seen_at, before) = (self.seconds(), self.last);
         let mut appended = Appended::default();
         if let Some(lost) = &batch.lost {
@@ -40,14 +45,14 @@ impl Store {
         }
         let epoch: i64 = self.connection.prepare_cached("SELECT epoch FROM journal")?.query_row([], |row| row.get(0))?;
         let mut repeats = 0;
-        for entry in batch.entries {
+        for entry in &batch.entries {
             let next = self.last + 1;
             let position = entry.kept.is_some().then_some(next);
-            if !self.claim(epoch, &entry, position, seen_at)? {
+            if !self.claim(epoch, entry, position, seen_at)? {
                 appended.known += 1;
                 continue;
             }
-            let Some(kept) = entry.kept else {
+            let Some(kept) = &entry.kept else {
                 appended.dropped += 1;
                 *appended.dropped_by.entry(entry.rule).or_default() += 1;
                 continue;
@@ -62,20 +67,16 @@ impl Store {
             appended.stored += 1;
             repeats += i64::from(kept.repeats);
         }
-        for (raw, reason) in batch.unreadable {
-            let new = self
-                .connection
-                .prepare_cached(
-                    "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, raw) \
-                     SELECT '', NULL, ?1, 1, ?2, ?2 * 1000000000, ?3 WHERE NOT EXISTS (SELECT 1 FROM dead_letters WHERE sink = '' AND raw = ?3)",
-                )?
-                .execute((reason, seen_at, raw))?;
-            let (new, known) = if new > 0 { (1, 0) } else { (0, 1) };
+        for (raw, reason) in &batch.unreadable {
+            let new = self.keep_unreadable(raw, reason)?;
+            let (new, known) = if new { (1, 0) } else { (0, 1) };
             (appended.unreadable, appended.known) = (appended.unreadable + new, appended.known + known);
         }
         let reached = batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str());
-        self.marks.note(&self.connection, &batch.scope, before..self.last, reached, seen_at)?;
+        self.marks.note(&self.connection, &batch.scope, before..self.last, batch.checkpoint.as_ref(), seen_at)?;
         appended.gap = self.after_batch(&batch.scope, repeats, reached)?;
+        super::witness::forget(&self.connection, &batch.scope, &batch.forgotten, seen_at)?;
+        self.longest_life = self.longest_life.max(batch.lifetime.unwrap_or_default());
         if let Some(reached) = &batch.checkpoint {
             self.connection
                 .prepare_cached(
@@ -96,7 +97,15 @@ impl Store {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO identities (epoch, resource_version, uid, position, rule, seen_at, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        Ok(insert.execute((epoch, version, uid, place, rule, seen_at, crc))? == 1 && before.is_none())
+        let new = insert.execute((epoch, &version, &uid, place, rule, seen_at, crc))? == 1;
+        if !new {
+            // A list shows it still: it is to be known for as long again.
+            let stale = seen_at.saturating_sub(i64::try_from(self.event_ttl.as_secs()).unwrap_or(i64::MAX));
+            self.connection
+                .prepare_cached("UPDATE identities SET seen_at = ?4 WHERE epoch = ?1 AND resource_version = ?2 AND uid = ?3 AND seen_at <= ?5")?
+                .execute((epoch, version, uid, seen_at, stale))?;
+        }
+        Ok(new && before.is_none())
     }
 
     /// The same version of the same event from before the storage was set back. Its resource version may have been given again to
@@ -126,16 +135,18 @@ impl Store {
         for letter in dead {
             self.connection
                 .prepare_cached(
-                    "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, job, labels, raw) \
-                     SELECT ?1, position, ?2, ?3, ?4, observed_at, job, labels, raw FROM events WHERE position = ?5",
+                    "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, job, labels, raw, requeued) \
+                     SELECT ?1, position, ?2, ?3, ?4, observed_at, job, labels, raw, ?6 FROM events WHERE position = ?5",
                 )?
-                .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position))?;
+                .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position, if letter.held_back { 2 } else { 0 }))?;
         }
-        self.connection.prepare_cached("UPDATE cursors SET position = ?2, moved_at = ?3 WHERE sink = ?1 AND position < ?2")?.execute((
-            sink,
-            position,
-            self.seconds(),
-        ))?;
+        // A cursor that was lost with a damaged file is made again: what is acknowledged is settled.
+        self.connection
+            .prepare_cached(
+                "INSERT INTO cursors (sink, position, settled, active, moved_at) VALUES (?1, ?2, 0, 1, ?3) \
+                 ON CONFLICT (sink) DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at WHERE position < excluded.position",
+            )?
+            .execute((sink, position, self.seconds()))?;
         Ok(())
     }
 
@@ -156,17 +167,35 @@ impl Store {
         statement.query_row([scope], |row| Ok(Resume { resource_version: row.get(0)?, at: time(row.get(1)?) })).optional()
     }
 
+    /// Makes exactly these sinks the configured ones, in one transaction: rows that one of them still needs stay, and the others hold nothing up.
+    pub(super) fn configure(&self, sinks: &[String], start: Start) -> Result<(), Error> {
+        for sink in sinks {
+            self.enlist(sink, start)?;
+        }
+        let names = serde_json::to_string(sinks).unwrap_or_default();
+        self.connection.execute("UPDATE cursors SET active = 0 WHERE sink NOT IN (SELECT value FROM json_each(?1))", [names])?;
+        Ok(())
+    }
+
+    /// Gives a sink's cursor, and takes it that the sink may send from now on.
     pub(super) fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
-        let known: Option<(Position, bool)> = self
+        let (position, settled) = self.enlist(sink, start)?;
+        self.connection.execute("UPDATE cursors SET settled = 0 WHERE sink = ?1", [sink])?;
+        Ok(Cursor { position, unsure_through: if settled { 0 } else { self.last } })
+    }
+
+    /// Makes a sink a configured one. Gives its position, and whether nothing after that was ever sent.
+    fn enlist(&self, sink: &str, start: Start) -> Result<(Position, bool), Error> {
+        let known: Option<(Position, bool, bool)> = self
             .connection
-            .query_row("SELECT position, settled FROM cursors WHERE sink = ?1", [sink], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT position, settled, active FROM cursors WHERE sink = ?1", [sink], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let oldest: Option<Position> = self.connection.query_row("SELECT min(position) FROM events", [], |row| row.get(0))?;
         let before_oldest = oldest.map_or(self.last, |oldest| oldest - 1);
         let (position, settled) = match (known, start) {
-            (Some((position, settled)), _) => {
+            (Some((position, settled, active)), _) => {
                 if position < before_oldest {
-                    self.note_parked(sink)?;
+                    self.note_rows_gone(sink, active)?;
                 }
                 (position.max(before_oldest), settled)
             }
@@ -174,18 +203,23 @@ impl Store {
             (None, Start::Oldest) => (before_oldest, true),
         };
         self.connection.execute(
-            "INSERT INTO cursors (sink, position, settled, active, moved_at) VALUES (?1, ?2, 0, 1, ?3) \
-             ON CONFLICT (sink) DO UPDATE SET position = excluded.position, settled = 0, active = 1",
-            (sink, position, self.seconds()),
+            "INSERT INTO cursors (sink, position, settled, active, moved_at) VALUES (?1, ?2, ?3, 1, ?4) \
+             ON CONFLICT (sink) DO UPDATE SET position = excluded.position, active = 1",
+            (sink, position, settled, self.seconds()),
         )?;
-        Ok(Cursor { position, unsure_through: if settled { 0 } else { self.last } })
+        Ok((position, settled))
     }
 
-    /// A sink that was not configured for a while, so that rows which it still needed are gone.
-    fn note_parked(&self, sink: &str) -> rusqlite::Result<()> {
+    /// Rows that a sink still needed are gone: it was not configured for a while, or they were lost with a damaged file.
+    fn note_rows_gone(&self, sink: &str, was_configured: bool) -> rusqlite::Result<()> {
+        let reason = if was_configured {
+            "rows of the journal that the sink still needed are gone"
+        } else {
+            "the sink was not configured for longer than rows are kept (--retain)"
+        };
         self.connection.execute(
             "INSERT INTO gaps (sink, since, until, certain, reason) SELECT sink, moved_at, ?2, 1, ?3 FROM cursors WHERE sink = ?1",
-            (sink, self.seconds(), "the sink was not configured for longer than rows are kept (--retain)"),
+            (sink, self.seconds(), reason),
         )?;
         Ok(())
     }
@@ -199,6 +233,16 @@ impl Store {
 /// Seconds since 1970.
 pub(super) fn seconds(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|t| i64::try_from(t.as_secs()).ok()).unwrap_or(0)
+}
+
+/// The same; none for 1970 itself, which stands for a time that nobody knows.
+pub(super) fn known_seconds(time: SystemTime) -> Option<i64> {
+    Some(seconds(time)).filter(|seconds| *seconds > 0)
+}
+
+/// The reverse of [`known_seconds`].
+pub(super) fn known_time(seconds: Option<i64>) -> SystemTime {
+    time(seconds.unwrap_or(0))
 }
 
 /// The time so many seconds after 1970.

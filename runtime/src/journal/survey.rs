@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::room::log_size;
+use super::salvage::set_aside;
 use super::store::time;
 use super::{Error, Position, Reader};
 
 /// A journal at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Bytes in use, write-ahead log included.
+    /// Bytes in use, the write-ahead log and damaged files that were set aside included.
     pub size: u64,
     /// Rows that are there.
     pub rows: u64,
@@ -42,7 +43,8 @@ pub struct Behind {
 impl Reader {
     /// Looks at everything.
     pub fn survey(&self) -> Result<Survey, Error> {
-        let log = log_size(self.file());
+        let aside: u64 = set_aside(self.file()).iter().map(|file| file.bytes).sum();
+        let log = log_size(self.file()) + aside;
         self.with(|connection| Ok(survey(connection, log)?))
     }
 }
@@ -59,7 +61,9 @@ fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {
         rows: first.map_or(0, |first| unsigned(last - first + 1)),
         last,
         sinks: sinks(connection, last)?,
-        letters: pairs(connection, "SELECT sink, count(*) FROM dead_letters GROUP BY sink")?.map(|(sink, count)| (sink, unsigned(count))).collect(),
+        letters: pairs(connection, "SELECT sink, count(*) FROM dead_letters WHERE requeued <> 2 GROUP BY sink")?
+            .map(|(sink, count)| (sink, unsigned(count)))
+            .collect(),
         gaps: gaps(connection)?,
         checkpoints: pairs(connection, "SELECT scope, reached_at FROM checkpoints")?.map(|(scope, at)| (scope, time(at))).collect(),
     })

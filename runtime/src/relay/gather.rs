@@ -21,6 +21,8 @@ pub(super) struct Gathered {
     pub items: Items,
     /// Rows that can't be read as events.
     pub dead: Vec<DeadLetter>,
+    /// Rows that were passed over, since they are at the destination already.
+    pub passed: u64,
     /// The last row that was looked at; none: there was no row.
     pub through: Option<Position>,
     /// Rows that are not for this sink.
@@ -37,7 +39,13 @@ pub(super) struct Gathered {
 ///
 /// # Errors
 /// When the first row can't be read.
-pub(super) fn gather(reader: &Reader, after: Position, limits: Limits, options: &Options) -> Result<Gathered, journal::Error> {
+pub(super) fn gather(
+    reader: &Reader,
+    after: Position,
+    limits: Limits,
+    options: &Options,
+    is_there: &impl Fn(&Row) -> bool,
+) -> Result<Gathered, journal::Error> {
     let mut gathered = Gathered::default();
     let most = limits.events.max(1);
     for _ in 0..PAGES {
@@ -54,10 +62,16 @@ pub(super) fn gather(reader: &Reader, after: Position, limits: Limits, options: 
             if !gathered.positions.is_empty() && gathered.bytes + row.raw.len() > limits.bytes {
                 return Ok(gathered);
             }
+            if is_there(&row) {
+                gathered.through = Some(row.position);
+                gathered.passed += 1;
+                continue;
+            }
             gathered.take(row, options);
         }
         // Without a selection every row was taken, and the read was cut by the limits or by the end.
-        if options.select.is_none() || read == 0 || gathered.positions.len() >= most {
+        let took_all = options.select.is_none() && gathered.passed == 0;
+        if took_all || read == 0 || gathered.positions.len() >= most {
             break;
         }
     }
@@ -70,7 +84,7 @@ impl Gathered {
         self.through = Some(position);
         let item = match Item::from_row(row, &options.event) {
             Ok(item) => item,
-            Err(why) => return self.dead.push(DeadLetter { position, reason: why.to_string(), attempts: 0 }),
+            Err(why) => return self.dead.push(DeadLetter { position, reason: why.to_string(), attempts: 0, held_back: false }),
         };
         match options.select.as_ref().map_or(Ok(true), |select| select.admits(&item.event)) {
             Ok(true) => {}

@@ -6,6 +6,8 @@
 mod gather;
 mod histogram;
 mod item;
+mod letters;
+mod probe;
 mod progress;
 mod run;
 mod step;
@@ -19,7 +21,7 @@ pub use histogram::{Counted, Histogram};
 pub use item::Item;
 pub use progress::{Progress, State};
 pub use run::{Options, open, run};
-pub use step::{Next, Part, Policy, Work, step};
+pub use step::{Next, Part, Policy, Probe, Work, step};
 
 /// How much a destination takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -192,6 +192,16 @@ impl Progress {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
+    /// An event that was held back became a dead letter.
+    pub(super) fn died(&self) {
+        self.dead.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An event was stored before or after its turn.
+    pub(super) fn stored_ahead(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn retry(&self) {
         self.retried.fetch_add(1, Ordering::Relaxed);
     }

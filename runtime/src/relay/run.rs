@@ -1,18 +1,20 @@
 //! The relay's loop: performs what [`step`](super::step) says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use crate::cluster::Seldom;
 use crate::event;
 use crate::filter::Select;
-use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Retried};
+use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Row};
 
 use super::gather::{Gathered, Items, gather};
+use super::letters::Rounds;
 use super::{Attempt, Destination, Error, Item, Limits, Next, Outcome, Part, Policy, Progress, State, Work, step};
 
 /// How a relay works.
@@ -90,6 +92,11 @@ pub async fn run<D: Destination>(
         settled: true,
         undecided: Seldom::default(),
         letters: Seldom::default(),
+        ahead: BTreeSet::new(),
+        rounds: Rounds::new(),
+        journal_trouble: Seldom::default(),
+        origins: None,
+        closed: false,
     };
     progress.moved(relay.position);
     relay.mended();
@@ -100,6 +107,12 @@ pub async fn run<D: Destination>(
             requeued.mark_unchanged();
             relay.try_letters_again(destination, &mut stop).await;
         }
+        if relay.rounds.due() {
+            relay.try_held_back(destination, &mut stop).await;
+        }
+        if relay.closed {
+            return Err(Error::Journal(journal::Error::Closed));
+        }
         let pending = head.borrow_and_update().saturating_sub(relay.position);
         if pending > 0 {
             relay.next_batch(destination, &mut stop).await;
@@ -109,6 +122,7 @@ pub async fn run<D: Destination>(
         tokio::select! {
             biased;
             _ = head.changed() => {}
+            () = sleep_until(relay.rounds.next), if relay.rounds.any => {}
             _ = requeued.changed() => requeued.mark_changed(),
             _ = stop.wait_for(|stop| *stop) => {}
         }
@@ -123,14 +137,14 @@ pub async fn run<D: Destination>(
     Ok(())
 }
 
-struct Relay<'a> {
-    journal: &'a Journal,
-    reader: Reader,
-    options: &'a Options,
-    progress: &'a Progress,
+pub(super) struct Relay<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) reader: Reader,
+    pub(super) options: &'a Options,
+    pub(super) progress: &'a Progress,
     position: Position,
     /// Rows up to here may have been sent before.
-    unsure_through: Position,
+    pub(super) unsure_through: Position,
     /// Events refused in a row.
     refusals: u32,
     /// Nothing after `position` was ever sent without an acknowledgement.
@@ -139,10 +153,19 @@ struct Relay<'a> {
     undecided: Seldom,
     /// What is said of dead letters.
     letters: Seldom,
+    /// Rows after `position` that are stored already.
+    pub(super) ahead: BTreeSet<Position>,
+    pub(super) rounds: Rounds,
+    /// What is said of a journal that can't be written.
+    journal_trouble: Seldom,
+    /// Whether the journal was asked for what others had delivered, and had something.
+    origins: Option<bool>,
+    /// The journal takes nothing any more.
+    closed: bool,
 }
 
 /// How sending a batch ended.
-enum Ended {
+pub(super) enum Ended {
     /// All of it is stored or given up.
     Done,
     /// The sink is to blame.
@@ -154,7 +177,7 @@ enum Ended {
 impl Relay<'_> {
     /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.
     async fn next_batch<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
-        let Some((work, gathered)) = self.read(destination.limits()).await else { return };
+        let Some((work, gathered)) = self.read(destination.limits(), stop).await else { return };
         self.settled = false;
         let (mut work, ended) = self.deliver(destination, work, &gathered.items, stop).await;
         let (after, reason) = match ended {
@@ -165,8 +188,9 @@ impl Relay<'_> {
         self.refusals = work.refusals;
         let dead = std::mem::take(&mut work.dead);
         self.mourn(&dead);
-        if work.through > self.position {
-            self.acknowledge(work.through, dead, work.stored).await;
+        self.rounds.others_stored |= work.stored > 0;
+        if work.through > self.position && !self.acknowledge(work.through, dead, work.stored, stop).await {
+            return;
         }
         self.settled = after.is_none();
         if self.settled {
@@ -183,63 +207,18 @@ impl Relay<'_> {
         }
     }
 
-    /// Sends dead letters that a person put back.
-    async fn try_letters_again<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
-        loop {
-            let letters = match self.reader.requeued(&self.options.sink, destination.limits().events.max(1)) {
-                Ok(letters) => letters,
-                Err(why) => return warn!(sink = self.options.sink, "Cannot read the dead letters to try again: {why}."),
-            };
-            if letters.is_empty() {
-                return;
-            }
-            let mut items = Items::new();
-            let mut failed = Vec::new();
-            let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-            for letter in letters {
-                match Item::from_row(letter.row, &self.options.event) {
-                    Ok(item) => drop(items.insert(letter.id, Arc::new(item))),
-                    Err(why) => failed.push(DeadLetter { position: letter.id, reason: why.to_string(), attempts: 0 }),
-                }
-            }
-            let open: Vec<i64> = ids.iter().copied().filter(|id| items.contains_key(id)).collect();
-            // By their numbers in place of positions. All of them may have been sent before.
-            let work = Work::new(open, i64::MAX, i64::MAX, 0);
-            let (mut work, ended) = self.deliver(destination, work, &items, stop).await;
-            let stalled = match ended {
-                Ended::Stopped => return,
-                Ended::Done => None,
-                Ended::Stalled { reason, .. } => Some(reason),
-            };
-            failed.append(&mut work.dead);
-            let through = work.through;
-            let fate = |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
-                (Some(letter), _) => Retried::Kept { id, reason: letter.reason.clone(), attempts: letter.attempts },
-                (None, Some(reason)) if id > through => Retried::Kept { id, reason: reason.clone(), attempts: 1 },
-                (None, _) => Retried::Stored(id),
-            };
-            let fates: Vec<Retried> = ids.into_iter().map(fate).collect();
-            info!(sink = self.options.sink, tried = fates.len(), stored = work.stored, "Dead letters were tried again.");
-            while let Err(why) = self.journal.retried(fates.clone()).await {
-                if matches!(why, journal::Error::Closed) || pause(self.options.policy.first_wait, stop).await {
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn read(&mut self, limits: Limits) -> Option<(Work, Gathered)> {
-        let mut gathered = match gather(&self.reader, self.position, limits, self.options) {
+    async fn read(&mut self, limits: Limits, stop: &mut watch::Receiver<bool>) -> Option<(Work, Gathered)> {
+        let mut gathered = match self.gather(limits) {
             Ok(gathered) => gathered,
             Err(why) => {
-                self.unreadable(why).await;
+                self.unreadable(why, stop).await;
                 return None;
             }
         };
         let Some(through) = gathered.through else {
             // Rows up to the head are gone: given up by a gap.
             let head = *self.journal.head().borrow();
-            self.acknowledge(head, Vec::new(), 0).await;
+            self.acknowledge(head, Vec::new(), 0, stop).await;
             return None;
         };
         if let Some(why) = gathered.why.take()
@@ -252,30 +231,55 @@ impl Relay<'_> {
         Some((work, gathered))
     }
 
-    async fn unreadable(&mut self, why: journal::Error) {
+    /// Rows after the cursor, without those that are at the destination already: by a probe, or by another replica before this journal began.
+    fn gather(&mut self, limits: Limits) -> Result<Gathered, journal::Error> {
+        let origins = match self.origins {
+            Some(false) => Vec::new(),
+            _ => self.reader.origins_of(&self.options.sink)?,
+        };
+        let ahead = &self.ahead;
+        let is_there = |row: &Row| ahead.contains(&row.position) || origins.iter().any(|origin| origin.covers_row(row));
+        let gathered = gather(&self.reader, self.position, limits, self.options, &is_there)?;
+        if gathered.through.is_some() {
+            self.origins = Some(!origins.is_empty());
+        }
+        Ok(gathered)
+    }
+
+    async fn unreadable(&mut self, why: journal::Error, stop: &mut watch::Receiver<bool>) {
         let sink = &self.options.sink;
         match why {
             journal::Error::Damaged { position } => {
                 error!(sink, position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is.");
                 let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
-                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0 }], 0).await;
+                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0, held_back: false }], 0, stop).await;
             }
             why if why.is_damage() => {
                 if let Err(why) = self.journal.salvage(&self.reader).await {
-                    warn!(sink, "The damaged journal can't be healed: {why}.");
-                    sleep(self.options.policy.longest_wait).await;
+                    self.progress.set(State::Misconfigured { reason: why.to_string() });
+                    if let Some(times) = self.journal_trouble.fails("unhealed") {
+                        warn!(sink, times, "The damaged journal can't be healed: {why}.");
+                    }
+                    pause(self.options.policy.misconfigured_wait, stop).await;
                 }
             }
             why => {
-                warn!(sink, "Cannot read the journal: {why}. Trying again.");
-                sleep(self.options.policy.first_wait).await;
+                if let Some(times) = self.journal_trouble.fails("unread") {
+                    warn!(sink, times, "Cannot read the journal: {why}. Trying again.");
+                }
+                pause(self.options.policy.first_wait, stop).await;
             }
         }
     }
 
     /// Sends until the batch is stored or given up, or the sink stalls, or the stop leaves no more time.
-    async fn deliver<D: Destination>(&self, destination: &mut D, mut work: Work, items: &Items, stop: &mut watch::Receiver<bool>) -> (Work, Ended) {
-        let sink = &self.options.sink;
+    pub(super) async fn deliver<D: Destination>(
+        &mut self,
+        destination: &mut D,
+        mut work: Work,
+        items: &Items,
+        stop: &mut watch::Receiver<bool>,
+    ) -> (Work, Ended) {
         self.progress.set(State::Sending);
         while let Some(part) = work.parts.front() {
             let part = part.clone();
@@ -286,12 +290,13 @@ impl Relay<'_> {
             let began = Instant::now();
             let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else { return (work, Ended::Stopped) };
             self.progress.called(batch.len(), began.elapsed());
-            debug!(sink, events = batch.len(), attempt = part.attempt.number, ?outcome, "Sent.");
+            debug!(sink = self.options.sink, events = batch.len(), attempt = part.attempt.number, ?outcome, "Sent.");
             let (reason, misconfigured) = self.say(&part, &outcome);
             let (after_step, next) = step(work, outcome, &self.options.policy, (self.options.spread)());
             work = after_step;
-            let after = match next {
-                Next::Send { after } => after,
+            let (after, probe) = match next {
+                Next::Send { after } => (after, false),
+                Next::Probe { after } => (after, true),
                 Next::Acknowledge => break,
                 Next::Stall { after, reason } => return (work, Ended::Stalled { after, reason }),
             };
@@ -301,12 +306,16 @@ impl Relay<'_> {
             if pause(after, stop).await {
                 return (work, Ended::Stopped);
             }
+            if probe {
+                let Some(probe) = self.probe(destination, &work, items, stop).await else { return (work, Ended::Stopped) };
+                work.probed(probe);
+            }
         }
         (work, Ended::Done)
     }
 
     /// One call, which the stop may cut short after the grace.
-    async fn save<D: Destination>(
+    pub(super) async fn save<D: Destination>(
         &self,
         destination: &mut D,
         attempt: Attempt,
@@ -360,7 +369,14 @@ impl Relay<'_> {
 
     /// Says that there are new dead letters, and seldom while there are ever more.
     fn mourn(&mut self, dead: &[DeadLetter]) {
-        let Some(first) = dead.first() else { return };
+        for letter in dead.iter().filter(|letter| letter.held_back) {
+            let (sink, position, reason) = (&self.options.sink, letter.position, &letter.reason);
+            if self.letters.fails("held back").is_some() {
+                warn!(sink, position, "An event is held back, since it is not stored while others are. It is tried again by itself: {reason}.");
+            }
+            self.letters.over();
+        }
+        let Some(first) = dead.iter().find(|letter| !letter.held_back) else { return };
         let said = self.letters.fails("dead");
         self.letters.over();
         if said.is_some() {
@@ -369,24 +385,50 @@ impl Relay<'_> {
         }
     }
 
-    async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize) {
-        let letters = dead.len();
+    /// Moves the cursor; false when the stop came first, or the journal is closed.
+    async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize, stop: &mut watch::Receiver<bool>) -> bool {
+        let held_back = dead.iter().any(|letter| letter.held_back);
+        let letters = dead.iter().filter(|letter| !letter.held_back).count();
         let caught_up = dead.is_empty() && *self.journal.head().borrow() <= position;
         let haste = if caught_up { Haste::WithNext } else { Haste::Now };
+        let mut wait = self.options.policy.first_wait;
         while let Err(why) = self.journal.acknowledge(&self.options.sink, position, dead.clone(), haste).await {
-            if matches!(why, crate::journal::Error::Closed) {
-                return;
+            self.progress.set(State::Misconfigured { reason: why.to_string() });
+            // Without the note it is sent again by the next start, as after a crash.
+            if self.heed(why) || pause(wait, stop).await {
+                return false;
             }
-            warn!(sink = self.options.sink, "Cannot note in the journal what is stored: {why}. Trying again.");
-            sleep(self.options.policy.first_wait).await;
+            wait = (wait * 2).min(self.options.policy.misconfigured_wait);
         }
+        self.settle_trouble();
         self.position = position;
+        self.ahead.retain(|other| *other > position);
+        if held_back {
+            self.rounds.begin();
+        }
         self.progress.acknowledged(position, stored, letters);
+        true
+    }
+
+    /// Says, seldom, that the journal failed; gives whether it is closed for good, so that this relay ends.
+    pub(super) fn heed(&mut self, why: journal::Error) -> bool {
+        if matches!(why, journal::Error::Closed) {
+            self.closed = true;
+        } else if let Some(times) = self.journal_trouble.fails("unnoted") {
+            warn!(sink = self.options.sink, times, "Cannot note in the journal what is stored: {why}. Trying again.");
+        }
+        self.closed
+    }
+
+    pub(super) fn settle_trouble(&mut self) {
+        if let Some((time, times)) = self.journal_trouble.over() {
+            info!(sink = self.options.sink, times, seconds = time.as_secs(), "What is stored is noted in the journal again.");
+        }
     }
 }
 
 /// Sleeps; true when the stop came first.
-async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+pub(super) async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
         biased;
         () = sleep(time) => false,

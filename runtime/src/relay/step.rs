@@ -6,7 +6,10 @@
 //!   without one stored, it is the sink that is blamed: it stalls, and drops nothing.
 //! - An event that alone breaks [`Policy::kills`] fresh instances is a suspect. It is a dead letter once a later one of the batch is
 //!   stored. Without that, or with [`Policy::suspects`] of them in a row, it is the sink that is blamed: it stalls, and drops nothing.
-//! - An event that the destination calls retryable while it stores others is a dead letter after [`Policy::tries_alone`] tries.
+//! - A destination that stores nothing is down, and no event is to blame. After [`Policy::tries`] tries an event of another object is sent by itself, and
+//!   shows whether it is ([`Next::Probe`]). If that one is stored, and the part in front fails again, the part is halved until the event to blame is
+//!   alone. Then that is *held back*: the cursor goes on, and it is tried again by itself, among the dead letters, for as long as the operator says.
+//! - An event that the destination calls retryable while it stores others in the same call is held back after as many tries.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,8 +29,10 @@ pub struct Policy {
     pub longest_asked: Duration,
     /// The wait after `misconfigured`, and of a sink that stalls.
     pub misconfigured_wait: Duration,
-    /// Tries of an event that the destination calls retryable while it stores its neighbours; then it is a dead letter.
-    pub tries_alone: u32,
+    /// Tries of what is not stored, until it is found out whether an event is to blame.
+    pub tries: u32,
+    /// How long an event that is held back is tried again, while others are stored; then it is a dead letter.
+    pub give_up_after: Duration,
     /// Fresh instances that an event breaks alone until it is a suspect.
     pub kills: u32,
     /// Suspects in a row, without an event stored between, that make it the sink's fault.
@@ -43,7 +48,8 @@ impl Default for Policy {
             longest_wait: Duration::from_secs(30),
             longest_asked: Duration::from_secs(15 * 60),
             misconfigured_wait: Duration::from_secs(15),
-            tries_alone: 20,
+            tries: 6,
+            give_up_after: Duration::from_secs(3600),
             kills: 3,
             suspects: 8,
             refusals: 16,
@@ -62,6 +68,17 @@ pub struct Part {
     pub named: u32,
     /// How many fresh instances they broke.
     pub kills: u32,
+    /// How often they were tried while nothing was stored, since a probe was last.
+    pub failed: u32,
+    /// Whether a probe was stored since they failed last: if they fail again, it is their own fault.
+    pub proven: bool,
+}
+
+impl Part {
+    /// To be tried for the first time.
+    fn new(positions: Vec<Position>, attempt: Attempt) -> Self {
+        Self { positions, attempt, named: 0, kills: 0, failed: 0, proven: false }
+    }
 }
 
 /// A batch on its way.
@@ -86,7 +103,7 @@ impl Work {
     pub fn new(positions: Vec<Position>, through: Position, unsure_through: Position, refusals: u32) -> Self {
         let maybe_sent = positions.first().is_some_and(|first| *first <= unsure_through);
         let attempt = Attempt { number: 0, maybe_sent };
-        let parts = if positions.is_empty() { VecDeque::new() } else { VecDeque::from([Part { positions, attempt, named: 0, kills: 0 }]) };
+        let parts = if positions.is_empty() { VecDeque::new() } else { VecDeque::from([Part::new(positions, attempt)]) };
         Self { parts, through, dead: Vec::new(), suspects: Vec::new(), stored: 0, refusals }
     }
 
@@ -112,6 +129,11 @@ pub enum Next {
         /// How long.
         after: Duration,
     },
+    /// After this wait send an event of another object by itself; [`Work::probed`] takes in whether it is stored. Then send the front part.
+    Probe {
+        /// How long.
+        after: Duration,
+    },
     /// Everything is stored or given up: acknowledge.
     Acknowledge,
     /// The sink is to blame: acknowledge up to `through`, wait, and read again from there.
@@ -130,11 +152,18 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
     let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
     let wait = |after: Option<Duration>| backoff.mul_f64(spread).max(after.unwrap_or_default().min(policy.longest_asked));
     let stalled = policy.misconfigured_wait.mul_f64(spread);
+    let mut probe = false;
     let after = match outcome {
+        Outcome::Stored(failures) if !part.positions.is_empty() && failures.len() >= part.positions.len() && failures.iter().all(|f| f.retryable) => {
+            let asked = failures.iter().filter_map(|failure| failure.after).max();
+            let reason = failures.into_iter().next().map(|failure| failure.reason).unwrap_or_default();
+            probe = unstored(&mut work, part, &reason, policy);
+            Some(wait(asked))
+        }
         Outcome::Stored(failures) => stored(&mut work, part, failures, policy).map(|asked| wait(Some(asked))),
-        Outcome::Retry { after, .. } => {
+        Outcome::Retry { after, reason } => {
             // "Nothing is known to be stored" is no proof that nothing was.
-            again(&mut work, part, true);
+            probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: true, ..part.attempt }, ..part }, &reason, policy);
             Some(wait(after))
         }
         Outcome::Misconfigured { .. } => {
@@ -142,9 +171,9 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             again(&mut work, part, sent);
             Some(wait(Some(policy.misconfigured_wait)))
         }
-        Outcome::Broken { maybe_sent, cause: Cause::Waiting, after, .. } => {
+        Outcome::Broken { maybe_sent, cause: Cause::Waiting, after, reason } => {
             let sent = part.attempt.maybe_sent || maybe_sent;
-            again(&mut work, part, sent);
+            probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: sent, ..part.attempt }, ..part }, &reason, policy);
             Some(wait(after))
         }
         Outcome::Broken { reason, maybe_sent, cause: Cause::Sink, after } => {
@@ -175,8 +204,73 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             work.stall(stalled, reason)
         }
         true => (work, Next::Acknowledge),
+        false if probe => (work, Next::Probe { after: after.unwrap_or_default() }),
         false => (work, Next::Send { after: after.unwrap_or_default() }),
     }
+}
+
+impl Work {
+    /// Takes in how a probe ended: whether an event of another object was `stored`, or that there is `none`. An event of this very work that was is done.
+    pub fn probed(&mut self, probe: Probe) {
+        let Some(mut front) = self.parts.pop_front() else { return };
+        match probe {
+            Probe::Stored(position) => {
+                (front.proven, front.failed) = (true, 0);
+                for part in &mut self.parts {
+                    let before = part.positions.len();
+                    part.positions.retain(|other| *other != position);
+                    self.stored += before - part.positions.len();
+                }
+                self.parts.retain(|part| !part.positions.is_empty());
+            }
+            // Its halves can be each other's probes.
+            Probe::None if front.positions.len() > 1 => return split(self, front),
+            Probe::None | Probe::NotStored => {}
+        }
+        self.parts.push_front(front);
+    }
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// This event was stored.
+    Stored(Position),
+    /// It was not, whatever the reason.
+    NotStored,
+    /// There is no event of another object.
+    None,
+}
+
+/// Nothing of a part was stored, and nothing says whose fault it is. Gives whether a probe is to show it.
+fn unstored(work: &mut Work, mut part: Part, reason: &str, policy: &Policy) -> bool {
+    part.attempt.number = part.attempt.number.saturating_add(1);
+    part.failed = part.failed.saturating_add(1);
+    if !std::mem::take(&mut part.proven) {
+        let probe = part.failed >= policy.tries;
+        work.parts.push_front(part);
+        return probe;
+    }
+    let [position] = part.positions[..] else {
+        // The first failure of a half calls for a probe.
+        part.failed = policy.tries.saturating_sub(1);
+        split(work, part);
+        return false;
+    };
+    work.dead.push(held_back(position, reason, part.attempt.number));
+    false
+}
+
+fn held_back(position: Position, reason: &str, attempts: u32) -> DeadLetter {
+    DeadLetter { position, reason: reason.to_owned(), attempts, held_back: true }
+}
+
+/// In the same order, with all that is known of it.
+fn split(work: &mut Work, mut part: Part) {
+    let attempt = Attempt { number: 0, ..part.attempt };
+    let second = part.positions.split_off(part.positions.len() / 2);
+    work.parts.push_front(Part { positions: second, attempt, ..part.clone() });
+    work.parts.push_front(Part { attempt, ..part });
 }
 
 fn again(work: &mut Work, mut part: Part, maybe_sent: bool) {
@@ -184,10 +278,11 @@ fn again(work: &mut Work, mut part: Part, maybe_sent: bool) {
     work.parts.push_front(part);
 }
 
-/// Sorts named failures; gives the wait that they ask for, if any is to be tried again.
+/// Sorts named failures, beside which something was stored; gives the wait that they ask for, if any is to be tried again.
 fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) -> Option<Duration> {
     let named = part.named + 1;
-    let all_failed = failures.len() >= part.positions.len();
+    let attempts = part.attempt.number + 1;
+    let others_stored = failures.len() < part.positions.len();
     let mut again: Vec<Position> = Vec::new();
     let mut asked = Duration::ZERO;
     let mut gone = 0;
@@ -195,13 +290,13 @@ fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) 
         // An index beyond the batch names nothing; the boundary that the answer crossed has refused it already.
         let Some(position) = part.positions.get(failure.index).copied() else { continue };
         gone += 1;
-        let exhausted = !all_failed && named >= policy.tries_alone;
-        if failure.retryable && !exhausted {
+        if !failure.retryable {
+            work.dead.push(DeadLetter { position, reason: failure.reason, attempts, held_back: false });
+        } else if named >= policy.tries && others_stored {
+            work.dead.push(held_back(position, &failure.reason, attempts));
+        } else {
             asked = asked.max(failure.after.unwrap_or_default());
             again.push(position);
-        } else {
-            let reason = if failure.retryable { format!("retries exhausted: {}", failure.reason) } else { failure.reason };
-            work.dead.push(DeadLetter { position, reason, attempts: part.attempt.number + 1 });
         }
     }
     let passed = part.positions.len().saturating_sub(gone);
@@ -217,14 +312,14 @@ fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) 
     again.dedup();
     // That one is named as not stored is no proof: the answer about it may be what got lost.
     let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: true };
-    work.parts.push_front(Part { positions: again, attempt, named: if all_failed { part.named } else { named }, kills: 0 });
+    work.parts.push_front(Part { named: if passed > 0 { named } else { part.named }, ..Part::new(again, attempt) });
     Some(asked)
 }
 
 /// Refused as a whole: the halves are tried alone until the event to blame is.
 fn refused(work: &mut Work, part: Part, reason: String) {
     if let [position] = part.positions[..] {
-        work.dead.push(DeadLetter { position, reason, attempts: part.attempt.number + 1 });
+        work.dead.push(DeadLetter { position, reason, attempts: part.attempt.number + 1, held_back: false });
         return;
     }
     let attempt = Attempt { number: 0, ..part.attempt };
@@ -241,12 +336,12 @@ fn broken(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, polic
         return work.parts.push_front(part);
     }
     let reason = format!("it broke {} fresh instances alone, and others were stored after it: {reason}", part.kills);
-    work.suspects.push(DeadLetter { position, reason, attempts: attempt.number });
+    work.suspects.push(DeadLetter { position, reason, attempts: attempt.number, held_back: false });
 }
 
 fn halve(work: &mut Work, mut part: Part, attempt: Attempt) {
     let second = part.positions.split_off(part.positions.len() / 2);
-    let half = |positions| Part { positions, attempt, named: part.named, kills: 0 };
+    let half = |positions| Part { named: part.named, ..Part::new(positions, attempt) };
     work.parts.push_front(half(second));
     work.parts.push_front(half(std::mem::take(&mut part.positions)));
 }

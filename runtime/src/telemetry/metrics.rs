@@ -335,7 +335,7 @@ pub const METRICS: &[Metric] = &[
         "kubedl_events_journal_size_bytes",
         Gauge,
         &[],
-        "Bytes in use, write-ahead log included",
+        "Bytes in use, write-ahead log and damaged files that were set aside included",
         journal!(|journal| journal.file.as_ref().map(|file| file.size_bytes as f64)),
     ),
     metric(

@@ -41,11 +41,12 @@ fn turns(age: Duration, most: Duration) -> Result<String, String> {
     Err(format!("its thread has not turned for {} s, at most {} s are expected", age.as_secs(), most.as_secs()))
 }
 
-/// A watch that is in trouble for some time, and whether its list has been read to the end.
-fn sees(trouble: Option<(Duration, String)>, whole: bool) -> Result<String, String> {
+/// A watch that is in trouble for some time, or is not there, and whether its list has been read to the end.
+fn sees(trouble: Option<(Duration, String)>, unwatched: Option<Duration>, whole: bool) -> Result<String, String> {
     match trouble {
         Some((since, why)) if since >= BLIND || !whole => Err(format!("nothing is seen for {} s: {why}", since.as_secs())),
         _ if !whole => Err("the list is being read".to_owned()),
+        _ if unwatched.is_some_and(|since| since >= BLIND) => Err(format!("no watch is open for {} s", unwatched.unwrap_or_default().as_secs())),
         _ => Ok(String::new()),
     }
 }
@@ -93,7 +94,7 @@ pub fn ready(board: &Board) -> Vec<Check> {
         checks.push(Check::new("watch", Err("not begun yet".to_owned())));
     }
     for (scope, sight) in scopes {
-        let result = sees(sight.trouble(), sight.is_whole());
+        let result = sees(sight.trouble(), sight.unwatched(), sight.is_whole());
         checks.push(Check::new(format!("watch {scope}"), result));
     }
     let role = match board.role() {
@@ -150,10 +151,11 @@ mod tests {
     #[test]
     fn a_watch_counts_as_blind_after_a_minute_or_at_once_while_its_list_is_not_read() {
         let trouble = |since: Duration| Some((since, "refused".to_owned()));
-        assert_eq!(sees(None, true), Ok(String::new()));
-        assert_eq!(sees(trouble(BLIND - MOMENT), true), Ok(String::new()));
-        assert_eq!(sees(trouble(BLIND), true), Err("nothing is seen for 60 s: refused".to_owned()));
-        assert_eq!(sees(trouble(MOMENT), false), Err("nothing is seen for 0 s: refused".to_owned()));
-        assert_eq!(sees(None, false), Err("the list is being read".to_owned()));
+        assert_eq!(sees(None, None, true), Ok(String::new()));
+        assert_eq!(sees(trouble(BLIND - MOMENT), Some(BLIND - MOMENT), true), Ok(String::new()));
+        assert_eq!(sees(trouble(BLIND), None, true), Err("nothing is seen for 60 s: refused".to_owned()));
+        assert_eq!(sees(trouble(MOMENT), None, false), Err("nothing is seen for 0 s: refused".to_owned()));
+        assert_eq!(sees(None, Some(BLIND), true), Err("no watch is open for 60 s".to_owned()));
+        assert_eq!(sees(None, None, false), Err("the list is being read".to_owned()));
     }
 }

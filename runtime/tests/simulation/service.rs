@@ -162,7 +162,7 @@ async fn run(world: &Shared, folder: &Path) -> Result<(), Box<dyn std::error::Er
     lock(world).tell(format!("watching from {:?}", from.as_ref().map(|from| &from.resource_version)));
     let client = Client::over(kube::Client::new(Api(world.clone()), "default"));
     let (out, seen) = mpsc::channel(4);
-    let begin = Begin { from, witnesses: journal.reader()?.witnesses("*")? };
+    let begin = Begin { from, witnesses: journal.reader()?.witnesses("*")?, ..Begin::default() };
     let watch = cluster::watch(client, Scope::All, begin, Mode::Follow, &seeing, out);
     let pipeline = Pipeline {
         owners: Owners::recorded(),

@@ -7,15 +7,16 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::PostParams;
 use tokio::time::timeout;
+use tracing::warn;
 
-use super::{DEADLINE, DURATION, Delivered, Observed, Record, Step, merge, step};
+use super::{DEADLINE, DURATION, Delivered, Observed, Record, Step, annotation, merge, step};
 use crate::cluster::client::{About, sort};
 use crate::cluster::{Client, Error, Scope};
 
-/// The annotation with [`Delivered`], as JSON.
-const DELIVERED: &str = "events.kubedl.io/delivered";
 /// For one turn. Two fit between a renewal and the deadline.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// For reading credentials anew.
+const RENEWAL: Duration = Duration::from_secs(1);
 /// The duration that a released Lease says, as client-go's does.
 const RELEASED: Duration = Duration::from_secs(1);
 
@@ -43,21 +44,26 @@ impl Place {
 pub struct Told {
     /// What is delivered.
     pub delivered: Delivered,
-    /// When it was written, by the holder's clock.
-    pub at: SystemTime,
+    /// When the Lease was made: nothing was delivered before; 1970 where it doesn't say.
+    pub made_at: SystemTime,
 }
 
-/// Reads it; none when there is no Lease that says so.
+/// Reads it; none when there is no Lease.
 pub async fn read(client: &Client, place: &Place) -> Result<Option<Told>, Error> {
     let lease = place.api(client).get_opt(&place.name).await.map_err(|error| sort(error, place.about("get")))?;
-    Ok(lease.and_then(|lease| Some(Told { delivered: delivered(&lease), at: record(&lease).renewed?.into() })))
+    let made_at = |lease: &Lease| lease.metadata.creation_timestamp.as_ref().map_or(SystemTime::UNIX_EPOCH, |time| time.0.into());
+    Ok(lease.map(|lease| Told { delivered: delivered(&lease), made_at: made_at(&lease) }))
 }
 
 /// Takes part in an election.
 pub struct Elector {
-    api: Api<Lease>,
+    client: Client,
     place: Place,
     identity: String,
+    /// Sinks of which is noted what they have delivered.
+    sinks: Vec<String>,
+    /// Sinks for which there was no room, as last seen.
+    left_out: Vec<String>,
     /// As read or written last; none when it has to be read before the next write.
     lease: Option<Lease>,
     observed: Option<Observed>,
@@ -70,10 +76,10 @@ pub struct Elector {
 }
 
 impl Elector {
-    /// `identity` must be another one for each process.
-    pub fn new(client: &Client, place: Place, identity: String) -> Self {
-        let api = place.api(client);
-        Self { api, place, identity, lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
+    /// `identity` must be another one for each process. What the Lease says of other sinks than `sinks` is dropped by the first write.
+    pub fn new(client: &Client, place: Place, identity: String, sinks: Vec<String>) -> Self {
+        let client = client.clone();
+        Self { client, place, identity, sinks, left_out: Vec::new(), lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
     }
 
     /// Until when we lead, by our last renewal; none when another does.
@@ -109,6 +115,10 @@ impl Elector {
             if step(None, &self.identity, self.renewed, Instant::now()) == Step::GiveUp {
                 self.renewed = None;
             }
+        }
+        if matches!(result, Err(Error::Unauthorized { .. } | Error::Unreachable(_))) {
+            // Certificates and tokens rotate. What can't be read in time is read at another turn.
+            let _ = timeout(RENEWAL, self.client.renew()).await;
         }
         result
     }
@@ -168,7 +178,7 @@ impl Elector {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        self.lease = self.api.get_opt(&self.place.name).await.map_err(|error| sort(error, self.place.about("get")))?;
+        self.lease = self.place.api(&self.client).get_opt(&self.place.name).await.map_err(|error| sort(error, self.place.about("get")))?;
         let now = Instant::now();
         let Some(record) = self.lease.as_ref().map(record) else {
             self.observed = None;
@@ -188,12 +198,24 @@ impl Elector {
     /// False when another was faster: nothing was written.
     async fn write(&mut self, holder: &str, duration: Duration, ours: &Delivered) -> Result<bool, Error> {
         let (began, wall) = (Instant::now(), now_in_microseconds());
-        let lease = written(self.lease.clone(), &self.place, holder, duration, wall, ours);
+        let mut lease = self.lease.clone().unwrap_or_default();
+        let there = merge(delivered(&lease), ours, &self.sinks);
+        let left_out = annotation::write(lease.metadata.annotations.get_or_insert_default(), &there);
+        if !left_out.is_empty() && self.left_out != left_out {
+            let (most, sinks) = (annotation::MOST_BYTES, left_out.join(", "));
+            warn!(
+                "What is delivered does not fit into the Lease {}/{}, whose annotations may have {most} bytes: of {sinks} nothing is noted there, so a \
+                 replica with a new disk reads the list for them. Watch fewer namespaces, or all of them as one.",
+                self.place.namespace, self.place.name
+            );
+        }
+        self.left_out = left_out;
+        let lease = written(lease, &self.place, holder, duration, wall);
         self.unanswered = Some((wall, began));
         let parameters = PostParams::default();
         let (verb, answer) = match &self.lease {
-            None => ("create", self.api.create(&parameters, &lease).await),
-            Some(_) => ("update", self.api.replace(&self.place.name, &parameters, &lease).await),
+            None => ("create", self.place.api(&self.client).create(&parameters, &lease).await),
+            Some(_) => ("update", self.place.api(&self.client).replace(&self.place.name, &parameters, &lease).await),
         };
         match answer {
             Ok(lease) => {
@@ -213,14 +235,10 @@ impl Elector {
     }
 }
 
-/// The Lease with a holder's name, time and deliveries written into it.
-fn written(lease: Option<Lease>, place: &Place, holder: &str, duration: Duration, wall: Timestamp, ours: &Delivered) -> Lease {
-    let there = lease.as_ref().map(delivered).unwrap_or_default();
-    let mut lease = lease.unwrap_or_default();
+/// The Lease with a holder's name and time written into it.
+fn written(mut lease: Lease, place: &Place, holder: &str, duration: Duration, wall: Timestamp) -> Lease {
     lease.metadata.name = Some(place.name.clone());
     lease.metadata.namespace = Some(place.namespace.clone());
-    let text = serde_json::to_string(&merge(there, ours)).unwrap_or_default();
-    lease.metadata.annotations.get_or_insert_default().insert(DELIVERED.to_owned(), text);
     let spec = lease.spec.get_or_insert_default();
     let before = spec.holder_identity.replace(holder.to_owned());
     if before.as_deref() != Some(holder) {
@@ -241,10 +259,8 @@ fn record(lease: &Lease) -> Record {
     Record { holder: spec.holder_identity.unwrap_or_default(), duration, renewed: spec.renew_time.as_ref().map(|time| time.0) }
 }
 
-/// An annotation that is not ours to read counts as none.
 fn delivered(lease: &Lease) -> Delivered {
-    let text = lease.metadata.annotations.as_ref().and_then(|annotations| annotations.get(DELIVERED));
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    lease.metadata.annotations.as_ref().map(annotation::read).unwrap_or_default()
 }
 
 /// As exact as a Lease can say it.

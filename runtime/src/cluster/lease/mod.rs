@@ -6,6 +6,7 @@
 //! The Lease also carries what is delivered: for each sink and scope the resource version up to which every event is done with.
 //! It travels with the renewal, in one write.
 
+mod annotation;
 mod elector;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::Resume;
+
+pub use annotation::{DELIVERED, MOST_BYTES, SEEN};
 pub use elector::{Elector, Place, Told, read};
 
 /// For how long a candidate must have seen no change before it takes the Lease (client-go's recommended value, as the two below).
@@ -22,14 +26,15 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at the Lease, and between two renewals.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// For each sink, for each scope's key, the resource version up to which every event is delivered; empty where nothing is known any
-/// more, since the API server's storage was set back.
-pub type Delivered = BTreeMap<String, BTreeMap<String, String>>;
+/// For each sink, for each scope's key, up to where every event is delivered, and when that was known to be every event. The resource version is empty
+/// where nothing is known any more, since the API server's storage was set back.
+pub type Delivered = BTreeMap<String, BTreeMap<String, Resume>>;
 
-/// Takes our entries over into those that are there. What is there of other sinks and scopes stays.
-pub fn merge(mut there: Delivered, ours: &Delivered) -> Delivered {
+/// Takes our entries over into those that are there. Of these stay those of other scopes, and of the sinks that are `configured`.
+pub fn merge(mut there: Delivered, ours: &Delivered, configured: &[String]) -> Delivered {
+    there.retain(|sink, _| configured.contains(sink));
     for (sink, scopes) in ours {
-        there.entry(sink.clone()).or_default().extend(scopes.iter().map(|(scope, version)| (scope.clone(), version.clone())));
+        there.entry(sink.clone()).or_default().extend(scopes.iter().map(|(scope, reached)| (scope.clone(), reached.clone())));
     }
     there
 }

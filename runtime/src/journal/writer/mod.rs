@@ -1,5 +1,8 @@
 //! The one who writes: groups commands into transactions, keeps room, heals.
 
+mod heal;
+mod room;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +15,10 @@ use tokio::sync::watch;
 
 use super::command::{Command, Reply, copy, refuse};
 use super::mark::{self, Marks};
-use super::room::{IDENTITIES, OnFull, Reserve, is_damage, is_disk_trouble};
-use super::salvage::salvage;
+use super::room::{Reserve, identities_kept, is_damage, is_disk_trouble};
+use super::salvage::{self, SetAside};
 use super::store::Store;
-use super::{Appended, Error, Options, Position, Stats, schema};
+use super::{Appended, Error, Options, Position, Stats, origin, selection};
 
 /// Commands that share a transaction, at most.
 const GROUP: usize = 64;
@@ -44,6 +47,12 @@ pub(super) struct Writer {
     /// What has undone the transaction that is open, all of it.
     undone: Option<rusqlite::Error>,
     clean_next: Instant,
+    /// Damaged files that are kept, the oldest first.
+    set_aside: Vec<SetAside>,
+    /// Why a damaged file could not be replaced, and when that is tried again.
+    unhealed: Option<(Instant, Error)>,
+    /// Replacing broke off: the connection leads nowhere.
+    adrift: bool,
 }
 
 impl Writer {
@@ -59,10 +68,33 @@ impl Writer {
         head.send_replace(last);
         let file = options.directory.join("journal.sqlite");
         let reserve = Reserve::new(&options.directory, options.durable);
-        let store =
-            Store { connection, last, marks: Marks::default(), now: options.now, event_ttl: options.event_ttl, most_letters: options.most_letters };
+        let store = Store {
+            connection,
+            last,
+            marks: Marks::default(),
+            now: options.now,
+            event_ttl: options.event_ttl,
+            longest_life: Duration::ZERO,
+            most_letters: options.most_letters,
+            unreadable: None,
+        };
         let clean_next = Instant::now() + CLEANING_STEP;
-        Ok(Self { store, file, _lock: lock, head, requeued, stats, options: options.clone(), reserve, blocked: false, undone: None, clean_next })
+        Ok(Self {
+            store,
+            _lock: lock,
+            head,
+            requeued,
+            stats,
+            options: options.clone(),
+            reserve,
+            blocked: false,
+            undone: None,
+            clean_next,
+            set_aside: salvage::set_aside(&file),
+            file,
+            unhealed: None,
+            adrift: false,
+        })
     }
 
     pub(super) fn run(mut self, inbox: Receiver<Command>) {
@@ -95,10 +127,8 @@ impl Writer {
                 Command::Salvage { generation, reply } => {
                     self.group(std::mem::take(&mut together));
                     // Else another has seen the damage, too, and it is mended.
-                    if generation == self.stats.generation() {
-                        self.heal();
-                    }
-                    let _ = reply.send(Ok(()));
+                    let healed = if generation == self.stats.generation() { self.heal() } else { Ok(()) };
+                    let _ = reply.send(healed);
                 }
                 Command::Close { reply } => {
                     self.group(together);
@@ -138,6 +168,7 @@ impl Writer {
         } else {
             let _ = self.store.connection.execute_batch("ROLLBACK");
             self.store.last = before;
+            self.store.unreadable = None;
         }
         if self.store.last != before {
             self.head.send_replace(self.store.last);
@@ -169,7 +200,7 @@ impl Writer {
         }
         match command {
             Command::Append { batch, reply } => {
-                let result = self.savepoint(|store| Ok(store.append(batch)?));
+                let result = self.savepoint(|store| Ok(store.append(&batch)?));
                 let stats = self.stats.clone();
                 let counted = stats.clone();
                 let count = move |appended: Result<&Appended, &Error>| {
@@ -191,13 +222,14 @@ impl Writer {
             }
             Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster))),
             Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from))),
+            Command::Configure { sinks, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.configure(&sinks, start)))),
             Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)))),
             Command::Select { sink, expression, reply } => {
-                let noted = super::selection::note(&self.store.connection, &sink, &expression);
+                let noted = selection::note(&self.store.connection, &sink, &expression);
                 pending.push(answer(reply, noted.map_err(Error::from)));
             }
             Command::Begins { origin, reply } => {
-                pending.push(answer(reply, super::origin::note(&self.store.connection, &origin).map_err(Error::from)));
+                pending.push(answer(reply, origin::note(&self.store.connection, &origin).map_err(Error::from)));
             }
             Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink))),
             // Not of a group.
@@ -216,6 +248,7 @@ impl Writer {
         let result = work(&mut self.store);
         if let Err(why) = &result {
             self.store.last = before;
+            self.store.unreadable = None;
             if self.store.connection.is_autocommit() {
                 // SQLite has rolled everything back by itself, as it does when the disk is full: that is what the whole group failed by.
                 if let Error::Storage(cause) = why {
@@ -229,55 +262,16 @@ impl Writer {
         result
     }
 
-    /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below the limit on, so that no append has to
-    /// wait for much of it.
-    fn room(&mut self, entries: usize) -> Result<(), Error> {
-        if !self.reserve.whole && !self.reserve.restore() {
-            return Err(Error::DiskFull { folder: self.options.directory.clone() });
-        }
-        let Some(most) = self.options.max_size else { return Ok(()) };
-        let low = most / 10 * 9;
-        let enough = if self.blocked { low } else { most };
-        let mut wanted = entries.saturating_mul(2);
-        loop {
-            let mut size = self.store.size(&self.file)?;
-            // What is deleted is first of all more of the log.
-            if size > low && self.store.cut_log(&self.file, most / 10)? {
-                size = self.store.size(&self.file)?;
-            }
-            if size <= low || (size <= enough && wanted == 0) {
-                self.blocked = false;
-                return Ok(());
-            }
-            let mut gone = self.store.forget_rows(None)?;
-            if gone == 0 && size > enough {
-                // What no list shows any more; and where nothing is left to deliver, even what one may show again.
-                let age = if self.store.is_delivered()? { Duration::ZERO } else { self.store.event_ttl };
-                gone = self.store.forget_identities(age)?;
-            }
-            wanted = if gone == 0 { 0 } else { wanted.saturating_sub(gone) };
-            if gone == 0 && size > enough && (self.options.on_full == OnFull::Block || !self.shed()?) {
-                self.blocked = self.options.on_full == OnFull::Block;
-                return Err(Error::Full { size, most });
-            }
-        }
-    }
-
-    fn shed(&mut self) -> Result<bool, Error> {
-        self.store.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let shed = self.store.shed();
-        self.store.connection.execute_batch(if shed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        let shed = shed?;
-        self.stats.shed.fetch_add(shed, Ordering::Relaxed);
-        Ok(shed > 0)
-    }
-
     /// One step of deleting what is old; gives whether there is more.
     fn clean(&mut self) -> bool {
+        if self.set_aside.first().is_some_and(|file| file.is_old((self.options.now)())) {
+            let file = self.set_aside.remove(0);
+            file.remove("it was kept for long enough");
+        }
         let store = &mut self.store;
         let step = store
             .forget_rows(Some(self.options.retain))
-            .and_then(|rows| Ok(rows + store.forget_identities(store.event_ttl * IDENTITIES)? + store.forget_marks()?));
+            .and_then(|rows| Ok(rows + store.forget_identities(identities_kept(store.event_ttl, store.longest_life))? + store.forget_marks()?));
         match step.and_then(|gone| Ok(gone > 0 || store.shrink()?)) {
             Ok(more) => more,
             Err(why) => {
@@ -290,31 +284,12 @@ impl Writer {
 
     /// After a failure: gives the reserve free, or saves what can be read.
     fn trouble(&mut self, why: &rusqlite::Error) {
-        if is_damage(why) {
-            self.heal();
+        if is_damage(why) || self.adrift {
+            drop(self.heal());
         } else if is_disk_trouble(why) && self.reserve.whole && self.options.durable {
             tracing::error!("The disk of the journal is full or fails: {why}. Events wait until there is room; what is delivered is still noted.");
             self.reserve.spend();
             while matches!(self.store.forget_rows(None), Ok(rows) if rows > 0) {}
-        }
-    }
-
-    /// Puts a new file in the place of the damaged one.
-    fn heal(&mut self) {
-        let Ok(nothing) = Connection::open_in_memory() else { return };
-        let stats = self.stats.clone();
-        let _replacing = stats.replacing.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        drop(std::mem::replace(&mut self.store.connection, nothing));
-        let reopened = salvage(&self.file, self.options.durable, (self.options.now)()).and_then(|()| schema::open(&self.file, self.options.durable));
-        match reopened {
-            Ok(connection) => {
-                self.store.last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0)).unwrap_or(self.store.last);
-                self.store.connection = connection;
-                self.store.marks = Marks::default();
-                self.stats.generation.fetch_add(1, Ordering::Relaxed);
-                self.head.send_replace(self.store.last);
-            }
-            Err(why) => tracing::error!("The damaged journal could not be replaced: {why}. Trying again at the next write."),
         }
     }
 }

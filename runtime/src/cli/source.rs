@@ -1,0 +1,197 @@
+//! Where events come from: a cluster, or a recording.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::cluster::lease::{Elector, Place, Told};
+use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope};
+use crate::journal::{self, Journal, Origin};
+use crate::telemetry::Board;
+
+use super::args::Service as Settings;
+use super::delivery::identity;
+use super::heartbeat::Heartbeat;
+use super::lead;
+
+/// How long the first list of Pods is waited for.
+const PODS_PATIENCE: Duration = Duration::from_secs(30);
+/// Observations of a scope that wait for the pipeline, of some MiB each at most.
+const OBSERVATIONS: usize = 4;
+
+/// For each scope the way of its observations.
+pub(super) type Ways = Vec<(Scope, mpsc::Sender<Observation>)>;
+
+/// Where events come from.
+pub(super) enum Source {
+    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners, lease: Option<Place> },
+    Recording { recording: Recording, owners: Owners, stats: Arc<cluster::Stats> },
+}
+
+impl Source {
+    pub(super) async fn open(args: &Settings, board: &Board) -> Result<Self, cluster::Error> {
+        let stats = board.cluster.clone();
+        if let Some(path) = &args.from {
+            let (recording, owners) = Recording::open(path)?;
+            return Ok(Self::Recording { recording, owners, stats });
+        }
+        let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
+        let client = cluster::connect(&options).await?;
+        let owners = Owners::new(client.clone());
+        let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
+        let lease = (!args.once).then(|| Place { namespace: namespace(), name: args.lease.lease_name.clone() });
+        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
+    }
+
+    /// For the Lease, where there is to be one, and whether it says who delivers.
+    pub(super) fn elector(&self, elect: bool, sinks: &[String]) -> Option<(Elector, bool)> {
+        match self {
+            Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity(), sinks.to_vec()), elect)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn client(&self) -> Option<&cluster::Client> {
+        if let Self::Cluster { client, .. } = self { Some(client) } else { None }
+    }
+
+    /// Keys of what is watched.
+    pub(super) fn scopes(&self) -> Vec<String> {
+        match self {
+            Self::Cluster { options, .. } => options.scopes.iter().map(|scope| scope.key().to_owned()).collect(),
+            Self::Recording { .. } => Vec::new(),
+        }
+    }
+
+    /// A way for the observations of each scope, so that none waits for another's.
+    pub(super) fn ways(&self) -> (Ways, Vec<mpsc::Receiver<Observation>>) {
+        let scopes = match self {
+            Self::Cluster { options, .. } => options.scopes.clone(),
+            Self::Recording { .. } => vec![Scope::All],
+        };
+        let ways = scopes.into_iter().map(|scope| {
+            let (out, observations) = mpsc::channel(OBSERVATIONS);
+            ((scope, out), observations)
+        });
+        ways.unzip()
+    }
+
+    pub(super) fn owners(&self) -> Owners {
+        match self {
+            Self::Cluster { owners, .. } | Self::Recording { owners, .. } => owners.clone(),
+        }
+    }
+
+    /// Ends when there is nothing more to see, or with an error that waiting can't heal.
+    pub(super) async fn run(self, journal: &Journal, sinks: &[String], args: &Settings, ways: Ways) -> anyhow::Result<()> {
+        let once = args.once;
+        let (client, mut options, owners, lease) = match self {
+            Self::Recording { recording, stats, .. } => {
+                let Some((_, out)) = ways.into_iter().next() else { return Ok(()) };
+                return Ok(recording.play(&out, &stats).await?);
+            }
+            Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
+        };
+        bind(&client, journal).await?;
+        warn_of_missing(&client, &options.scopes).await;
+        // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
+        let there = match &lease {
+            Some(place) => lead::read(&client, place).await,
+            None => None,
+        };
+        let mut pods = tokio::task::JoinSet::new();
+        for scope in options.scopes.clone() {
+            let (owners, stats) = (owners.clone(), options.stats.clone());
+            pods.spawn(async move { owners.follow_pods(&scope, &stats).await });
+        }
+        tokio::select! {
+            () = owners.listed(&options.scopes, PODS_PATIENCE) => {}
+            Some(Ok(Err(why))) = pods.join_next() => return Err(why.into()),
+        }
+        let (reopen, reopened) = watch::channel(0);
+        options.reopen = reopened;
+        if let (Some(interval), Some(place)) = (args.heartbeat, &lease) {
+            let scope = options.scopes.iter().find(|scope| matches!(scope, Scope::All) || scope.key() == place.namespace).with_context(|| {
+                format!(
+                    "--heartbeat writes into the namespace {}, which is not watched: watch it too, or name another with --lease-namespace",
+                    place.namespace
+                )
+            })?;
+            let (namespace, name, scope) = (place.namespace.clone(), place.name.clone(), scope.key().to_owned());
+            let (client, journal) = (cluster::Client::clone(&client), journal.clone());
+            tokio::spawn(Heartbeat { client, namespace, name, scope, interval, journal, reopen }.run());
+        }
+        // All of them before the first event, which a sink may have been given by others.
+        let mut begins = Vec::new();
+        for (scope, out) in ways {
+            let there = there.as_ref().filter(|_| !once);
+            begins.push((begin(journal, &scope, there, sinks, once).await?, scope, out));
+        }
+        let mode = if once { Mode::Once } else { Mode::Follow };
+        let mut watches = tokio::task::JoinSet::new();
+        for (begin, scope, out) in begins {
+            info!(%scope, from = begin.from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
+            let options = cluster::Options::clone(&options);
+            watches.spawn(cluster::watch_on_thread(scope, begin, mode, options, out));
+        }
+        while let Some(ended) = watches.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+/// Where the watch of a scope begins: where the journal stands, else where the Lease says that others have delivered, else with the list. A list is what
+/// `--once` asks for.
+async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[String], once: bool) -> Result<Begin, journal::Error> {
+    let witnesses = journal.reader()?.witnesses(scope.key())?;
+    let from = if once { None } else { journal.checkpoint(scope.key()).await? };
+    if once || from.is_some() {
+        return Ok(Begin { from, witnesses, ..Begin::default() });
+    }
+    let begin = there.map(|there| lead::begin(there, sinks, scope.key())).unwrap_or_default();
+    if begin.from.is_some() {
+        info!(%scope, list_first = begin.list_first, "Going on where the Lease says.");
+    }
+    for (sink, reached) in there.iter().flat_map(|there| lead::known(&there.delivered, sinks, scope.key())) {
+        info!(%scope, sink, resource_version = reached.resource_version, "The Lease says how far the sink has come: what is older is not given to it again.");
+        journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
+    }
+    Ok(Begin { witnesses, ..begin })
+}
+
+/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
+async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match client.cluster_uid().await {
+            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
+            Ok(None) => return Ok(()),
+            Err(why @ cluster::Error::Forbidden { .. }) => {
+                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
+                return Ok(());
+            }
+            Err(why) if why.is_fatal() => return Err(why.into()),
+            Err(why) => warn!(retry_in_ms = pause.as_millis() as u64, "Cannot begin yet: {why}."),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+/// An API server lists what is in a namespace that isn't there without a word: there is nothing.
+async fn warn_of_missing(client: &cluster::Client, scopes: &[Scope]) {
+    for scope in scopes {
+        if let Scope::Namespace(name) = scope
+            && client.has_namespace(name).await == Some(false)
+        {
+            warn!(
+                "There is no namespace {name:?}: nothing is seen of it until there is. --namespace names what is watched; without it all namespaces are."
+            );
+        }
+    }
+}

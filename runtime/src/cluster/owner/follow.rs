@@ -1,0 +1,93 @@
+//! The watch of Pods, metadata only.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{Owners, lock};
+use crate::cluster::client::{About, Client, sort};
+use crate::cluster::{Error, Scope, Seldom, Stats};
+
+/// Between two tries: at first, and at most; twice as long each time.
+const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// Pods a page of the list.
+const PAGE: u32 = 500;
+
+impl Owners {
+    /// Follows the Pods of a scope, for ever. Ends only with an error of the very first answer that waiting can't heal, while no scope is served yet.
+    pub async fn follow_pods(&self, scope: &Scope, stats: &Stats) -> Result<(), Error> {
+        let (mut wait, mut seldom, mut listed) = (WAITS.0, Seldom::default(), false);
+        lock(&self.0.pods).follow(scope);
+        loop {
+            let Some(client) = self.client() else { return Ok(()) };
+            let error = self.follow_once(&client, scope, &mut listed, &mut wait, &mut seldom).await;
+            lock(&self.0.pods).lose(scope);
+            self.0.changed.send_modify(|times| *times += 1);
+            if error.is_fatal() && !listed && !stats.is_any_whole() {
+                return Err(error);
+            }
+            if let Some(times) = seldom.fails("pods") {
+                warn!(%scope, times, "Cannot see Pods: {error}. Trying again; until then events of Pods that are not known are kept by the rule owner-unknown.");
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(WAITS.1);
+            if matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_)) {
+                self.renew().await;
+            }
+        }
+    }
+
+    /// Lists and watches until something fails that a new beginning may heal.
+    async fn follow_once(&self, client: &Client, scope: &Scope, listed: &mut bool, wait: &mut Duration, seldom: &mut Seldom) -> Error {
+        let about = |verb| About { verb, resource: "pods", group: "", scope: scope.clone() };
+        let api: Api<PartialObjectMeta<Pod>> = match scope {
+            Scope::All => Api::all(client.kube.clone()),
+            Scope::Namespace(name) => Api::namespaced(client.kube.clone(), name),
+        };
+        let mut events = watcher(api.clone(), watcher::Config::default().page_size(PAGE)).boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => {
+                    // What the list, which comes after this, will have shown at least.
+                    let reached = match api.list_metadata(&ListParams::default().limit(1)).await {
+                        Ok(list) => list.metadata.resource_version.unwrap_or_default(),
+                        Err(error) => return sort(error, about("list")),
+                    };
+                    lock(&self.0.pods).begin(scope, reached);
+                }
+                Ok(watcher::Event::InitApply(pod)) => lock(&self.0.pods).list(scope, &pod.metadata),
+                Ok(watcher::Event::Apply(pod)) => {
+                    let mut pods = lock(&self.0.pods);
+                    pods.apply(&pod.metadata);
+                    pods.advance(scope, &pod.metadata);
+                }
+                Ok(watcher::Event::Delete(pod)) => {
+                    let mut pods = lock(&self.0.pods);
+                    pods.delete(&pod.metadata, Instant::now());
+                    pods.advance(scope, &pod.metadata);
+                }
+                Ok(watcher::Event::InitDone) => {
+                    (*listed, *wait) = (true, WAITS.0);
+                    lock(&self.0.pods).end(scope, Instant::now());
+                    info!(%scope, pods = lock(&self.0.pods).len(), "Pods are listed.");
+                    if let Some((time, times)) = seldom.over() {
+                        info!(%scope, times, seconds = time.as_secs(), "Pods are seen again.");
+                    }
+                }
+                Err(watcher::Error::InitialListFailed(error)) => return sort(error, about("list")),
+                // The library would go on where it was, and not say from when on all is seen again.
+                Err(watcher::Error::WatchFailed(error) | watcher::Error::WatchStartFailed(error)) => return sort(error, about("watch")),
+                Err(watcher::Error::WatchError(status)) if status.code == 410 => sleep(WAITS.0).await,
+                Err(other) => return Error::Protocol(other.to_string()),
+            }
+            self.0.changed.send_modify(|times| *times += 1);
+        }
+        Error::Unreachable("the watch of Pods ended".to_owned())
+    }
+}

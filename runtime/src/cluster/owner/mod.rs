@@ -1,0 +1,347 @@
+//! Who controls an object: from a metadata-only watch of Pods, and single look-ups for the rest.
+//!
+//! Nothing of it stops anybody for long: a name that can't be one is not asked for, an answer that will not change is not asked for again, and what can't be
+//! found out in time is [`Chain::Unknown`].
+
+mod ask;
+mod follow;
+mod pods;
+mod remembered;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
+
+use ask::Asking;
+use pods::{Found, Pods};
+use remembered::Remembered;
+
+use super::client::Client;
+use super::{Scope, is_before};
+
+/// How long the watch of Pods may lag behind that of events.
+const LAG: Duration = Duration::from_secs(1);
+/// Steps of a chain: PodGroup, Pod, ReplicaSet, Deployment, and what controls that.
+const STEPS: usize = 5;
+
+/// Kinds whose controller is asked for, with their groups and the names of their resources. PodGroups are those of Volcano, of the scheduler plugins (two
+/// groups, the second of their first versions, which KubeDL makes) and of kube-batch; a Workload is Kueue's: what a job waits for is said about them alone.
+const KINDS: [(&str, &str, &str); 9] = [
+    ("", "Pod", "pods"),
+    ("", "Service", "services"),
+    ("apps", "ReplicaSet", "replicasets"),
+    ("apps", "Deployment", "deployments"),
+    ("scheduling.volcano.sh", "PodGroup", "podgroups"),
+    ("scheduling.x-k8s.io", "PodGroup", "podgroups"),
+    ("scheduling.sigs.k8s.io", "PodGroup", "podgroups"),
+    ("scheduling.incubator.k8s.io", "PodGroup", "podgroups"),
+    ("kueue.x-k8s.io", "Workload", "workloads"),
+];
+
+/// Whether an object of this kind may have a controller that counts.
+pub fn has_controller(group: &str, kind: &str) -> bool {
+    plural(group, kind).is_some()
+}
+
+fn plural(group: &str, kind: &str) -> Option<&'static str> {
+    KINDS.iter().find(|known| (known.0, known.1) == (group, kind)).map(|known| known.2)
+}
+
+/// A controller: the owner reference of an object that has `controller: true`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name; the namespace is that of the object.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+}
+
+/// What is known of the controllers above an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// The object's controller, the controller's controller, ... up to the first whose own is not asked for. May be empty.
+    Owners(Vec<Owner>),
+    /// The object no longer exists, or another one has its name now.
+    Gone,
+    /// These are known, and the last of them no longer exists.
+    Cut(Vec<Owner>),
+    /// The API server could not be asked in time, or refuses to say.
+    Unknown,
+}
+
+/// An object whose controllers are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    /// Group and version; `v1` for core.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid; may be empty, or none at all: then the name counts.
+    pub uid: String,
+}
+
+impl Object {
+    fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    fn plural(&self) -> Option<&'static str> {
+        plural(self.group(), &self.kind)
+    }
+
+    /// Kubernetes makes uids of RFC 4122. Anything else is what somebody wrote in their place.
+    fn has_uid(&self) -> bool {
+        self.uid.len() == 36 && self.uid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+    }
+
+    fn owned_by(&self, owner: &Owner) -> Self {
+        let Owner { api_version, kind, name, uid } = owner.clone();
+        Self { api_version, kind, namespace: self.namespace.clone(), name, uid }
+    }
+}
+
+/// Of an event about an object: what tells whether the watch of Pods must have seen a Pod before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The event's resource version.
+    pub resource_version: &'a str,
+    /// Whether it is so young that the watch of Pods may lag behind it.
+    pub is_young: bool,
+}
+
+/// One step of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// It has no controller.
+    Top,
+    /// Its controller.
+    Owner(Arc<Owner>),
+    /// There is no such object.
+    Gone,
+    /// Nobody says.
+    Unknown,
+}
+
+/// The owners of objects. Clones share what they know.
+#[derive(Clone)]
+pub struct Owners(Arc<Inner>);
+
+struct Inner {
+    /// None for a recording: what isn't known is gone.
+    client: Option<Mutex<Client>>,
+    pods: Mutex<Pods>,
+    others: Mutex<Remembered>,
+    asking: Asking,
+    /// Changes with the Pods.
+    changed: watch::Sender<u64>,
+}
+
+impl Owners {
+    /// For a cluster. Nothing is known until [`Owners::follow_pods`] runs; look-ups work from the start.
+    pub fn new(client: Client) -> Self {
+        Self::with(Some(Mutex::new(client)))
+    }
+
+    /// For a recording: knows what [`Owners::learn`] is told, and takes the rest as gone.
+    pub fn recorded() -> Self {
+        Self::with(None)
+    }
+
+    fn with(client: Option<Mutex<Client>>) -> Self {
+        Self(Arc::new(Inner { client, pods: Mutex::default(), others: Mutex::default(), asking: Asking::default(), changed: watch::Sender::new(0) }))
+    }
+
+    /// Takes in the metadata of an object of a recording.
+    pub fn learn(&self, kind: &str, meta: &ObjectMeta) {
+        if kind == "Pod" {
+            return lock(&self.0.pods).apply(meta);
+        }
+        let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+        lock(&self.0.others).learn(kind, &namespace, &name, meta.uid.as_deref().unwrap_or_default(), step_of(meta));
+    }
+
+    /// Waits until the Pods of these scopes have been listed once, but not longer than `patience`.
+    pub async fn listed(&self, scopes: &[Scope], patience: Duration) {
+        let mut changed = self.0.changed.subscribe();
+        let all = async {
+            while !scopes.iter().all(|scope| lock(&self.0.pods).is_listed(scope)) {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if timeout(patience, all).await.is_err() {
+            warn!("The list of Pods has not been read in time: until it has, events of Pods are kept by the rule owner-unknown.");
+        }
+    }
+
+    /// What is known without asking anybody; none where that is not enough.
+    pub fn known(&self, object: &Object, seen: Seen<'_>) -> Option<Chain> {
+        self.walk(object, |object| self.known_step(object, seen))
+    }
+
+    /// The controllers above an object, of an event that was seen `since`. Ends at the latest `until`, then with [`Chain::Unknown`].
+    pub async fn chain(&self, object: &Object, seen: Seen<'_>, since: Instant, until: Instant) -> Chain {
+        let mut owners = Vec::new();
+        let mut target = object.clone();
+        for _ in 0..STEPS {
+            let step = match self.known_step(&target, seen) {
+                Some(step) => step,
+                None => timeout_at(until, self.find(&target, seen, since)).await.unwrap_or(Step::Unknown),
+            };
+            match extend(&mut owners, &target, step) {
+                Ok(next) => target = next,
+                Err(chain) => return chain,
+            }
+        }
+        Chain::Owners(owners)
+    }
+
+    fn walk(&self, object: &Object, step: impl Fn(&Object) -> Option<Step>) -> Option<Chain> {
+        let mut owners = Vec::new();
+        let mut target = object.clone();
+        for _ in 0..STEPS {
+            match extend(&mut owners, &target, step(&target)?) {
+                Ok(next) => target = next,
+                Err(chain) => return Some(chain),
+            }
+        }
+        Some(Chain::Owners(owners))
+    }
+
+    fn known_step(&self, object: &Object, seen: Seen<'_>) -> Option<Step> {
+        if object.plural().is_none() {
+            return Some(Step::Top);
+        }
+        if !is_name(&object.name) || !is_namespace(&object.namespace) {
+            // The API server takes any text here, but no object has such a name.
+            return Some(Step::Gone);
+        }
+        if object.kind == "Pod" {
+            let found = lock(&self.0.pods).find(object);
+            match found {
+                Found::Itself(step) => return Some(step),
+                Found::Namesake(step) if !object.has_uid() => return Some(step),
+                // Another Pod of that name: what controls it tells something only if it is the same.
+                Found::Namesake(step) if self.must_be_known(object, seen) => return Some(namesake(step)),
+                Found::None if self.must_be_known(object, seen) => return Some(Step::Gone),
+                _ => {}
+            }
+        }
+        let remembered = lock(&self.0.others).get(object);
+        remembered.or_else(|| self.0.client.is_none().then_some(Step::Gone))
+    }
+
+    /// Whether the list of Pods would have the object, if it existed when the event was written.
+    fn must_be_known(&self, object: &Object, seen: Seen<'_>) -> bool {
+        if self.0.client.is_none() {
+            return true;
+        }
+        let reached = lock(&self.0.pods).reached(&object.namespace);
+        !seen.is_young && reached.is_some_and(|reached| is_before(&reached, seen.resource_version) == Some(false))
+    }
+
+    /// Waits for the watch of Pods, where there is one, or asks.
+    async fn find(&self, object: &Object, seen: Seen<'_>, since: Instant) -> Step {
+        let mut changed = self.0.changed.subscribe();
+        while object.kind == "Pod" && lock(&self.0.pods).is_followed(&object.namespace) {
+            // Old enough: what the watch has not shown within its lag is not there.
+            let seen = Seen { is_young: seen.is_young && since.elapsed() < LAG, ..seen };
+            if let Some(step) = self.known_step(object, seen) {
+                return step;
+            }
+            if lock(&self.0.pods).reached(&object.namespace).is_none() {
+                // The list is being read. Who waits has a limit of its own.
+                let _ = changed.changed().await;
+                continue;
+            }
+            if timeout_at(since + LAG, changed.changed()).await.is_err() {
+                return match lock(&self.0.pods).find(object) {
+                    Found::Itself(step) => step,
+                    Found::Namesake(step) => namesake(step),
+                    Found::None => Step::Gone,
+                };
+            }
+        }
+        let Some(client) = self.client() else { return Step::Gone };
+        let answer = self.0.asking.ask(&client, object).await;
+        if answer.is_stale_client {
+            self.renew().await;
+        }
+        lock(&self.0.others).remember(object, &answer.step, answer.holds_for);
+        answer.step
+    }
+
+    fn client(&self) -> Option<Client> {
+        self.0.client.as_ref().map(|client| lock(client).clone())
+    }
+
+    /// Reads credentials anew, since certificates and tokens rotate.
+    async fn renew(&self) {
+        if let (Some(mut client), Some(slot)) = (self.client(), &self.0.client) {
+            client.renew().await;
+            *lock(slot) = client;
+        }
+    }
+}
+
+/// An object's namesake may have been made by another: it proves nothing but a controller that is there.
+fn namesake(step: Step) -> Step {
+    if let Step::Owner(_) = step { step } else { Step::Gone }
+}
+
+/// Takes one more step; an error is the end of the chain.
+fn extend(owners: &mut Vec<Owner>, target: &Object, step: Step) -> Result<Object, Chain> {
+    match step {
+        Step::Top => Err(Chain::Owners(std::mem::take(owners))),
+        Step::Gone if owners.is_empty() => Err(Chain::Gone),
+        Step::Gone => Err(Chain::Cut(std::mem::take(owners))),
+        Step::Unknown => Err(Chain::Unknown),
+        Step::Owner(owner) => {
+            owners.push(Owner::clone(&owner));
+            Ok(target.owned_by(&owner))
+        }
+    }
+}
+
+/// What an object's metadata say about its controller.
+fn step_of(meta: &ObjectMeta) -> Step {
+    controller(meta).map_or(Step::Top, Step::Owner)
+}
+
+fn controller(meta: &ObjectMeta) -> Option<Arc<Owner>> {
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    Some(Arc::new(Owner { api_version: owner.api_version.clone(), kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() }))
+}
+
+/// Whether an object can have this name: a DNS subdomain (`IsDNS1123Subdomain` of k8s.io/apimachinery/pkg/util/validation).
+pub fn is_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Whether a namespace can have this name: a DNS label of at most 63 characters (`IsDNS1123Label`).
+pub fn is_namespace(name: &str) -> bool {
+    name.len() <= 63 && is_label(name)
+}
+
+fn is_label(label: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+}
+
+/// The maps hold whole entries, so that a panic elsewhere leaves nothing half done in them.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

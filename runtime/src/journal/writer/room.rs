@@ -1,0 +1,78 @@
+//! Room for what comes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Writer;
+use crate::journal::Error;
+use crate::journal::room::{OnFull, log_size};
+
+impl Writer {
+    /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below the limit on, so that no append has to
+    /// wait for much of it.
+    pub(super) fn room(&mut self, entries: usize) -> Result<(), Error> {
+        if !self.reserve.whole && !self.reserve.restore() {
+            return Err(Error::DiskFull { folder: self.options.directory.clone() });
+        }
+        let Some(most) = self.options.max_size else { return Ok(()) };
+        let low = most / 10 * 9;
+        let enough = if self.blocked { low } else { most };
+        let mut wanted = entries.saturating_mul(2);
+        loop {
+            let mut size = self.size()?;
+            // What is deleted is first of all more of the log.
+            if size > low && self.store.cut_log(&self.file, most / 10)? {
+                size = self.size()?;
+            }
+            if size <= low || (size <= enough && wanted == 0) {
+                self.blocked = false;
+                return Ok(());
+            }
+            if self.forget_set_aside() {
+                continue;
+            }
+            let mut gone = self.store.forget_rows(None)?;
+            if gone == 0 && size > enough {
+                // What no list shows any more; and where nothing is left to deliver, even what one may show again.
+                let age = if self.store.is_delivered()? { Duration::ZERO } else { self.store.event_ttl };
+                gone = self.store.forget_identities(age)?;
+            }
+            wanted = if gone == 0 { 0 } else { wanted.saturating_sub(gone) };
+            if gone == 0 && size > enough && !self.shed(size, enough, low)? {
+                self.blocked = self.options.on_full == OnFull::Block;
+                return Err(Error::Full { size, most });
+            }
+        }
+    }
+
+    /// Bytes in use, damaged files that were set aside included.
+    fn size(&self) -> rusqlite::Result<u64> {
+        let aside: u64 = self.set_aside.iter().map(|file| file.bytes).sum();
+        Ok(self.store.size(&self.file)? + aside)
+    }
+
+    /// Removes the oldest damaged file that was set aside; gives whether there was one.
+    fn forget_set_aside(&mut self) -> bool {
+        let Some(oldest) = self.set_aside.first() else { return false };
+        oldest.remove("the journal needs its room");
+        self.set_aside.remove(0);
+        true
+    }
+
+    /// Has a sink that is behind lose what makes room; gives whether it did. Rows make no room in a log that a reader holds.
+    fn shed(&mut self, size: u64, enough: u64, low: u64) -> Result<bool, Error> {
+        let log = log_size(&self.file);
+        if size.saturating_sub(log) <= low && log > enough / 10 {
+            return Err(Error::Held { log, most: enough });
+        }
+        if self.options.on_full == OnFull::Block {
+            return Ok(false);
+        }
+        self.store.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let shed = self.store.shed(size.saturating_sub(low));
+        self.store.connection.execute_batch(if shed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        let shed = shed?;
+        self.stats.shed.fetch_add(shed, Ordering::Relaxed);
+        Ok(shed > 0)
+    }
+}
