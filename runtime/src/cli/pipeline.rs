@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use crate::cluster::{Chain, Observation, Owners, Raw, Seldom};
+use crate::cluster::{Chain, Observation, Owners, Raw, Seldom, Unreadable};
 use crate::event::redact::Redaction;
 use crate::event::{self, Event};
 use crate::filter::{self, Decision, Objects};
@@ -44,14 +44,14 @@ impl Pipeline {
     pub async fn run(&self, mut source: Receiver<Observation>) -> Result<Seen, Error> {
         let (mut seen, mut seldom, mut garbled, mut told) = (Seen::default(), Seldom::default(), Seldom::default(), false);
         while let Some(observation) = source.recv().await {
-            let batch = self.decide(observation).await;
+            let (batch, kinds) = self.decide(observation).await;
             let whole = batch.checkpoint.is_some();
             seen.unreadable += batch.unreadable.len() as u64;
-            if let Some((_, why)) = batch.unreadable.first() {
-                let said = garbled.fails("unreadable");
+            for ((_, why), kind) in batch.unreadable.iter().zip(kinds) {
+                let said = garbled.fails(kind);
                 garbled.over();
                 if said.is_some() {
-                    warn!(unreadable = seen.unreadable, "An object is kept as a dead letter of no sink: {why}.");
+                    warn!(unreadable = seen.unreadable, "What can't be read as an event is kept as a dead letter of no sink: {why}.");
                 }
             }
             let mut pause = Duration::from_millis(100);
@@ -96,20 +96,30 @@ impl Pipeline {
         others > 0
     }
 
-    async fn decide(&self, observation: Observation) -> Batch {
+    /// What is to be stored, and of what kind each thing is that can't be read.
+    async fn decide(&self, observation: Observation) -> (Batch, Vec<&'static str>) {
         let observed_at = Timestamp::try_from((self.now)()).unwrap_or(Timestamp::UNIX_EPOCH);
         let scope = observation.scope.key().to_owned();
         let mut batch = Batch { scope, checkpoint: observation.reached, lost: observation.lost, ..Batch::default() };
+        let mut kinds = Vec::new();
         for raw in observation.events {
             let raw = self.redaction.apply(raw);
             match event::normalize(&raw, observed_at, &self.options) {
                 Ok(event) => batch.entries.push(self.entry(&event, raw).await),
                 Err(why) => {
+                    kinds.push(why.kind());
                     batch.unreadable.push((raw.json().to_owned(), why.to_string()));
                 }
             }
         }
-        batch
+        for Unreadable { text, mut reason, kind } in observation.unreadable {
+            // Its words may quote it.
+            self.redaction.hide(&mut reason);
+            let raw = self.redaction.apply(Raw::stored(text));
+            kinds.push(kind);
+            batch.unreadable.push((raw.json().to_owned(), reason));
+        }
+        (batch, kinds)
     }
 
     async fn entry(&self, event: &Event, raw: Raw) -> Entry {

@@ -1,7 +1,6 @@
 //! The main job: wires the stages together, and ends in order.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +23,7 @@ use super::control;
 use super::delivery::{Delivery, identity};
 use super::exit::Exit;
 use super::heartbeat::Heartbeat;
+use super::home::Home;
 use super::lead;
 use super::network;
 use super::pipeline::{Pipeline, Seen};
@@ -71,7 +71,6 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     // Its own alone: events and compiled code lie there.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
-    let home = Home::make(args).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
     let sinks = tokio::select! {
@@ -82,8 +81,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
     let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
     network::refuse_api_server(&mut network, source.client(), &environment).await;
-    let options = args.journal(&home.directory, sinks.len());
-    let journal = Journal::open(&options).map_err(|why| failed(why.into()))?;
+    let (home, journal) = Home::open(args, sinks.len()).map_err(failed)?;
     board.has_journal(&journal);
     board.has_redaction(&redaction);
     if args.from.is_none() {
@@ -100,10 +98,15 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
     say(&redaction);
     let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };
-    let ended = service.run(stop).await;
-    drop(home);
+    let stopped = stop.clone();
+    let ended = service.run(&home, stop).await;
+    let stays = home.end();
     telemetry::STDERR.release();
-    ended
+    match ended {
+        // What an earlier reading of the recording left is not stored either.
+        Ok(Exit::Stopped) if stays && !*stopped.borrow() => Ok(Exit::NotAllStored),
+        ended => ended,
+    }
 }
 
 /// Says what is hidden, where something is.
@@ -143,31 +146,6 @@ fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, wat
 
 pub(super) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -> Option<String> {
     environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
-}
-
-/// Where the journal lies: in the data folder, or for a recording in a folder that ends with it.
-struct Home {
-    directory: PathBuf,
-    temporary: bool,
-}
-
-impl Home {
-    fn make(args: &Settings) -> anyhow::Result<Self> {
-        if args.from.is_none() {
-            return Ok(Self { directory: args.data_dir.clone(), temporary: false });
-        }
-        let directory = std::env::temp_dir().join(format!("kubedl-events-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()));
-        std::fs::create_dir(&directory).with_context(|| format!("cannot make {} for the journal of the recording", directory.display()))?;
-        Ok(Self { directory, temporary: true })
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.directory);
-        }
-    }
 }
 
 /// Where events come from.
@@ -331,7 +309,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
+    async fn run(self, home: &Home, mut stop: watch::Receiver<bool>) -> Ended {
         let Self { args, journal, source, sinks, redaction, event, mut delivery, closing, board } = self;
         let pipeline = Pipeline {
             owners: source.owners(),
@@ -349,6 +327,7 @@ impl Service<'_> {
             source?;
             let seen = seen?;
             delivered(&positions, &journal).await;
+            home.letters_tried(&journal, &sinks).await?;
             anyhow::Ok(verdict(seen, &positions))
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);

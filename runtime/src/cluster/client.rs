@@ -109,10 +109,10 @@ impl Client {
         Err(sort_status(status.as_u16(), message, after, about))
     }
 
-    /// Like [`Client::get`], with the whole body as text.
-    pub(super) async fn get_text(&self, path: &str, about: About) -> Result<String, Error> {
+    /// Like [`Client::get`], with the whole body.
+    pub(super) async fn get_bytes(&self, path: &str, about: About) -> Result<bytes::Bytes, Error> {
         let body = self.get(path, about).await?.collect().await.map_err(|why| Error::Unreachable(why.to_string()))?;
-        String::from_utf8(body.to_bytes().into()).map_err(|why| Error::Protocol(why.to_string()))
+        Ok(body.to_bytes())
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::client::{About, Client};
-use super::{Error, Scope};
+use super::{Error, Raw, Scope, Unreadable};
 
 /// One page.
 #[derive(Deserialize)]
@@ -12,6 +12,9 @@ pub(super) struct Page {
     metadata: Metadata,
     #[serde(default)]
     items: Option<Vec<Box<RawValue>>>,
+    /// Bytes of it were not UTF-8, and are U+FFFD.
+    #[serde(skip)]
+    mended: bool,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +36,25 @@ impl Page {
         self.items.as_deref().unwrap_or_default()
     }
 
+    /// The same as events, and what can't be read as one.
+    pub(super) fn events(&self) -> (Vec<Raw>, Vec<Unreadable>) {
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        for (number, item) in (1..).zip(self.items()) {
+            let (why, kind) = match Raw::from_object(item.get()) {
+                Ok(_) if self.mended && item.get().contains(char::REPLACEMENT_CHARACTER) => {
+                    ("a byte of it is not UTF-8".to_owned(), "item that is not UTF-8")
+                }
+                Ok((raw, _)) => {
+                    events.push(raw);
+                    continue;
+                }
+                Err(why) => (why.to_string(), "item that is no event"),
+            };
+            unreadable.push(Unreadable { text: item.get().to_owned(), reason: format!("item {number} of a page of the list: {why}"), kind });
+        }
+        (events, unreadable)
+    }
+
     /// Whether no page follows.
     pub(super) fn is_last(&self) -> bool {
         self.metadata.next.is_empty()
@@ -52,8 +74,10 @@ pub(super) fn about(scope: &Scope, verb: &'static str) -> About {
 
 /// Asks for one page.
 pub(super) async fn page(client: &Client, scope: &Scope, query: &str) -> Result<Page, Error> {
-    let text = client.get_text(&path(scope, query), about(scope, "list")).await?;
-    serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))
+    let bytes = client.get_bytes(&path(scope, query), about(scope, "list")).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let page: Page = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+    Ok(Page { mended: matches!(text, std::borrow::Cow::Owned(_)), ..page })
 }
 
 /// All pages of a list, one after the other. One that expired ends it: its inconsistent `continue` is never used.

@@ -7,7 +7,7 @@ use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::line::{Assembler, Line, parse_line};
-use super::{Error, Raw};
+use super::{Error, Raw, Unreadable};
 
 /// Handed over at the latest when so many events are waiting.
 const MOST_COLLECTED: usize = 2_000;
@@ -24,6 +24,8 @@ pub(super) async fn changed(signal: &mut tokio::sync::watch::Receiver<u64>) {
 /// What a watch brought at once.
 pub(super) struct Gathered {
     pub events: Vec<Raw>,
+    /// Lines that can't be read.
+    pub unreadable: Vec<Unreadable>,
     /// The newest resource version among it.
     pub reached: Option<String>,
     /// False at the end of the body.
@@ -39,23 +41,29 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
         for line in lines.lines()? {
             match parse_line(&line) {
                 Ok(Line::Event { raw, resource_version }) => {
+                    lines.understood();
                     events.push(raw);
-                    reached = Some(resource_version);
+                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
                 }
-                Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
+                Ok(Line::Progress { resource_version }) => {
+                    lines.understood();
+                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
+                }
+                Ok(Line::Unreadable { unreadable, of_watch }) => lines.garbled(unreadable, of_watch),
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             }
         }
+        failed = failed.or_else(|| lines.is_no_watch(!open));
         if failed.is_some() || !open || events.len() >= MOST_COLLECTED {
-            return Ok(Gathered { events, reached, open, failed });
+            return Ok(Gathered { events, unreadable: lines.unreadable(), reached, open, failed });
         }
         match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
             Ok(Ok(more)) => open = more,
             Ok(Err(error)) => failed = Some(error),
-            Err(_) => return Ok(Gathered { events, reached, open, failed }),
+            Err(_) => return Ok(Gathered { events, unreadable: lines.unreadable(), reached, open, failed }),
         }
     }
 }

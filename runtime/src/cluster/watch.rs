@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -183,7 +182,7 @@ impl Eye<'_> {
 
     /// Hands over; not when nobody listens any more, which the loop sees by itself.
     async fn hand_over(&self, observation: Observation) {
-        let events = observation.events.len();
+        let events = observation.events.len() + observation.unreadable.len();
         if self.out.send(observation).await.is_ok() {
             self.sight.saw(events);
         }
@@ -275,11 +274,10 @@ impl Eye<'_> {
                 self.stand = None;
                 self.say_lost(lost).await;
             }
-            let read = |item: &RawValue| Ok(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
-            let events = page.items().iter().map(|item| read(item)).collect::<Result<_, Error>>()?;
+            let (events, unreadable) = page.events();
             let resource_version = first.get_or_insert_with(|| page.version().to_owned()).clone();
             let reached = page.is_last().then_some(Resume { resource_version, at: began });
-            self.hand_over(Observation { events, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
+            self.hand_over(Observation { events, unreadable, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
             if let Some(reached) = reached {
                 info!(scope = %self.scope, resource_version = reached.resource_version, "The list is read.");
                 self.sight.listed();
@@ -321,7 +319,7 @@ impl Eye<'_> {
             if !self.options.collect.is_zero() {
                 std::thread::sleep(self.options.collect);
             }
-            let Gathered { events, reached, open, failed } = gather(&mut body, &mut lines, open).await?;
+            let Gathered { events, unreadable, reached, open, failed } = gather(&mut body, &mut lines, open).await?;
             let ended = !open && failed.is_none();
             // At the end of its time, a silent watch proves that there was nothing more. One that ends earlier proves nothing.
             let whole = ended && began.elapsed() + LAG >= self.options.watch_timeout;
@@ -334,7 +332,7 @@ impl Eye<'_> {
                 self.stand = Some(stand.clone());
                 let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
                 newest.into_iter().for_each(|witness| self.witnesses.add(witness));
-                let seen = Observation { events, reached: Some(stand), ..Observation::of(self.scope.clone()) };
+                let seen = Observation { events, unreadable, reached: Some(stand), ..Observation::of(self.scope.clone()) };
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);
@@ -344,6 +342,8 @@ impl Eye<'_> {
                     return Ok(());
                 }
                 self.hand_over(seen).await;
+            } else if !unreadable.is_empty() {
+                self.hand_over(Observation { unreadable, ..Observation::of(self.scope.clone()) }).await;
             }
             match failed {
                 Some(error) => return Err(error),
