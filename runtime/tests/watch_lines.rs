@@ -22,7 +22,7 @@ fn lines_come_out_whole_however_they_are_cut() {
 #[test]
 fn news_progress_and_errors_are_told_apart() {
     let object = r#"{"kind":"Event","metadata":{"name":"e","uid":"u","resourceVersion":"42"}}"#;
-    let line = |kind: &str, object: &str| parse_line(&format!(r#"{{"type":"{kind}","object":{object}}}"#));
+    let line = |kind: &str, object: &str| parse_line(format!(r#"{{"type":"{kind}","object":{object}}}"#));
     for kind in ["ADDED", "MODIFIED"] {
         assert!(matches!(line(kind, object), Ok(Line::Event { resource_version, .. }) if resource_version == "42"));
     }

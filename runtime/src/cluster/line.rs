@@ -60,8 +60,12 @@ impl Status {
     pub(super) fn into_error(self) -> Error {
         match (self.code, self.reason.as_str()) {
             (410, _) | (_, "Expired" | "Gone") => Error::Expired,
-            (0, _) => Error::Busy { status: NO_CODE, message: self.message, after: None },
-            (status, _) => Error::Busy { status, message: self.message, after: None },
+            (code, reason) => {
+                let (status, silent) = if code == 0 { (NO_CODE, "an error without a code, and without words") } else { (code, "without words") };
+                let words = if self.message.is_empty() { reason } else { &self.message };
+                let message = if words.is_empty() { silent } else { words }.to_owned();
+                Error::Busy { status, message, after: None }
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ fn from_utf16(bytes: &[u8], big: bool) -> String {
         [first, second] if big => u16::from_be_bytes([first, second]),
         [first, second] => u16::from_le_bytes([first, second]),
         // Half a character at the end.
-        _ => u16::from(char::REPLACEMENT_CHARACTER as u32 as u16),
+        _ => 0xfffd,
     };
     char::decode_utf16(bytes.chunks(2).map(unit)).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
