@@ -84,10 +84,16 @@ fn both_apis_names_of_a_field_are_read() {
 }
 
 #[test]
-fn what_has_no_identity_or_time_is_an_error_that_says_so() {
+fn what_has_no_identity_is_an_error_that_says_so() {
     let refuse = |json: &str| normalize(&Raw::from_object(json).unwrap().0, Timestamp::UNIX_EPOCH, &Options::default()).unwrap_err();
     assert!(matches!(refuse(r#"{"metadata":{"name":"e","resourceVersion":"1"}}"#), Error::NoIdentity { missing: "uid", .. }));
     assert!(matches!(refuse(r#"{"metadata":{"name":"e","uid":"u"}}"#), Error::NoIdentity { missing: "resourceVersion", .. }));
-    assert!(matches!(refuse(r#"{"metadata":{"name":"e","uid":"u","resourceVersion":"1"}}"#), Error::NoTime { .. }));
-    assert!(matches!(refuse(r#"{"metadata":{"uid":"u","resourceVersion":"1"},"count":"many"}"#), Error::NotAnEvent { .. }));
+    assert!(matches!(refuse(r#"{"metadata":{"uid":"u","resourceVersion":"1"},"message":"\ud800"}"#), Error::NotAnEvent { .. }));
+}
+
+#[test]
+fn what_has_no_time_happened_when_it_was_seen() {
+    let (raw, _) = Raw::from_object(r#"{"metadata":{"name":"e","uid":"u","resourceVersion":"1"},"count":"many"}"#).unwrap();
+    let event = normalize(&raw, at("2026-01-01T00:00:05Z"), &Options::default()).unwrap();
+    assert_eq!((event.first_timestamp, event.last_timestamp, event.count), (event.observed_at, event.observed_at, 1));
 }

@@ -97,3 +97,12 @@ fn a_rule_that_can_not_be_meant_is_refused() {
     assert!(matches!(refused("a", "x*"), Error::Empty { .. }));
     assert!(matches!(Redaction::new([("a", "x"), ("a", "y")]), Err(Error::Twice { .. })));
 }
+
+#[test]
+fn nothing_stays_of_a_key_that_is_there_twice() {
+    let redaction = Redaction::new([("s", "secret")]).unwrap();
+    let text = r#"{"metadata":{"name":"a:b","labels":{"x":"secret","x":"\":"}},"message":"a secret","message":"plain"}"#;
+    assert_eq!(redaction.apply(Raw::stored(text.to_owned())).json(), r#"{"message":"plain","metadata":{"labels":{"x":"\":"},"name":"a:b"}}"#);
+    let once = r#"{"metadata":{"name":"a:b","labels":{"x":"\\\":"}},"message":"pl\"ain:"}"#;
+    assert_eq!(redaction.apply(Raw::stored(once.to_owned())).json(), once);
+}

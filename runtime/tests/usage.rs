@@ -55,13 +55,13 @@ fn a_bad_flag_value_is_a_usage_error() {
 }
 
 #[test]
-fn a_recording_that_can_not_be_read_says_where() {
+fn a_recording_that_can_not_be_read_to_its_end_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.jsonl");
     std::fs::write(&bad, format!("{EVENT}\n{{\"kind\":")).unwrap();
     let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--from", &bad).flag("--once");
     let (status, _, log) = start.run().unwrap();
-    assert_eq!(status.code(), Some(1), "{log}");
+    assert_eq!(status.code(), Some(3), "{log}");
     assert!(log.contains("bad.jsonl") && log.contains("line 2"), "{log}");
 }
 

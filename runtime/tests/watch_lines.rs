@@ -14,7 +14,7 @@ fn lines_come_out_whole_however_they_are_cut() {
             assembler.push(piece);
             lines.extend(assembler.lines().unwrap());
         }
-        let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+        let lines: Vec<&str> = lines.iter().map(|line: &Vec<u8>| std::str::from_utf8(line).unwrap().trim_end()).collect();
         assert_eq!(lines, ["{\"a\":1}", "{\"b\":\"\u{e9}\u{1f600}\"}", "{\"c\":3}"], "pieces of {size}");
     }
 }
@@ -22,7 +22,7 @@ fn lines_come_out_whole_however_they_are_cut() {
 #[test]
 fn news_progress_and_errors_are_told_apart() {
     let object = r#"{"kind":"Event","metadata":{"name":"e","uid":"u","resourceVersion":"42"}}"#;
-    let line = |kind: &str, object: &str| parse_line(&format!(r#"{{"type":"{kind}","object":{object}}}"#));
+    let line = |kind: &str, object: &str| parse_line(format!(r#"{{"type":"{kind}","object":{object}}}"#));
     for kind in ["ADDED", "MODIFIED"] {
         assert!(matches!(line(kind, object), Ok(Line::Event { resource_version, .. }) if resource_version == "42"));
     }
@@ -33,6 +33,37 @@ fn news_progress_and_errors_are_told_apart() {
     let expired = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"The resourceVersion for the provided watch is too old.","reason":"Expired","code":410}"#;
     assert!(matches!(line("ERROR", expired), Err(Error::Expired)));
     assert!(matches!(line("ERROR", r#"{"code":504,"message":"Timeout"}"#), Err(Error::Busy { status: 504, .. })));
-    assert!(matches!(line("NEWS", object), Err(Error::Protocol(_))));
-    assert!(matches!(parse_line("{"), Err(Error::Protocol(_))));
+    for nothing in [r#"{"status":"Failure","message":null,"reason":null,"code":null}"#, r#"{"status":"Failure"}"#, "{}"] {
+        assert!(matches!(line("ERROR", nothing), Err(Error::Busy { status: 500, .. })), "{nothing}");
+    }
+    assert!(matches!(line("ERROR", r#"{"reason":"Expired","code":null}"#), Err(Error::Expired)));
+    for garbage in ["5", "null", "[]", r#"{"code":"x"}"#] {
+        assert!(matches!(line("ERROR", garbage), Err(Error::Protocol(_))), "{garbage}");
+    }
+}
+
+#[test]
+fn a_line_that_can_not_be_read_is_told_from_an_answer_of_something_else() {
+    let told = |line: &[u8]| match parse_line(line) {
+        Ok(Line::Unreadable { unreadable, of_watch }) => (of_watch, unreadable),
+        other => panic!("{other:?}"),
+    };
+    for of_watch in [
+        &br#"{"type":"ADDED","object":{"reason":"no metadata"}}"#[..],
+        br#"{"type":"ADDED","object":{"metadata":null}}"#,
+        br#"{"type":"MODIFIED","object":5}"#,
+        br#"{"type":"DELETED"}"#,
+        br#"{"type":"NEWS","object":{}}"#,
+        b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"caf\xe9\"}}}",
+    ] {
+        let (is_of_watch, unreadable) = told(of_watch);
+        assert!(is_of_watch && !unreadable.reason.is_empty(), "{unreadable:?}");
+    }
+    for garbage in [&b"{"[..], b"<html>", b"\xff\xfe", b"5", br#"{"kind":"Status"}"#, br#"{"type":null,"object":{}}"#] {
+        assert!(!told(garbage).0, "{}", String::from_utf8_lossy(garbage));
+    }
+    assert_eq!(told(b"caf\xe9").1.text, "caf\u{fffd}");
+    // The last of two counts, as in Go.
+    let twice = br#"{"type":"DELETED","type":"ADDED","object":5,"object":{"metadata":{"resourceVersion":"1","resourceVersion":"2"}}}"#;
+    assert!(matches!(parse_line(twice), Ok(Line::Event { resource_version, .. }) if resource_version == "2"));
 }

@@ -14,7 +14,7 @@ use super::tasks::Task;
 
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
-/// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit);
+/// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit) or read (explain);
 /// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered;
 /// 7 sink diff: the new version wants more; 8 sink test: the sink does not do what the contract asks;
 /// 9 sink replay: it does something else than was recorded.
@@ -69,7 +69,7 @@ pub struct Service {
     #[command(flatten)]
     pub cluster_flags: Cluster,
 
-    /// Read recorded events from a file instead of a cluster, - for standard input: one JSON object a line, or `kubectl get events,pods -o json`
+    /// Read recorded events from a file instead of a cluster, - for standard input: JSON or YAML, as lists, one after the other, lines of a watch or of eventrouter, also packed with gzip
     #[arg(long, env = "KUBEDL_EVENTS_FROM", value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "namespace"])]
     pub from: Option<PathBuf>,
 

@@ -139,7 +139,7 @@ pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting
 /// Asks the running service, or does it where none runs. Gives how many were changed.
 pub(super) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<u64> {
     let Some(stream) = connect(data_dir)? else {
-        if !data_dir.join("journal.sqlite").is_file() {
+        if !data_dir.join(journal::FILE).is_file() {
             bail!("there is no journal in {}: give the folder of the service with --data-dir", data_dir.display());
         }
         let journal = Journal::open_inline(&journal::Options::new(data_dir))?;

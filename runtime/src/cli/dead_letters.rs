@@ -1,5 +1,7 @@
 //! `kubedl-events dead-letters`.
 
+use std::path::Path;
+
 use anyhow::bail;
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use crate::journal::{Letter, Reader};
 use super::control::{self, Letters, Request};
 use super::exit::Exit;
 use super::gaps::when;
+use super::home::{journal_of, recorded};
 use super::tasks::{Choice, DeadLetters, Format, Look};
 
 /// Letters read at once.
@@ -18,13 +21,19 @@ pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
         DeadLetters::List { sink, look } => list(sink.as_deref(), look)?,
         DeadLetters::Show { id, look } => show(*id, look)?,
         DeadLetters::Retry { choice, look } => {
-            is_known(choice, look)?;
-            let changed = control::ask(&look.data_dir, Request::Retry(letters(choice))).await?;
-            say(look, "retried", changed, "will be tried again by the sinks, now or at the next start");
+            let folder = journal_of(&look.data_dir);
+            is_known(choice, &folder)?;
+            let changed = control::ask(&folder, Request::Retry(letters(choice))).await?;
+            let when = match recorded(&folder) {
+                Some(file) => format!("when the recording is read again: kubedl-events --from {file} with the data folder and the sinks of before"),
+                None => "by the sinks, now or at the next start".to_owned(),
+            };
+            say(look, "retried", changed, &format!("will be tried again {when}"));
         }
         DeadLetters::Drop { choice, look } => {
-            is_known(choice, look)?;
-            let changed = control::ask(&look.data_dir, Request::Drop(letters(choice))).await?;
+            let folder = journal_of(&look.data_dir);
+            is_known(choice, &folder)?;
+            let changed = control::ask(&folder, Request::Drop(letters(choice))).await?;
             say(look, "dropped", changed, "dropped");
         }
     }
@@ -32,9 +41,9 @@ pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
 }
 
 /// A sink's name that is mistyped is no sink without dead letters.
-fn is_known(choice: &Choice, look: &Look) -> anyhow::Result<()> {
+fn is_known(choice: &Choice, folder: &Path) -> anyhow::Result<()> {
     let Some(sink) = &choice.sink else { return Ok(()) };
-    let known: Vec<String> = Reader::open(&look.data_dir)?.standings()?.into_iter().map(|standing| standing.sink).collect();
+    let known: Vec<String> = Reader::open(folder)?.standings()?.into_iter().map(|standing| standing.sink).collect();
     if !known.contains(sink) {
         bail!("the journal knows no sink {sink}: it knows {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
     }
@@ -53,7 +62,7 @@ fn say(look: &Look, key: &str, changed: u64, words: &str) {
 }
 
 fn list(sink: Option<&str>, look: &Look) -> anyhow::Result<()> {
-    let reader = Reader::open(&look.data_dir)?;
+    let reader = Reader::open(&journal_of(&look.data_dir))?;
     let (mut after, mut all) = (0, Vec::new());
     loop {
         let page = reader.letters(sink, after, PAGE)?;
@@ -73,7 +82,7 @@ fn list(sink: Option<&str>, look: &Look) -> anyhow::Result<()> {
 }
 
 fn show(id: i64, look: &Look) -> anyhow::Result<()> {
-    let reader = Reader::open(&look.data_dir)?;
+    let reader = Reader::open(&journal_of(&look.data_dir))?;
     let Some(letter) = reader.letters(None, id - 1, 1)?.pop().filter(|letter| letter.id == id) else {
         bail!("there is no dead letter {id}: `kubedl-events dead-letters list` shows which there are");
     };

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -52,42 +51,53 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
     let (out, mut observations) = mpsc::channel::<Observation>(1);
     let tell = async {
-        let mut told = 0_u64;
+        let mut unreadable = 0_u64;
         while let Some(observation) = observations.recv().await {
             for raw in observation.events {
-                let account = rules.account(raw).await.context("an event of the file can't be explained")?;
-                match explain.format {
-                    Format::Text => print(&account),
-                    Format::Json => println!("{}", as_json(&account)),
+                match rules.account(raw).await {
+                    Ok(account) if explain.format == Format::Text => print(&account),
+                    Ok(account) => println!("{}", as_json(&account)),
+                    Err(why) => unreadable += rules.refuse(why.to_string(), explain.format),
                 }
-                told += 1;
+            }
+            for odd in observation.unreadable {
+                unreadable += rules.refuse(odd.reason, explain.format);
             }
         }
-        anyhow::Ok(told)
+        unreadable
     };
     let play = async move { recording.play(&out, &cluster::Stats::default()).await };
-    let (played, told) = tokio::join!(play, tell);
-    let told = told?;
+    let (played, unreadable) = tokio::join!(play, tell);
     played?;
-    if told == 0 {
-        anyhow::bail!("{} has no events: give what `kubectl get events,pods -o json` prints", explain.file.display());
-    }
-    Ok(Exit::Stopped)
+    Ok(if unreadable > 0 { Exit::NotAllStored } else { Exit::Stopped })
 }
 
 impl Rules {
-    async fn account(&self, raw: Raw) -> anyhow::Result<Account> {
+    /// Says of something that can't be read as an event what is wrong; gives how many that are.
+    fn refuse(&self, mut why: String, format: Format) -> u64 {
+        self.redaction.hide(&mut why);
+        match format {
+            Format::Text => println!("(unreadable)\n  no sink gets it: {why}"),
+            Format::Json => println!("{}", json!({ "kept": false, "unreadable": why })),
+        }
+        1
+    }
+
+    async fn account(&self, raw: Raw) -> Result<Account, event::Error> {
         let before: Vec<u64> = self.redaction.hidden().map(|(_, count)| count).collect();
         let raw = self.redaction.apply(raw);
         let hidden = self.redaction.hidden().zip(before).map(|((name, now), before)| (name.to_owned(), now - before));
         let hidden = hidden.filter(|(_, count)| *count > 0).collect();
         let mut event = event::normalize(&raw, Timestamp::now(), &self.options)?;
         let (decision, chain) = decide(&self.owners, self.objects, &event).await;
-        let remark = (chain == Chain::Gone).then_some(if self.live {
-            "the object is gone from the cluster"
-        } else {
-            "the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live"
-        });
+        let remark = match (&chain, self.live) {
+            (Chain::Gone, true) => Some("the object is gone from the cluster"),
+            (Chain::Gone, false) => Some("the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live"),
+            (Chain::Cut(_), true) => Some("a controller of the object is gone from the cluster"),
+            (Chain::Cut(_), false) => Some("a controller of the object is not in the file: add it, or ask the cluster by --live"),
+            (Chain::Unknown, _) => Some("the API server does not say who controls the object"),
+            (Chain::Owners(_), _) => None,
+        };
         if let Decision::Keep { job, .. } = &decision {
             event.job.clone_from(job);
         }

@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::journal::{Gap, Reader};
 
 use super::exit::Exit;
+use super::home::journal_of;
 use super::tasks::{Format, Look};
 
 /// Prints all gaps, the oldest first.
 pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
-    let gaps = Reader::open(&look.data_dir)?.gaps()?;
+    let gaps = Reader::open(&journal_of(&look.data_dir))?.gaps()?;
     match look.format {
         Format::Json => println!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
         Format::Text if gaps.is_empty() => println!("No gaps: no event is known to be missing, and none can be missing unknown."),

@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod gaps;
 mod heartbeat;
+mod home;
 mod lead;
 mod network;
 mod pipeline;

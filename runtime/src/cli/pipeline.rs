@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
-use crate::cluster::{Chain, Object, Observation, Owners, Raw, Seen as SeenBy, Seldom};
+use crate::cluster::{Chain, Object, Observation, Owners, Raw, Seen as SeenBy, Seldom, Unreadable};
 use crate::event::redact::Redaction;
 use crate::event::{self, Event, ObjectReference};
 use crate::filter::{self, Decision, Objects};
@@ -52,13 +52,13 @@ impl Pipeline {
     pub async fn run(&self, mut source: Receiver<Observation>) -> Result<Seen, Error> {
         let (mut seen, mut seldom, mut garbled, mut told) = (Seen::default(), Seldom::default(), Seldom::default(), false);
         while let Some(observation) = source.recv().await {
-            let Decided { mut batch, open } = self.decide(observation);
+            let Decided { mut batch, open, kinds } = self.decide(observation);
             seen.unreadable += batch.unreadable.len() as u64;
-            if let Some((_, why)) = batch.unreadable.first() {
-                let said = garbled.fails("unreadable");
+            for ((_, why), kind) in batch.unreadable.iter().zip(kinds) {
+                let said = garbled.fails(kind);
                 garbled.over();
                 if said.is_some() {
-                    warn!(unreadable = seen.unreadable, "An object is kept as a dead letter of no sink: {why}.");
+                    warn!(unreadable = seen.unreadable, "What can't be read as an event is kept as a dead letter of no sink: {why}.");
                 }
             }
             if !open.is_empty() {
@@ -122,10 +122,10 @@ impl Pipeline {
     /// Decides about all that can be decided without asking anybody.
     fn decide(&self, observation: Observation) -> Decided {
         let observed_at = Timestamp::try_from((self.now)()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let Observation { scope, events, reached, lost, forgotten, lifetime } = observation;
+        let Observation { scope, events, unreadable, reached, lost, forgotten, lifetime } = observation;
         let scope = scope.key().to_owned();
         let mut batch = Batch { scope, checkpoint: reached, lost, forgotten, lifetime, ..Batch::default() };
-        let mut open = Vec::new();
+        let (mut open, mut kinds) = (Vec::new(), Vec::new());
         for raw in events {
             let raw = self.redaction.apply(raw);
             match event::normalize(&raw, observed_at, &self.options) {
@@ -133,10 +133,20 @@ impl Pipeline {
                     Some(chain) => batch.entries.push(self.entry(&event, raw, &chain)),
                     None => open.push((event, raw)),
                 },
-                Err(why) => batch.unreadable.push((raw.json().to_owned(), why.to_string())),
+                Err(why) => {
+                    kinds.push(why.kind());
+                    batch.unreadable.push((raw.json().to_owned(), why.to_string()));
+                }
             }
         }
-        Decided { batch, open }
+        for Unreadable { text, mut reason, kind } in unreadable {
+            // Its words may quote it.
+            self.redaction.hide(&mut reason);
+            let raw = self.redaction.apply(Raw::stored(text));
+            kinds.push(kind);
+            batch.unreadable.push((raw.json().to_owned(), reason));
+        }
+        Decided { batch, open, kinds }
     }
 
     /// Asks about several events at once; within a time, after which they are kept undecided.
@@ -166,6 +176,8 @@ impl Pipeline {
 struct Decided {
     batch: Batch,
     open: Vec<(Event, Raw)>,
+    /// Of what kind each thing is that can't be read.
+    kinds: Vec<&'static str>,
 }
 
 fn object(event: &Event) -> Object {

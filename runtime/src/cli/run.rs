@@ -1,7 +1,6 @@
 //! The main job: wires the stages together, and ends in order.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +22,7 @@ use super::config;
 use super::control;
 use super::delivery::Delivery;
 use super::exit::Exit;
+use super::home::Home;
 use super::network;
 use super::pipeline::Pipeline;
 use super::relays::{self, Setting};
@@ -76,7 +76,6 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     // Its own alone: events and compiled code lie there.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
-    let home = Home::make(args).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
     let start = match args.start {
@@ -89,7 +88,8 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
         let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
         let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
         network::refuse_api_server(&mut network, source.client(), &environment).await;
-        let journal = open(args.journal(&home.directory, sinks.len()), &board).await.map_err(|why| failed(why.into()))?;
+        let (home, journal) = open(args, sinks.len()).await.map_err(failed)?;
+        board.has_journal(&journal);
         // Before anything is delivered or cleaned up, and all at once: what one of them still needs stays.
         journal.configure(&names, start).await.map_err(|why| failed(why.into()))?;
         board.has_redaction(&redaction);
@@ -101,39 +101,39 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
             Setting { journal: journal.clone(), start, grace: args.grace, give_up_after: args.give_up_after, event, network, selections, board };
         let (scopes, elector) = (source.scopes(), source.elector(args.lease.leader_elect, &names));
         let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
-        Ok((journal, source, delivery))
+        Ok((home, journal, source, delivery))
     };
-    let (journal, source, delivery) = tokio::select! {
+    let (home, journal, source, delivery) = tokio::select! {
         begun = begin => begun?,
         // Nothing was sent yet but what is sent again.
         _ = stop.wait_for(|stop| *stop) => return Ok(Exit::Stopped),
     };
     say(&redaction);
     let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };
-    let ended = service.run(stop).await;
-    drop(home);
+    let stopped = stop.clone();
+    let ended = service.run(&home, stop).await;
+    let stays = home.end();
     telemetry::STDERR.release();
-    ended
+    match ended {
+        // What an earlier reading of the recording left is not stored either.
+        Ok(Exit::Stopped) if stays && !*stopped.borrow() => Ok(Exit::NotAllStored),
+        ended => ended,
+    }
 }
 
 /// Opens the journal, on a thread that may block for long: saving what can be read of a damaged one takes its time. Where there is no room for that, it waits.
-async fn open(options: journal::Options, board: &Board) -> Result<Journal, journal::Error> {
+async fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Home, Journal)> {
     let mut seldom = Seldom::default();
     loop {
-        let options = options.clone();
-        let opened = tokio::task::spawn_blocking(move || Journal::open(&options)).await.unwrap_or(Err(journal::Error::Closed));
-        match opened {
-            Ok(journal) => {
-                board.has_journal(&journal);
-                return Ok(journal);
-            }
-            Err(why @ journal::Error::NoRoom { .. }) => {
+        let settings = args.clone();
+        match tokio::task::spawn_blocking(move || Home::open(&settings, sinks)).await? {
+            Err(why) if matches!(why.downcast_ref(), Some(journal::Error::NoRoom { .. })) => {
                 if let Some(times) = seldom.fails("no room") {
-                    error!(times, "{why}.");
+                    error!(times, "{why:#}.");
                 }
                 sleep(ROOM_WAIT).await;
             }
-            Err(why) => return Err(why),
+            opened => return opened,
         }
     }
 }
@@ -177,31 +177,6 @@ pub(super) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -
     environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
 }
 
-/// Where the journal lies: in the data folder, or for a recording in a folder that ends with it.
-struct Home {
-    directory: PathBuf,
-    temporary: bool,
-}
-
-impl Home {
-    fn make(args: &Settings) -> anyhow::Result<Self> {
-        if args.from.is_none() {
-            return Ok(Self { directory: args.data_dir.clone(), temporary: false });
-        }
-        let directory = std::env::temp_dir().join(format!("kubedl-events-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()));
-        std::fs::create_dir(&directory).with_context(|| format!("cannot make {} for the journal of the recording", directory.display()))?;
-        Ok(Self { directory, temporary: true })
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.directory);
-        }
-    }
-}
-
 struct Service<'a> {
     args: &'a Settings,
     journal: Journal,
@@ -215,7 +190,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    async fn run(self, mut stop: watch::Receiver<bool>) -> Ended {
+    async fn run(self, home: &Home, mut stop: watch::Receiver<bool>) -> Ended {
         let Self { args, journal, source, sinks, redaction, event, mut delivery, closing, board } = self;
         let pipeline = Pipeline {
             owners: source.owners(),
@@ -234,6 +209,7 @@ impl Service<'_> {
             let keeping = async { Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?) };
             let ((), seen) = tokio::try_join!(seeing, keeping)?;
             let all_delivered = delivered(&positions, &journal).await;
+            home.letters_tried(&journal, &sinks).await?;
             let unreadable: u64 = seen.iter().map(|seen| seen.unreadable).sum();
             let dead: u64 = positions.iter().map(|progress| progress.dead()).sum();
             let is_whole = all_delivered && unreadable + dead == 0 && self::given_up(&journal, &sinks)? == given_up;

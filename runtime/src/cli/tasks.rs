@@ -148,7 +148,7 @@ pub enum Config {
 /// `explain`.
 #[derive(Clone, Debug, Flags)]
 pub struct Explain {
-    /// Events, and the Pods that they are about, as `kubectl get events,pods -o json` prints them, or one JSON object a line; - for standard input
+    /// Events, and the Pods that they are about, as `kubectl get events,pods -o json` prints them, or in any form that --from reads; - for standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

@@ -109,8 +109,8 @@ impl Client {
         Err(sort_status(status.as_u16(), message, after, about))
     }
 
-    /// Like [`Client::get`], with the whole body as text; none where that has more bytes than `most`.
-    pub(super) async fn get_text(&self, path: &str, about: About, most: usize) -> Result<Option<String>, Error> {
+    /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`.
+    pub(super) async fn get_bytes(&self, path: &str, about: About, most: usize) -> Result<Option<Vec<u8>>, Error> {
         let mut body = self.get(path, about).await?;
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -120,7 +120,7 @@ impl Client {
                 return Ok(None);
             }
         }
-        String::from_utf8(bytes).map(Some).map_err(|why| Error::Protocol(why.to_string()))
+        Ok(Some(bytes))
     }
 }
 

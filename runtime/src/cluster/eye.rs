@@ -1,6 +1,5 @@
 //! One scope as it is seen: its list, and its watch.
 
-use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
@@ -8,7 +7,7 @@ use super::line::Assembler;
 use super::list::{Pages, about, path};
 use super::stream::{Gathered, changed, frame, gather};
 use super::watch::{Eye, LAG, LIVED, UNREAD};
-use super::{Deletion, Ending, Error, Forgotten, Observation, Raw, Resume, Witness, is_before};
+use super::{Deletion, Ending, Error, Forgotten, Observation, Resume, Witness, is_before};
 
 impl Eye<'_> {
     /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows. With `keep` it stands
@@ -24,13 +23,12 @@ impl Eye<'_> {
                 self.stand = None;
                 self.say_lost(lost).await;
             }
-            let read = |item: &RawValue| Ok(Raw::from_object(item.get()).map_err(|why| Error::Protocol(format!("an event of a list: {why}")))?.0);
-            let events = page.items().iter().map(|item| read(item)).collect::<Result<_, Error>>()?;
+            let (events, unreadable) = page.events();
             let resource_version = first.get_or_insert_with(|| page.version().to_owned()).clone();
             let listed = Resume { resource_version, at: began };
             let reached = page.is_last().then(|| self.stand.clone().filter(|_| keep).unwrap_or(listed));
             drop(page);
-            self.hand_over(Observation { events, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
+            self.hand_over(Observation { events, unreadable, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
             if let Some(reached) = reached {
                 info!(scope = %self.scope, resource_version = reached.resource_version, "The list is read.");
                 self.sight.listed();
@@ -78,7 +76,7 @@ impl Eye<'_> {
             if !self.options.collect.is_zero() {
                 std::thread::sleep(self.options.collect);
             }
-            let Gathered { events, reached, deleted, open, failed } = gather(&mut body, &mut lines, open).await?;
+            let Gathered { events, unreadable, reached, deleted, open, failed } = gather(&mut body, &mut lines, open).await?;
             let ended = !open && failed.is_none();
             // At the end of its time, a silent watch proves that there was nothing more. One that ends earlier proves nothing.
             let whole = ended && began.elapsed() + LAG >= self.options.watch_timeout;
@@ -93,7 +91,7 @@ impl Eye<'_> {
                 let seen = Observation { forgotten: self.forget(deleted), lifetime, ..Observation::of(self.scope.clone()) };
                 let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
                 newest.into_iter().for_each(|witness| self.witnesses.add(witness));
-                let seen = Observation { events, reached: Some(stand), ..seen };
+                let seen = Observation { events, unreadable, reached: Some(stand), ..seen };
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);
@@ -103,6 +101,8 @@ impl Eye<'_> {
                     return Ok(());
                 }
                 self.hand_over(seen).await;
+            } else if !unreadable.is_empty() {
+                self.hand_over(Observation { unreadable, ..Observation::of(self.scope.clone()) }).await;
             }
             match failed {
                 Some(error) => return Err(error),

@@ -1,12 +1,19 @@
 //! What a watch sends: one JSON object a line. Pure.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Deletion, Error, Raw};
+use super::raw::{Outline, is_object, text};
+use super::{Deletion, Error, Raw, Unreadable};
 
 /// Longer lines are refused: an API server takes no object over etcd's 1.5 MiB, twice that with its managedFields.
 const LONGEST_LINE: usize = 16 << 20;
+/// After so many lines of which none could be read it is no watch.
+const MOST_GARBLED: u64 = 1_000;
+/// What an error without a code is taken for.
+const NO_CODE: u16 = 500;
 
 /// One line of a watch.
 #[derive(Debug)]
@@ -25,53 +32,92 @@ pub enum Line {
         /// The new resource version.
         resource_version: String,
     },
+    /// A line that can't be read; those after it can.
+    Unreadable {
+        /// The line, and what is wrong with it.
+        unreadable: Unreadable,
+        /// Whether it is a line of a watch at all, and not of something that answers in its place.
+        of_watch: bool,
+    },
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
+/// Kubernetes' answer to what failed. What is null or missing is empty.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
 pub(super) struct Status {
+    #[serde(deserialize_with = "or_empty")]
     pub code: u16,
+    #[serde(deserialize_with = "or_empty")]
     pub message: String,
+    #[serde(deserialize_with = "or_empty")]
     pub reason: String,
+}
+
+fn or_empty<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Status {
     pub(super) fn into_error(self) -> Error {
         match (self.code, self.reason.as_str()) {
             (410, _) | (_, "Expired" | "Gone") => Error::Expired,
-            (status, _) => Error::Busy { status, message: self.message, after: None },
+            (code, reason) => {
+                let (status, silent) = if code == 0 { (NO_CODE, "an error without a code, and without words") } else { (code, "without words") };
+                let words = if self.message.is_empty() { reason } else { &self.message };
+                let message = if words.is_empty() { silent } else { words }.to_owned();
+                Error::Busy { status, message, after: None }
+            }
         }
     }
 }
 
-/// Reads one line of a watch. An `ERROR` line is an [`Error`]; code 410 is [`Error::Expired`].
-pub fn parse_line(line: &str) -> Result<Line, Error> {
-    let protocol = |why: serde_json::Error| Error::Protocol(format!("a line of the watch is not what it should be: {why}"));
-    let envelope: Envelope<'_> = serde_json::from_str(line).map_err(protocol)?;
-    match envelope.kind {
-        "ADDED" | "MODIFIED" => {
-            let (raw, resource_version) = Raw::from_object(envelope.object.get()).map_err(protocol)?;
-            Ok(Line::Event { raw, resource_version })
-        }
-        "DELETED" => Ok(Line::Deleted(serde_json::from_str(envelope.object.get()).map_err(protocol)?)),
-        "BOOKMARK" => {
-            let (_, resource_version) = Raw::from_object(envelope.object.get()).map_err(protocol)?;
-            Ok(Line::Progress { resource_version })
-        }
-        "ERROR" => {
-            let status: Status = serde_json::from_str(envelope.object.get()).map_err(protocol)?;
-            Err(status.into_error())
-        }
-        other => Err(Error::Protocol(format!("a watch sent a line of the unknown type {other:?}"))),
+/// Reads one line of a watch. One that can't be read is a [`Line::Unreadable`].
+///
+/// # Errors
+/// That which an `ERROR` line tells; code 410 is [`Error::Expired`]. [`Error::Protocol`] when it tells none.
+pub fn parse_line(line: impl AsRef<[u8]>) -> Result<Line, Error> {
+    let bytes = line.as_ref();
+    let line = String::from_utf8_lossy(bytes);
+    let outline: Result<Outline<'_>, _> = serde_json::from_str(&line);
+    let change = outline.as_ref().ok().and_then(|outline| text(outline.change));
+    let unreadable = |why: String, kind: &'static str, of_watch: bool| {
+        let reason = format!("a line of the watch is not what it should be: {why}");
+        Ok(Line::Unreadable { unreadable: Unreadable { text: line.clone().into_owned(), reason, kind }, of_watch })
+    };
+    let (outline, change) = match (&outline, change.as_deref()) {
+        (Ok(outline), Some(change)) => (outline, change),
+        (Ok(_), None) => return unreadable("it has no type".to_owned(), "line without a type", false),
+        (Err(why), _) => return unreadable(why.to_string(), "line that is no JSON", false),
+    };
+    if change == "ERROR" {
+        return Err(told(outline.object));
+    }
+    if let (Cow::Owned(_), Err(why)) = (&line, std::str::from_utf8(bytes)) {
+        return unreadable(why.to_string(), "line that is not UTF-8", true);
+    }
+    let Some(object) = outline.object else { return unreadable("it has no object".to_owned(), "line without an object", true) };
+    match change {
+        "DELETED" => match serde_json::from_str(object.get()) {
+            Ok(deletion) => Ok(Line::Deleted(deletion)),
+            Err(why) => unreadable(why.to_string(), "line with an object that can't be read", true),
+        },
+        "ADDED" | "MODIFIED" | "BOOKMARK" => match Raw::from_object(object.get()) {
+            Ok((raw, resource_version)) if matches!(change, "ADDED" | "MODIFIED") => Ok(Line::Event { raw, resource_version }),
+            Ok((_, resource_version)) => Ok(Line::Progress { resource_version }),
+            Err(why) => unreadable(why.to_string(), "line with an object that can't be read", true),
+        },
+        other => unreadable(format!("a watch has no lines of the type {other:?}"), "line of an unknown type", true),
+    }
+}
+
+/// What an `ERROR` line tells.
+fn told(object: Option<&RawValue>) -> Error {
+    let status = object.filter(|object| is_object(Some(object))).map(|object| serde_json::from_str::<Status>(object.get()));
+    match status {
+        Some(Ok(status)) => status.into_error(),
+        Some(Err(why)) => Error::Protocol(format!("the watch ended with an error that can't be read: {why}")),
+        None => Error::Protocol("the watch ended with an error that does not say what it is".to_owned()),
     }
 }
 
@@ -80,6 +126,12 @@ pub fn parse_line(line: &str) -> Result<Line, Error> {
 pub struct Assembler {
     buffer: Vec<u8>,
     searched: usize,
+    /// Of all its lines.
+    readable: u64,
+    garbled: u64,
+    /// Lines that may be of something that answers in place of the API server: they are handed on when one of a watch has come.
+    held: Vec<Unreadable>,
+    of_watch: bool,
 }
 
 impl Assembler {
@@ -89,14 +141,13 @@ impl Assembler {
     }
 
     /// Takes out every whole line, without line ends; empty lines are left out.
-    pub fn lines(&mut self) -> Result<Vec<String>, Error> {
+    pub fn lines(&mut self) -> Result<Vec<Vec<u8>>, Error> {
         let mut lines = Vec::new();
         let mut start = 0;
         while let Some(length) = self.buffer.get(start.max(self.searched)..).and_then(|rest| rest.iter().position(|b| *b == b'\n')) {
             let end = start.max(self.searched) + length;
             let line = self.buffer.get(start..end).unwrap_or_default();
-            let line = std::str::from_utf8(line).map_err(|why| Error::Protocol(format!("a line of the watch is not UTF-8: {why}")))?;
-            if !line.trim().is_empty() {
+            if !line.trim_ascii().is_empty() {
                 lines.push(line.to_owned());
             }
             start = end + 1;
@@ -108,5 +159,29 @@ impl Assembler {
             return Err(Error::Protocol(format!("a line of the watch is over {LONGEST_LINE} bytes")));
         }
         Ok(lines)
+    }
+
+    /// Notes that a line could be read.
+    pub(super) fn understood(&mut self) {
+        (self.readable, self.of_watch) = (self.readable + 1, true);
+    }
+
+    /// Notes a line that could not be read.
+    pub(super) fn garbled(&mut self, unreadable: Unreadable, of_watch: bool) {
+        self.garbled += 1;
+        self.of_watch |= of_watch;
+        self.held.push(unreadable);
+    }
+
+    /// What could not be read, as soon as it is known that this is a watch.
+    pub(super) fn unreadable(&mut self) -> Vec<Unreadable> {
+        if self.of_watch { std::mem::take(&mut self.held) } else { Vec::new() }
+    }
+
+    /// What is wrong when, `ended` or not, none of its lines could be read.
+    pub(super) fn is_no_watch(&self, ended: bool) -> Option<Error> {
+        let garbled = self.garbled;
+        let fails = self.readable == 0 && garbled > 0 && (ended || garbled >= MOST_GARBLED);
+        fails.then(|| Error::Protocol(format!("the watch sent {garbled} lines, of which none can be read")))
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::client::{About, Client};
-use super::{Error, Scope};
+use super::{Error, Raw, Scope, Unreadable};
 
 /// One page.
 #[derive(Deserialize)]
@@ -12,6 +12,9 @@ pub(super) struct Page {
     metadata: Metadata,
     #[serde(default)]
     items: Option<Vec<Box<RawValue>>>,
+    /// Bytes of it were not UTF-8, and are U+FFFD.
+    #[serde(skip)]
+    mended: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +34,25 @@ impl Page {
     /// The events, as Kubernetes wrote them.
     pub(super) fn items(&self) -> &[Box<RawValue>] {
         self.items.as_deref().unwrap_or_default()
+    }
+
+    /// The same as events, and what can't be read as one.
+    pub(super) fn events(&self) -> (Vec<Raw>, Vec<Unreadable>) {
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        for (number, item) in (1..).zip(self.items()) {
+            let (why, kind) = match Raw::from_object(item.get()) {
+                Ok(_) if self.mended && item.get().contains(char::REPLACEMENT_CHARACTER) => {
+                    ("a byte of it is not UTF-8".to_owned(), "item that is not UTF-8")
+                }
+                Ok((raw, _)) => {
+                    events.push(raw);
+                    continue;
+                }
+                Err(why) => (why.to_string(), "item that is no event"),
+            };
+            unreadable.push(Unreadable { text: item.get().to_owned(), reason: format!("item {number} of a page of the list: {why}"), kind });
+        }
+        (events, unreadable)
     }
 
     /// Whether no page follows.
@@ -63,8 +85,10 @@ pub(super) async fn page(client: &Client, scope: &Scope, query: &str) -> Result<
 
 /// Asks for one page; none where it has more bytes.
 async fn page_within(client: &Client, scope: &Scope, query: &str, most: usize) -> Result<Option<Page>, Error> {
-    let Some(text) = client.get_text(&path(scope, query), about(scope, "list"), most).await? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|why| Error::Protocol(format!("a list of events: {why}")))
+    let Some(bytes) = client.get_bytes(&path(scope, query), about(scope, "list"), most).await? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    let page: Page = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+    Ok(Some(Page { mended: matches!(text, std::borrow::Cow::Owned(_)), ..page }))
 }
 
 /// All pages of a list, one after the other. One that expired ends it: its inconsistent `continue` is never used. Pages get smaller where events are large.

@@ -23,6 +23,7 @@ mod stats;
 mod stream;
 mod version;
 mod watch;
+pub mod yaml;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
 pub use owner::{Chain, Object, Owner, Owners, Seen, has_controller, is_name, is_namespace};
 pub use pulse::Pulse;
-pub use raw::Raw;
+pub use raw::{Raw, Unreadable};
 pub use recording::Recording;
 pub use seldom::Seldom;
 pub use stats::{Ending, Sight, Stats};
@@ -161,6 +162,8 @@ pub struct Observation {
     pub scope: Scope,
     /// Events, in the order in which they came.
     pub events: Vec<Raw>,
+    /// What stood where an event should, and can't be read as one.
+    pub unreadable: Vec<Unreadable>,
     /// When set: everything up to there has been handed over.
     pub reached: Option<Resume>,
     /// When set: sight was lost before this observation.
@@ -174,7 +177,7 @@ pub struct Observation {
 impl Observation {
     /// Of nothing yet.
     pub fn of(scope: Scope) -> Self {
-        Self { scope, events: Vec::new(), reached: None, lost: None, forgotten: Vec::new(), lifetime: None }
+        Self { scope, events: Vec::new(), unreadable: Vec::new(), reached: None, lost: None, forgotten: Vec::new(), lifetime: None }
     }
 }
 

@@ -1,44 +1,204 @@
-//! An object as the API server's JSON, without what nobody reads.
+//! An object as the API server's JSON, without what nobody reads; and what can't be read as one.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// Kubernetes' own JSON of one Event, without `metadata.managedFields`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raw(Box<str>);
 
-#[derive(Deserialize)]
-struct Outline<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
-    #[serde(borrow, default)]
-    kind: Option<&'a RawValue>,
+/// Something that stands where an event should, and can't be read as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As it came; bytes that are not UTF-8 are U+FFFD.
+    pub text: String,
+    /// What is wrong, and where, for people.
+    pub reason: String,
+    /// The same for the log: each kind is said by itself.
+    pub kind: &'static str,
+}
+
+/// The members that tell what an object is. A key that is there twice has its last value, as in Go and jq.
+#[derive(Default)]
+pub(super) struct Outline<'a> {
+    pub kind: Option<&'a RawValue>,
+    pub api_version: Option<&'a RawValue>,
+    pub metadata: Option<&'a RawValue>,
+    pub items: Option<&'a RawValue>,
+    /// Of a watch: `ADDED` and the like.
+    pub change: Option<&'a RawValue>,
+    /// Of a watch.
+    pub object: Option<&'a RawValue>,
+    /// Of eventrouter: `ADDED` or `UPDATED`.
+    pub verb: Option<&'a RawValue>,
+    /// Of eventrouter.
+    pub event: Option<&'a RawValue>,
+    pub involved_object: Option<&'a RawValue>,
+    pub regarding: Option<&'a RawValue>,
+    /// Of a Status.
+    pub message: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Member {
+    Kind,
+    ApiVersion,
+    Metadata,
+    Items,
+    Type,
+    Object,
+    Verb,
+    Event,
+    InvolvedObject,
+    Regarding,
+    Message,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Outline<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Outline<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut outline = Outline::default();
+                while let Some(member) = map.next_key()? {
+                    let place = match member {
+                        Member::Kind => &mut outline.kind,
+                        Member::ApiVersion => &mut outline.api_version,
+                        Member::Metadata => &mut outline.metadata,
+                        Member::Items => &mut outline.items,
+                        Member::Type => &mut outline.change,
+                        Member::Object => &mut outline.object,
+                        Member::Verb => &mut outline.verb,
+                        Member::Event => &mut outline.event,
+                        Member::InvolvedObject => &mut outline.involved_object,
+                        Member::Regarding => &mut outline.regarding,
+                        Member::Message => &mut outline.message,
+                        Member::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *place = map.next_value::<Option<&RawValue>>()?;
+                }
+                Ok(outline)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+impl Outline<'_> {
+    /// Whether `metadata` is an object.
+    pub(super) fn has_metadata(&self) -> bool {
+        is_object(self.metadata)
+    }
+
+    /// Whether it says what it is about, as an event does.
+    pub(super) fn is_about_something(&self) -> bool {
+        self.involved_object.is_some() || self.regarding.is_some()
+    }
+}
+
+/// Whether a value is there, and an object.
+pub(super) fn is_object(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|value| value.get().starts_with('{'))
+}
+
+/// A value's text: that of a string, or of a number or truth value as it is written; none for anything else.
+pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let json = value?.get();
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json).ok().map(|Text(text)| text),
+        b'-' | b'0'..=b'9' | b't' | b'f' => Some(Cow::Borrowed(json)),
+        _ => None,
+    }
+}
+
+/// What is read of an object's metadata.
+#[derive(Default)]
 struct Metadata<'a> {
-    #[serde(borrow, default)]
     managed_fields: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    resource_version: Option<std::borrow::Cow<'a, str>>,
+    resource_version: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum MetadataMember {
+    ManagedFields,
+    ResourceVersion,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Metadata<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Metadata<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("metadata")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut metadata = Metadata::default();
+                while let Some(member) = map.next_key()? {
+                    match member {
+                        MetadataMember::ManagedFields => metadata.managed_fields = map.next_value()?,
+                        MetadataMember::ResourceVersion => metadata.resource_version = map.next_value()?,
+                        MetadataMember::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(metadata)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 impl Raw {
     /// Takes an object as an API server or `kubectl` prints it, and gives it with its resource version (empty if it has none).
     /// Items of a list come without `kind` and `apiVersion`; they get the ones of an Event.
+    ///
+    /// # Errors
+    /// When it is no JSON object, or has no metadata.
     pub fn from_object(json: &str) -> Result<(Self, String), serde_json::Error> {
         let outline: Outline<'_> = serde_json::from_str(json)?;
-        let mut text = match outline.metadata.managed_fields {
+        let metadata = outline.metadata.filter(|_| outline.has_metadata()).ok_or_else(|| serde_json::Error::custom("it has no metadata"))?;
+        let Metadata { managed_fields, resource_version } = serde_json::from_str(metadata.get())?;
+        let mut text = match managed_fields {
             Some(value) => without_member(json, value.get(), "\"managedFields\""),
             None => json.to_owned(),
         };
         if outline.kind.is_none()
-            && let Some(rest) = text.strip_prefix('{')
+            && let Some(rest) = text.trim_start().strip_prefix('{')
         {
-            text = format!("{{\"kind\":\"Event\",\"apiVersion\":\"v1\",{rest}");
+            let group = match (outline.api_version, outline.regarding) {
+                (Some(_), _) => "",
+                (None, Some(_)) if outline.involved_object.is_none() => "\"apiVersion\":\"events.k8s.io/v1\",",
+                (None, _) => "\"apiVersion\":\"v1\",",
+            };
+            text = format!("{{\"kind\":\"Event\",{group}{rest}");
         }
-        Ok((Self(text.into()), outline.metadata.resource_version.unwrap_or_default().into_owned()))
+        let resource_version = self::text(resource_version).unwrap_or_default().into_owned();
+        Ok((Self(text.into()), resource_version))
     }
 
     /// Takes what [`Raw::json`] gave before.

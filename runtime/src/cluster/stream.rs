@@ -7,7 +7,7 @@ use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::line::{Assembler, Line, parse_line};
-use super::{Deletion, Error, Raw};
+use super::{Deletion, Error, Raw, Unreadable};
 
 /// Handed over at the latest when so many events are waiting, or so many bytes of them.
 const MOST_COLLECTED: usize = 2_000;
@@ -25,6 +25,8 @@ pub(super) async fn changed(signal: &mut tokio::sync::watch::Receiver<u64>) {
 /// What a watch brought at once.
 pub(super) struct Gathered {
     pub events: Vec<Raw>,
+    /// Lines that can't be read.
+    pub unreadable: Vec<Unreadable>,
     /// The newest resource version among it.
     pub reached: Option<String>,
     /// Events that were deleted.
@@ -43,14 +45,23 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
         for line in lines.lines()? {
             match parse_line(&line) {
                 Ok(Line::Event { raw, resource_version }) => {
+                    lines.understood();
                     bytes += raw.json().len();
                     events.push(raw);
-                    reached = Some(resource_version);
+                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
                 }
-                Ok(Line::Progress { resource_version }) => reached = Some(resource_version),
+                Ok(Line::Progress { resource_version }) => {
+                    lines.understood();
+                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
+                }
                 Ok(Line::Deleted(deletion)) => {
-                    reached = Some(deletion.resource_version.clone());
+                    lines.understood();
+                    reached = Some(deletion.resource_version.clone()).filter(|version| !version.is_empty()).or(reached);
                     deleted.push(deletion);
+                }
+                Ok(Line::Unreadable { unreadable, of_watch }) => {
+                    bytes += unreadable.text.len();
+                    lines.garbled(unreadable, of_watch);
                 }
                 Err(error) => {
                     failed = Some(error);
@@ -58,13 +69,14 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
                 }
             }
         }
+        failed = failed.or_else(|| lines.is_no_watch(!open));
         if failed.is_some() || !open || events.len() >= MOST_COLLECTED || bytes >= MOST_BYTES {
-            return Ok(Gathered { events, reached, deleted, open, failed });
+            return Ok(Gathered { events, unreadable: lines.unreadable(), reached, deleted, open, failed });
         }
         match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
             Ok(Ok(more)) => open = more,
             Ok(Err(error)) => failed = Some(error),
-            Err(_) => return Ok(Gathered { events, reached, deleted, open, failed }),
+            Err(_) => return Ok(Gathered { events, unreadable: lines.unreadable(), reached, deleted, open, failed }),
         }
     }
 }

@@ -197,7 +197,7 @@ impl Eye<'_> {
 
     /// Hands over; not when nobody listens any more, which the loop sees by itself.
     pub(super) async fn hand_over(&self, observation: Observation) {
-        let events = observation.events.len();
+        let events = observation.events.len() + observation.unreadable.len();
         if self.out.send(observation).await.is_ok() {
             self.sight.saw(events);
         }

@@ -5,13 +5,16 @@
 //!
 //! | normalized | the first of these that is there |
 //! |---|---|
-//! | `last_timestamp` | `series.lastObservedTime`, `lastTimestamp`, `eventTime`, `firstTimestamp`, `metadata.creationTimestamp` |
-//! | `first_timestamp` | `firstTimestamp`, `eventTime`, `lastTimestamp`, `series.lastObservedTime`, `metadata.creationTimestamp` |
+//! | `last_timestamp` | `series.lastObservedTime`, `lastTimestamp`, `eventTime`, `firstTimestamp`, `metadata.creationTimestamp`, `observed_at` |
+//! | `first_timestamp` | `firstTimestamp`, `eventTime`, `lastTimestamp`, `series.lastObservedTime`, `metadata.creationTimestamp`, `observed_at` |
 //! | `count` | `series.count`, `count`, 1 (zero and less count as absent) |
 //! | `component` | `source.component`, `reportingComponent` |
 //! | `host` | `source.host` |
 //! | `instance` | `reportingInstance` |
+//!
+//! Only `metadata.uid` and `metadata.resourceVersion` have to be there. Any other field that can't be read is as if it were absent; `lenient.rs` says how.
 
+mod lenient;
 pub mod redact;
 mod wire;
 
@@ -117,11 +120,6 @@ pub enum Error {
         /// The field of `metadata` that is missing.
         missing: &'static str,
     },
-    /// An Event with no time at all, not even `metadata.creationTimestamp`, which every stored object has.
-    NoTime {
-        /// `metadata.name`.
-        name: String,
-    },
 }
 
 impl fmt::Display for Error {
@@ -131,16 +129,29 @@ impl fmt::Display for Error {
             Self::NoIdentity { name, missing } => {
                 write!(f, "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them")
             }
-            Self::NoTime { name } => write!(f, "the Event {name:?} has no time, not even metadata.creationTimestamp"),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// A word for each kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotAnEvent { .. } => "not an event",
+            Self::NoIdentity { missing, .. } => missing,
+        }
+    }
+}
+
 /// Normalizes one raw event. `job` and `labels` stay empty: they are the filter's to fill.
 pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result<Event, Error> {
-    let wire: wire::Event<'_> = serde_json::from_str(raw.json()).map_err(|why| Error::NotAnEvent { why })?;
+    // The quick way first: nearly all are as an API server writes them.
+    let wire: wire::Event<'_> = match serde_json::from_str(raw.json()) {
+        Ok(wire) => wire,
+        Err(_) => lenient::read(raw.json()).map_err(|why| Error::NotAnEvent { why })?,
+    };
     let meta = wire.metadata;
     let missing = match (meta.uid.is_empty(), meta.resource_version.is_empty()) {
         (true, _) => Some("uid"),
@@ -153,9 +164,7 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
     let series = wire.series.unwrap_or_default();
     let (last, first) = (wire.last_timestamp.0, wire.first_timestamp.0);
     let (event, observed, created) = (wire.event_time.0, series.last_observed_time.0, meta.creation_timestamp.0);
-    let Some(last_timestamp) = observed.or(last).or(event).or(first).or(created) else {
-        return Err(Error::NoTime { name: meta.name.into_owned() });
-    };
+    let last_timestamp = observed.or(last).or(event).or(first).or(created).unwrap_or(observed_at);
     let source = wire.source.unwrap_or_default();
     let component = if source.component.is_empty() { wire.reporting_component } else { source.component };
     Ok(Event {

@@ -125,7 +125,9 @@ impl Redaction {
             let mut text = raw.json().to_owned();
             return if self.hide(&mut text) { Raw::stored(text) } else { raw };
         };
-        if self.walk(&mut value, &mut Vec::new()) { Raw::stored(value.to_string()) } else { raw }
+        let changed = self.walk(&mut value, &mut Vec::new());
+        // Of a key that is there twice, the first value is read by nobody, and was not looked at.
+        if changed || members(&value) != keys(raw.json()) { Raw::stored(value.to_string()) } else { raw }
     }
 
     /// Hides in one text; says whether it changed.
@@ -158,6 +160,30 @@ impl Redaction {
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
+}
+
+/// How many members a value has, and those in it.
+fn members(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(members).sum(),
+        Value::Object(inner) => inner.len() + inner.values().map(members).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// How many keys a JSON text has: a colon follows each, and none is elsewhere outside of texts.
+fn keys(json: &str) -> usize {
+    let (mut count, mut text, mut escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if text => escaped = true,
+            b'"' => text = !text,
+            b':' if !text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// Whether a text is among those that say which event it is.

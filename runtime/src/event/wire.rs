@@ -1,5 +1,7 @@
 //! An Event as JSON, in the shapes of core/v1 and of events.k8s.io/v1 (`k8s.io/api/core/v1/types.go`,
 //! `k8s.io/api/events/v1/types.go`). Text is borrowed where it has no escapes; null means absent.
+//!
+//! What is here reads an event as an API server writes it. One that differs is read by [`super::lenient`].
 
 use std::borrow::Cow;
 
@@ -8,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::ObjectReference;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event<'a> {
     #[serde(borrow)]
@@ -43,7 +45,7 @@ pub(super) struct Event<'a> {
     pub related: Option<Reference<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata<'a> {
     #[serde(borrow, default, deserialize_with = "text")]
@@ -79,17 +81,17 @@ pub(super) struct Source<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Reference<'a> {
     #[serde(borrow, default, deserialize_with = "text")]
-    api_version: Cow<'a, str>,
+    pub api_version: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
-    kind: Cow<'a, str>,
+    pub kind: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
-    namespace: Cow<'a, str>,
+    pub namespace: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
-    name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
-    uid: Cow<'a, str>,
+    pub uid: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
-    field_path: Cow<'a, str>,
+    pub field_path: Cow<'a, str>,
 }
 
 impl Reference<'_> {
@@ -108,22 +110,31 @@ impl Reference<'_> {
 /// Days in which the library's time ends ([`Timestamp::MAX`]).
 const LAST_DAYS: [&str; 2] = ["9999-12-30T", "9999-12-31T"];
 
-/// A time, or none: null, empty, and Go's zero time (year 1) mean that nobody set it.
+/// Years that nobody means: Go's zero time is the first moment of year 1 in UTC, and so in year 0 west of it.
+const ZERO_YEARS: [&str; 2] = ["0000-", "0001-"];
+
+/// A time, or none: null, empty, Go's zero time in any zone, and what is no time by RFC 3339 mean that nobody set it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Time(pub Option<Timestamp>);
 
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(Text(text)) = Option::<Text<'de>>::deserialize(deserializer)? else { return Ok(Self(None)) };
-        if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
-            return Ok(Self(None));
+impl Time {
+    pub(super) fn of(text: &str) -> Self {
+        if text.is_empty() || ZERO_YEARS.iter().any(|year| text.starts_with(year)) {
+            return Self(None);
         }
         match text.parse() {
-            Ok(time) => Ok(Self(Some(time))),
+            Ok(time) => Self(Some(time)),
             // The library's last moment comes a day before the last that RFC 3339 can write, which stands for "never" in some clients.
-            Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => Ok(Self(Some(Timestamp::MAX))),
-            Err(why) => Err(serde::de::Error::custom(why)),
+            Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => Self(Some(Timestamp::MAX)),
+            Err(_) => Self(None),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<Text<'de>>::deserialize(deserializer)?;
+        Ok(text.map_or(Self(None), |Text(text)| Self::of(&text)))
     }
 }
 

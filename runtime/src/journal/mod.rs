@@ -58,6 +58,11 @@ pub use room::{OnFull, SHED, half_of_volume};
 pub use stats::Stats;
 pub use survey::{Behind, Survey};
 
+/// Name of the journal's file in its folder.
+pub const FILE: &str = "journal.sqlite";
+/// Name of the file in its folder that the process which writes it has locked.
+pub const LOCK: &str = "lock";
+
 /// A place in the journal's order; 0 is before the first event.
 pub type Position = i64;
 
@@ -186,7 +191,7 @@ impl Journal {
         let folder = |why| Error::Folder { path: options.directory.clone(), why };
         make_private(&options.directory).map_err(folder)?;
         let lock = lock(&options.directory)?;
-        let file = options.directory.join("journal.sqlite");
+        let file = options.directory.join(FILE);
         salvage::finish(&file, (options.now)())?;
         let connection = match schema::open(&file, options.durable) {
             Err(why) if why.is_damage() => {
@@ -335,7 +340,7 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
 }
 
 fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join("lock");
+    let path = directory.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|why| Error::Folder { path: path.clone(), why })?;
     match file.try_lock() {

@@ -79,7 +79,7 @@ impl Reader {
 
     /// Reads the journal of a folder, whether or not a process is writing it.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let file = directory.join("journal.sqlite");
+        let file = directory.join(super::FILE);
         match std::fs::metadata(&file) {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Err(Error::Absent { directory: directory.to_owned() }),
             Err(why) => return Err(Error::Folder { path: file, why }),
@@ -136,6 +136,17 @@ impl Reader {
     pub fn dead_letters(&self, sink: &str) -> Result<u64, Error> {
         let count = self.with(|connection| Ok(letters::count(connection, sink)?))?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The number of all dead letters, those of no sink included.
+    pub fn all_dead_letters(&self) -> Result<u64, Error> {
+        let count: i64 = self.with(|connection| Ok(connection.query_row("SELECT count(*) FROM dead_letters", [], |row| row.get(0))?))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Whether a dead letter is to be tried again.
+    pub fn any_requeued(&self) -> Result<bool, Error> {
+        self.with(|connection| Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = 1)", [], |row| row.get(0))?))
     }
 
     /// Dead letters with a number above `after`, the oldest first; of one sink, or of all.

@@ -35,6 +35,7 @@ async fn each_documented_command_runs() {
     }
     destinations(shell);
     settings(shell);
+    recordings(shell);
     sinks_of_others(shell);
     sinks_of_your_own(shell);
     from_config_maps(shell);
@@ -125,6 +126,21 @@ fn settings(shell: &mut Shell) {
     shell.run("kubectl get events,pods -A -o json > events.json");
     let printed = shell.run("target/debug/kubedl-events --shipped-sinks target/sinks --event-storage stdout --from events.json --once");
     assert!(printed.contains("JobSucceeded"), "{printed}");
+}
+
+/// A file with something in it that can't be read.
+fn recordings(shell: &mut Shell) {
+    shell.run("kubectl get events,pods -A -o json");
+    shell.run("kubectl get events,pods -A -o yaml");
+    shell.other("rm -r data; (cat events.json; echo a line of a log) > odd.json");
+    shell.env("KUBEDL_EVENTS_EVENT_STORAGE", "stdout");
+    let played = shell.other("kubedl-events --from odd.json || echo exit code $?");
+    assert!(played.contains("JobSucceeded") && played.contains("exit code 3"), "{played}");
+    assert!(shell.run("kubedl-events dead-letters list --data-dir ./data").contains("a line of a log"));
+    assert!(shell.run("kubedl-events dead-letters show 1 --data-dir ./data").contains("a line of a log"));
+    shell.run("kubedl-events dead-letters retry 1 --data-dir ./data");
+    shell.run("kubedl-events dead-letters drop 1 --data-dir ./data");
+    shell.unset("KUBEDL_EVENTS_EVENT_STORAGE");
 }
 
 fn sinks_of_others(shell: &mut Shell) {

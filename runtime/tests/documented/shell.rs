@@ -45,6 +45,11 @@ impl Shell {
         self.env.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Exports a variable no more.
+    pub fn unset(&mut self, name: &str) {
+        self.env.remove(name);
+    }
+
     /// From here on commands run on the node that has its files there.
     pub fn enter(&mut self, node: &Path) {
         self.node = Some(node.to_owned());

@@ -5,3 +5,4 @@
 mod grant;
 mod normalization;
 mod pattern;
+mod recording;

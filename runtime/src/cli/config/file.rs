@@ -13,11 +13,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::Command;
-use serde::Deserialize;
+use clap::{Arg, ArgAction, Command};
 
 use super::flags;
+use crate::cluster::yaml::{self, Node};
 
 /// Settings that have the same meaning for some subcommands.
 const SHARED: [&str; 10] =
@@ -51,87 +52,80 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A setting's value.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Value {
-    Bool(bool),
-    Number(i64),
-    Text(String),
-    List(Vec<Item>),
-    Map(BTreeMap<String, String>),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Item {
-    Text(String),
-    Map(BTreeMap<String, String>),
-}
-
 impl File {
     /// Reads a file of settings of `command`.
     pub fn read(path: &Path, command: &Command) -> Result<Self, Error> {
         let refuse = |why: String| Error { path: path.to_owned(), why };
-        let text = std::fs::read_to_string(path).map_err(|why| refuse(why.to_string()))?;
+        let bytes = std::fs::read(path).map_err(|why| refuse(why.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|why| {
+            let line = 1 + why.as_bytes().iter().take(why.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count();
+            refuse(format!("line {line}: it is not UTF-8"))
+        })?;
         Self::parse(path, &text, command).map_err(refuse)
     }
 
     fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, String> {
         let mut file = Self { path: path.to_owned(), ..Self::default() };
-        // A file of comments alone is one without settings.
-        let settings: Option<BTreeMap<String, Value>> = serde_saphyr::from_str(text).map_err(|why| why.to_string())?;
-        for (name, value) in settings.unwrap_or_default() {
+        for (name, value) in settings(text)? {
             let Some(flag) = flags(command).find(|flag| flag.get_long() == Some(&name) && flag.get_id() != super::FLAG) else {
                 let names: Vec<&str> = flags(command).filter_map(clap::Arg::get_long).filter(|name| *name != super::FLAG).collect();
                 return Err(format!("there is no setting {name:?}; there are {}", names.join(", ")));
             };
-            let id = flag.get_id().as_str();
-            let values = file.lower(id, value).map_err(|why| format!("{name}: {why}"))?;
-            let many = matches!(flag.get_action(), clap::ArgAction::Append);
+            let values = file.lower(flag, &value).map_err(|why| format!("{name}: {why}"))?;
+            let many = matches!(flag.get_action(), ArgAction::Append);
             if !many && values.len() != 1 {
                 return Err(format!("{name}: one value is asked for, and {} are given", values.len()));
             }
-            file.values.insert(id.to_owned(), values);
+            if file.values.insert(flag.get_id().to_string(), values).is_some() {
+                return Err(format!("{name} is set twice: write it once"));
+            }
         }
         Ok(file)
     }
 
-    fn lower(&mut self, id: &str, value: Value) -> Result<Vec<String>, String> {
-        match (id, value) {
-            (_, Value::Bool(value)) => Ok(vec![value.to_string()]),
-            (_, Value::Number(value)) => Ok(vec![value.to_string()]),
-            (_, Value::Text(value)) => Ok(vec![value]),
-            (SELECTION, Value::Map(selections)) => Ok(selections.into_iter().map(|(sink, expression)| format!("{sink}={expression}")).collect()),
-            (_, Value::Map(_)) => Err("a list or a single value is asked for".to_owned()),
-            (_, Value::List(items)) => items.into_iter().map(|item| self.item(id, item)).collect(),
+    fn lower(&mut self, flag: &Arg, value: &Node) -> Result<Vec<String>, String> {
+        match (flag.get_id().as_str(), value) {
+            (_, Node::Scalar { .. }) => Ok(vec![if matches!(flag.get_action(), ArgAction::SetTrue) { truth(value)? } else { text(value)? }]),
+            (SELECTION, Node::Map(members)) => {
+                members.iter().map(|(sink, expression)| Ok(format!("{sink}={}", text(expression).map_err(|why| format!("{sink}: {why}"))?))).collect()
+            }
+            (_, Node::Map(_)) => Err("a list or a single value is asked for".to_owned()),
+            (id, Node::List(items)) => items.iter().map(|item| self.item(id, item)).collect(),
         }
     }
 
-    fn item(&mut self, id: &str, item: Item) -> Result<String, String> {
-        let mut members = match item {
-            Item::Text(text) => return Ok(text),
-            Item::Map(members) => members,
+    fn item(&mut self, id: &str, item: &Node) -> Result<String, String> {
+        let members = match item {
+            Node::Scalar { .. } => return text(item),
+            Node::List(_) => return Err("a list of texts is asked for, and a list is in it".to_owned()),
+            Node::Map(members) => members,
         };
-        let lowered = match id {
-            STORAGE => {
-                let sink = members.remove("sink");
-                let Some(name) = members.remove("name").or_else(|| sink.clone()) else { return Err("an entry has no name".to_owned()) };
-                if let Some(expression) = members.remove(SELECTION) {
-                    self.beside.push(format!("{name}={expression}"));
-                }
-                sink.map_or_else(|| name.clone(), |sink| if sink == name { sink } else { format!("{name}={sink}") })
-            }
-            REDACT => match (members.remove("name"), members.remove("pattern")) {
-                (Some(name), Some(pattern)) => format!("{name}={pattern}"),
-                _ => return Err("an entry needs name and pattern".to_owned()),
-            },
+        let allowed: &[&str] = match id {
+            STORAGE => &["name", "sink", SELECTION],
+            REDACT => &["name", "pattern"],
             _ => return Err("a list of texts is asked for".to_owned()),
         };
-        match members.keys().next() {
-            Some(other) => Err(format!("an entry has {other:?}, which means nothing here")),
-            None => Ok(lowered),
+        let mut entry = BTreeMap::new();
+        for (key, value) in members {
+            if !allowed.contains(&key.as_str()) {
+                return Err(format!("an entry has {key:?}, which means nothing here"));
+            }
+            if entry.insert(key.as_str(), text(value).map_err(|why| format!("{key} of an entry: {why}"))?).is_some() {
+                return Err(format!("an entry has {key:?} twice"));
+            }
         }
+        if id == REDACT {
+            return match (entry.remove("name"), entry.remove("pattern")) {
+                (Some(name), Some(pattern)) => Ok(format!("{name}={pattern}")),
+                _ => Err("an entry needs name and pattern".to_owned()),
+            };
+        }
+        let sink = entry.remove("sink");
+        let Some(name) = entry.remove("name").or_else(|| sink.clone()) else { return Err("an entry has no name".to_owned()) };
+        if let Some(expression) = entry.remove(SELECTION) {
+            self.beside.push(format!("{name}={expression}"));
+        }
+        Ok(sink.map_or_else(|| name.clone(), |sink| if sink == name { sink } else { format!("{name}={sink}") }))
     }
 
     /// Whether the file has a value for an argument.
@@ -171,6 +165,44 @@ impl File {
                 argument.default_values(values)
             })
         })
+    }
+}
+
+/// The settings of a text, in their order. A file of comments alone is one without settings.
+fn settings(text: &str) -> Result<Vec<(String, Arc<Node>)>, String> {
+    let documents = yaml::documents(text).map_err(|why| why.to_string())?;
+    match documents.as_slice() {
+        [] => Ok(Vec::new()),
+        [document] => match &**document {
+            Node::Map(settings) => Ok(settings.clone()),
+            nothing if nothing.is_null() => Ok(Vec::new()),
+            _ => Err("it has no settings: write each as `name: value` on a line of its own, with the name of a flag".to_owned()),
+        },
+        more => Err(format!("it has {} documents: leave one, without `---` between settings", more.len())),
+    }
+}
+
+/// A text as it is written, whatever YAML takes it for.
+fn text(value: &Node) -> Result<String, String> {
+    match value {
+        Node::Scalar { text, .. } if value.is_null() && text.is_empty() => {
+            Err("it has no value: write one, or leave the setting out; an empty text is written \"\"".to_owned())
+        }
+        Node::Scalar { text, .. } if value.is_null() => {
+            Err(format!("{text} stands for no value in YAML: leave the setting out, or write it in quotes, \"{text}\", if it is this text"))
+        }
+        Node::Scalar { text, .. } => Ok(text.clone()),
+        Node::List(_) | Node::Map(_) => Err("a text is asked for".to_owned()),
+    }
+}
+
+/// Yes or no, in the words that YAML has ever had for them (yaml.org/type/bool.html).
+fn truth(value: &Node) -> Result<String, String> {
+    let written = text(value)?;
+    match written.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Ok("true".to_owned()),
+        "false" | "no" | "off" | "n" => Ok("false".to_owned()),
+        _ => Err(format!("{written:?} is neither true nor false")),
     }
 }
 

@@ -33,8 +33,11 @@ pub(super) fn of(command: &Command) -> Value {
     })
 }
 
+/// A text may be written without quotes: it is taken as it is written, whatever YAML takes it for.
+const TEXT: [&str; 3] = ["string", "number", "boolean"];
+
 fn entry(names: &[&str], required: &[&str]) -> Value {
-    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({ "type": TEXT }))).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
 }
 
@@ -42,8 +45,8 @@ fn value(flag: &clap::Arg) -> Value {
     let choices: Vec<String> = flag.get_possible_values().iter().map(|choice| choice.get_name().to_owned()).collect();
     match flag.get_action() {
         ArgAction::SetTrue => json!({ "type": "boolean" }),
-        ArgAction::Append => json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] }),
+        ArgAction::Append => json!({ "anyOf": [{ "type": TEXT }, { "type": "array", "items": { "type": TEXT } }] }),
         _ if !choices.is_empty() => json!({ "enum": choices }),
-        _ => json!({ "type": "string" }),
+        _ => json!({ "type": TEXT }),
     }
 }

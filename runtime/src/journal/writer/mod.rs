@@ -66,7 +66,7 @@ impl Writer {
     ) -> Result<Self, Error> {
         let last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
         head.send_replace(last);
-        let file = options.directory.join("journal.sqlite");
+        let file = options.directory.join(super::FILE);
         let reserve = Reserve::new(&options.directory, options.durable);
         let store = Store {
             connection,

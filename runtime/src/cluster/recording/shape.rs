@@ -1,0 +1,266 @@
+//! What an object is, by what people keep: an event by either API, an object that may control others, a list, a line of a watch or of eventrouter. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::decoding::shortened;
+use super::objects::{Odd, TEXT};
+use crate::cluster::raw::{Outline, is_object, text};
+use crate::cluster::{Owners, Raw, Unreadable, has_controller};
+
+/// Lists in lists, and envelopes, so many deep.
+const DEEPEST: usize = 16;
+/// Of each kind of lines of text, so many are kept one by one.
+const MOST_TEXTS: u64 = 10_000;
+
+/// What a recording has.
+pub(super) struct Contents {
+    /// In the order of the file.
+    pub events: Vec<Raw>,
+    pub unreadable: Vec<Unreadable>,
+    /// Objects that are no events, by what they are.
+    pub passed: BTreeMap<String, u64>,
+    pub owners: Owners,
+    /// Lists without items.
+    pub empty_lists: u64,
+    /// Odd things that were objects once, not only text.
+    pub odd_objects: u64,
+    /// Lines of text beyond those that are kept.
+    pub texts: u64,
+    /// What a Status said.
+    pub status: Option<String>,
+    objects: u64,
+}
+
+/// Where an object stands.
+struct Place {
+    object: u64,
+    line: usize,
+    /// Of the items of a list, from 1 on.
+    item: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            Some(item) => write!(f, "item {item} of object {} (line {})", self.object, self.line),
+            None => write!(f, "object {} (line {})", self.object, self.line),
+        }
+    }
+}
+
+/// What a list says of its items, which may not say it themselves.
+#[derive(Clone, Copy, Default)]
+struct Listed<'a> {
+    kind: &'a str,
+    api_version: &'a str,
+}
+
+/// Whether a JSON object is one of those that are looked for, wherever it is found.
+pub(super) fn says_what_it_is(json: &str) -> bool {
+    let Ok(outline) = serde_json::from_str::<Outline<'_>>(json) else { return false };
+    let named = outline.kind.is_some() || outline.is_about_something();
+    (outline.has_metadata() && named) || is_envelope(&outline) || (outline.kind.is_some() && outline.items.is_some())
+}
+
+fn is_envelope(outline: &Outline<'_>) -> bool {
+    let of_watch = outline.change.is_some() && is_object(outline.object);
+    !outline.has_metadata() && (of_watch || (outline.verb.is_some() && is_object(outline.event)))
+}
+
+/// Group of `apiVersion`; empty for core, and where there is none.
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+impl Contents {
+    pub(super) fn new() -> Self {
+        Self {
+            events: Vec::new(),
+            unreadable: Vec::new(),
+            passed: BTreeMap::new(),
+            owners: Owners::recorded(),
+            empty_lists: 0,
+            odd_objects: 0,
+            texts: 0,
+            status: None,
+            objects: 0,
+        }
+    }
+
+    /// Takes in a JSON value that begins in a line.
+    pub(super) fn take(&mut self, json: &str, line: usize) {
+        self.objects += 1;
+        let place = Place { object: self.objects, line, item: None };
+        self.sort(json, &place, Listed::default(), DEEPEST);
+    }
+
+    /// Takes in what is no JSON value.
+    pub(super) fn take_odd(&mut self, odd: Odd) {
+        let Odd { text, line, column, why, kind } = odd;
+        if kind == TEXT {
+            self.texts += 1;
+            if self.texts > MOST_TEXTS {
+                return self.pass("lines of text beyond the first 10000".to_owned());
+            }
+        } else {
+            self.odd_objects += 1;
+        }
+        let column = if column > 1 { format!(" column {column}") } else { String::new() };
+        self.unreadable.push(Unreadable { text, reason: format!("line {line}{column}: {why}"), kind });
+    }
+
+    fn refuse(&mut self, json: &str, place: &Place, why: &str, kind: &'static str) {
+        self.odd_objects += 1;
+        self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind });
+    }
+
+    fn pass(&mut self, what: String) {
+        *self.passed.entry(what).or_default() += 1;
+    }
+
+    fn sort(&mut self, json: &str, place: &Place, listed: Listed<'_>, deep: usize) {
+        let Some(deep) = deep.checked_sub(1) else { return self.refuse(json, place, "too many lists in lists", "too deep") };
+        if json.starts_with('[') {
+            return match serde_json::from_str::<Vec<&RawValue>>(json) {
+                Ok(items) => self.each(&items, place, listed, deep),
+                Err(why) => self.refuse(json, place, &why.to_string(), "no JSON"),
+            };
+        }
+        if !json.starts_with('{') {
+            self.texts += u64::from(place.item.is_none());
+            let why = format!("it is no object, but {}", shortened(json));
+            self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind: "no object" });
+            return;
+        }
+        let outline: Outline<'_> = match serde_json::from_str(json) {
+            Ok(outline) => outline,
+            Err(why) => return self.refuse(json, place, &why.to_string(), "no JSON"),
+        };
+        let (kind, api_version) = (text(outline.kind), text(outline.api_version));
+        let kind = kind.as_deref().unwrap_or(listed.kind);
+        let api_version = api_version.as_deref().unwrap_or(listed.api_version);
+        if is_envelope(&outline) {
+            return self.open(&outline, place, deep);
+        }
+        if outline.kind.is_none_or(|_| kind.ends_with("List")) && self.list(&outline, kind, api_version, place, deep) {
+            return;
+        }
+        if kind.is_empty() && outline.has_metadata() && outline.is_about_something() {
+            return self.event(json, &outline, place, api_version);
+        }
+        match kind {
+            "Event" => self.event(json, &outline, place, api_version),
+            "" if outline.has_metadata() => self.refuse(json, place, "it has no kind, and does not say what it is about as an event does", "no kind"),
+            "" => self.refuse(json, place, "it has neither kind nor metadata, as a Kubernetes object has", "no metadata"),
+            _ => self.other(&outline, kind, api_version),
+        }
+    }
+
+    fn each(&mut self, items: &[&RawValue], place: &Place, listed: Listed<'_>, deep: usize) {
+        self.empty_lists += u64::from(items.is_empty());
+        for (number, item) in (1..).zip(items) {
+            let place = Place { item: Some(number), ..*place };
+            self.sort(item.get(), &place, listed, deep);
+        }
+    }
+
+    /// The items of a list; says whether it is one.
+    fn list(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str, place: &Place, deep: usize) -> bool {
+        let Some(items) = outline.items else {
+            // `items: null`, as Go writes an empty list.
+            let empty = kind.ends_with("List");
+            self.empty_lists += u64::from(empty);
+            return empty;
+        };
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(items.get()) else { return false };
+        // Items of a typed list carry no kind: `EventList` says it for them.
+        let of = kind.strip_suffix("List").unwrap_or_default();
+        let api_version = if of.is_empty() { "" } else { api_version };
+        self.each(&items, place, Listed { kind: of, api_version }, deep);
+        true
+    }
+
+    /// A line of a watch, or of eventrouter.
+    fn open(&mut self, outline: &Outline<'_>, place: &Place, deep: usize) {
+        let (word, object) = if is_object(outline.object) { (outline.change, outline.object) } else { (outline.verb, outline.event) };
+        let (word, Some(object)) = (text(word).unwrap_or_default(), object) else { return };
+        match &*word {
+            "ADDED" | "MODIFIED" | "UPDATED" => self.sort(object.get(), place, Listed::default(), deep),
+            "DELETED" | "BOOKMARK" | "ERROR" => {
+                let inner: Outline<'_> = serde_json::from_str(object.get()).unwrap_or_default();
+                if let ("DELETED", Some(kind)) = (&*word, text(inner.kind)) {
+                    // Events may follow an object that is gone.
+                    self.learn(&inner, &kind, &text(inner.api_version).unwrap_or_default());
+                }
+                self.pass(format!("{word} of a watch"));
+            }
+            _ => self.refuse(object.get(), place, &format!("a watch has no lines of the type {:?}", shortened(&word)), "unknown type"),
+        }
+    }
+
+    fn event(&mut self, json: &str, outline: &Outline<'_>, place: &Place, api_version: &str) {
+        if !matches!(group(api_version), "" | "events.k8s.io") {
+            return self.pass(format!("Event of {api_version}"));
+        }
+        // Here, where its place is known; what else an event needs, it has.
+        let metadata: Value = outline.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()).unwrap_or_default();
+        let has = |key: &str| metadata.get(key).is_some_and(|value| value.is_number() || value.as_str().is_some_and(|text| !text.is_empty()));
+        if let Some(missing) = ["uid", "resourceVersion"].into_iter().find(|key| metadata.is_object() && !has(key)) {
+            let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+            let why =
+                format!("the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them");
+            return self.refuse(json, place, &why, missing);
+        }
+        match Raw::from_object(json) {
+            Ok((raw, _)) => self.events.push(raw),
+            Err(why) => self.refuse(json, place, &why.to_string(), "no metadata"),
+        }
+    }
+
+    /// An object that is no event; it may control what events are about.
+    fn other(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str) {
+        if kind == "Status"
+            && let Some(message) = text(outline.message)
+        {
+            self.status = Some(shortened(&message));
+        }
+        let ours = self.learn(outline, kind, api_version);
+        self.pass(if ours || group(api_version).is_empty() { kind.to_owned() } else { format!("{kind} of {api_version}") });
+    }
+
+    /// Takes in who controls an object, where that is of the kinds that count; says whether it is.
+    fn learn(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str) -> bool {
+        // Lists of a typed client leave the group out, and old ones name another.
+        let is_of_apps = matches!(kind, "ReplicaSet" | "Deployment") && matches!(group(api_version), "" | "extensions");
+        let ours = is_of_apps || has_controller(group(api_version), kind);
+        if ours && let Some(metadata) = outline.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()) {
+            self.owners.learn(kind, &what_can_be_read(&metadata));
+        }
+        ours
+    }
+}
+
+/// Identity and controllers; what is of another type than it should be is as if it were not there.
+fn what_can_be_read(metadata: &Value) -> ObjectMeta {
+    let read = |object: &Value, key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten().map(|owner| OwnerReference {
+        api_version: read(owner, "apiVersion").unwrap_or_default(),
+        kind: read(owner, "kind").unwrap_or_default(),
+        name: read(owner, "name").unwrap_or_default(),
+        uid: read(owner, "uid").unwrap_or_default(),
+        controller: owner.get("controller").and_then(Value::as_bool),
+        ..OwnerReference::default()
+    });
+    ObjectMeta {
+        uid: read(metadata, "uid"),
+        name: read(metadata, "name"),
+        namespace: read(metadata, "namespace"),
+        owner_references: Some(owners.collect()),
+        ..ObjectMeta::default()
+    }
+}
