@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place, Told};
-use crate::cluster::{self, Mode, Observation, Owners, Recording, Resume, Scope};
+use crate::cluster::{self, Mode, Observation, Owners, Recording, Resume, Scope, name};
 use crate::event;
 use crate::event::redact::Redaction;
 use crate::journal::{self, Journal, Origin};
@@ -19,6 +19,7 @@ use crate::relay::Progress;
 use crate::telemetry::{self, Board, Observer};
 
 use super::args::{self, Service as Settings};
+use super::bind;
 use super::config;
 use super::control;
 use super::delivery::{Delivery, identity};
@@ -186,8 +187,13 @@ impl Source {
         let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
-        let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
-        let lease = (!args.once).then(|| Place { namespace: namespace(), name: args.lease.lease_name.clone() });
+        let namespace = || match &args.lease.lease_namespace {
+            Some(namespace) => Ok(namespace.clone()),
+            None => name::label(client.namespace())
+                .map_err(|why| cluster::Error::Kubeconfig(format!("the namespace of the kubeconfig's context, for the Lease: {why}"))),
+        };
+        let place = |namespace| Place { namespace, name: args.lease.lease_name.clone() };
+        let lease = if args.once { None } else { Some(place(namespace()?)) };
         Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
     }
 
@@ -197,6 +203,11 @@ impl Source {
             Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity()), elect)),
             _ => None,
         }
+    }
+
+    /// The way to the cluster.
+    fn access(&self) -> Option<Arc<cluster::Access>> {
+        if let Self::Cluster { options, .. } = self { Some(options.access.clone()) } else { None }
     }
 
     fn client(&self) -> Option<&cluster::Client> {
@@ -224,7 +235,7 @@ impl Source {
             Self::Recording { recording, stats, .. } => return Ok(recording.play(&out, &stats).await?),
             Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
-        bind(&client, journal).await?;
+        bind::bind(&client, journal).await?;
         warn_of_missing(&client, &options.scopes).await;
         // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
         let there = match &lease {
@@ -286,25 +297,6 @@ async fn told(journal: &Journal, scope: &Scope, place: &Place, there: &Told, sin
     Ok(Some(resume))
 }
 
-/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
-async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
-    let mut pause = Duration::from_millis(200);
-    loop {
-        match client.cluster_uid().await {
-            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
-            Ok(None) => return Ok(()),
-            Err(why @ cluster::Error::Forbidden { .. }) => {
-                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
-                return Ok(());
-            }
-            Err(why) if why.is_fatal() => return Err(why.into()),
-            Err(why) => warn!(retry_in_ms = pause.as_millis() as u64, "Cannot begin yet: {why}."),
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
-}
-
 /// An API server lists what is in a namespace that isn't there without a word: there is nothing.
 async fn warn_of_missing(client: &cluster::Client, scopes: &[Scope]) {
     for scope in scopes {
@@ -341,6 +333,7 @@ impl Service<'_> {
             options: event,
             now: SystemTime::now,
         };
+        let access = source.access();
         let (out, observations) = mpsc::channel(4);
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
@@ -358,6 +351,10 @@ impl Service<'_> {
             _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
         };
         board.stops();
+        // A credential plugin that hangs holds nothing up.
+        if let Some(access) = access {
+            access.close();
+        }
         closing.send_replace(true);
         let closed = delivery.close().await;
         finish(&journal, ended.and_then(|exit| closed.map(|()| exit))).await

@@ -1,8 +1,10 @@
 //! Lists of events: one page, or all of them.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::access::failure::unreadable;
 use super::client::{About, Client};
 use super::{Error, Scope};
 
@@ -39,10 +41,24 @@ impl Page {
     }
 }
 
+/// All but what RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as a part of a URL, whatever is in it.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// A field selector for a name, as a part of a URL (k8s.io/apimachinery/pkg/fields, EscapeValue).
+pub(super) fn named(name: &str) -> String {
+    let value: String = name.chars().flat_map(|c| matches!(c, '\\' | ',' | '=').then_some('\\').into_iter().chain([c])).collect();
+    escaped(&format!("metadata.name={value}"))
+}
+
 pub(super) fn path(scope: &Scope, query: &str) -> String {
     match scope {
         Scope::All => format!("/api/v1/events?{query}"),
-        Scope::Namespace(name) => format!("/api/v1/namespaces/{name}/events?{query}"),
+        Scope::Namespace(name) => format!("/api/v1/namespaces/{}/events?{query}", escaped(name)),
     }
 }
 
@@ -53,7 +69,7 @@ pub(super) fn about(scope: &Scope, verb: &'static str) -> About {
 /// Asks for one page.
 pub(super) async fn page(client: &Client, scope: &Scope, query: &str) -> Result<Page, Error> {
     let text = client.get_text(&path(scope, query), about(scope, "list")).await?;
-    serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))
+    serde_json::from_str(&text).map_err(|why| Error::Protocol(unreadable(text.as_bytes(), &format!("a list of events: {why}"))))
 }
 
 /// All pages of a list, one after the other. One that expired ends it: its inconsistent `continue` is never used.
@@ -74,9 +90,21 @@ impl<'a> Pages<'a> {
     pub(super) async fn next(&mut self) -> Result<Option<Page>, Error> {
         let Some(next) = &self.next else { return Ok(None) };
         let limit = self.limit;
-        let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
+        let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={}", escaped(next)) };
         let page = page(self.client, self.scope, &query).await?;
         self.next = (!page.is_last()).then(|| page.metadata.next.clone());
         Ok(Some(page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_in_its_place_of_a_url() {
+        assert_eq!(escaped("a+b/c==&limit=1"), "a%2Bb%2Fc%3D%3D%26limit%3D1");
+        assert_eq!(named("a,b=c\\ d"), "metadata.name%3Da%5C%2Cb%5C%3Dc%5C%5C%20d");
+        assert_eq!(path(&Scope::Namespace("../pods".to_owned()), "q"), "/api/v1/namespaces/..%2Fpods/events?q");
     }
 }

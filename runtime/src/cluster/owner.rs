@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::client::{About, Client, sort};
-use super::{Error, Scope};
+use super::{Error, Scope, Seldom};
 
 /// How long a deleted Pod's controller is remembered: the API server's default time to live of events, so that none outlives it.
 const TOMBSTONE: Duration = Duration::from_secs(3600);
@@ -74,6 +74,8 @@ struct Inner {
     others: Mutex<HashMap<Box<str>, Chain1>>,
     lookups: Semaphore,
     listed: Notify,
+    /// Of the lists and watches of Pods, in all scopes.
+    unseen: Mutex<Seldom>,
 }
 
 /// One step of a chain.
@@ -92,7 +94,7 @@ impl Owners {
 
     fn with(client: Option<Client>) -> Self {
         let (pods, others) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { client, pods, others, lookups: Semaphore::new(LOOKUPS), listed: Notify::new() }))
+        Self(Arc::new(Inner { client, pods, others, lookups: Semaphore::new(LOOKUPS), listed: Notify::new(), unseen: Mutex::default() }))
     }
 
     /// Takes in an object's metadata.
@@ -125,6 +127,7 @@ impl Owners {
                 Ok(watcher::Event::Delete(pod)) => self.bury(&pod.metadata, Instant::now()),
                 Ok(watcher::Event::InitDone) => {
                     listed = true;
+                    let _ = lock(&self.0.unseen).over();
                     self.0.listed.notify_waiters();
                     self.0.listed.notify_one();
                     info!(%scope, pods = lock(&self.0.pods).len(), "Pods are listed.");
@@ -134,7 +137,9 @@ impl Owners {
                     if error.is_fatal() && !listed {
                         return Err(error);
                     }
-                    warn!(%scope, "Cannot see Pods: {error}. Trying again.");
+                    if let Some(times) = lock(&self.0.unseen).fails("unseen") {
+                        warn!(%scope, times, "Cannot see Pods: {error}. Trying again.");
+                    }
                 }
             }
         }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::client::{Client, connect};
 use super::line::Assembler;
-use super::list::{Pages, about, page, path};
+use super::list::{Pages, about, escaped, named, page, path};
 use super::stream::{Gathered, changed, frame, gather};
 use super::{Begin, Ending, Error, Lost, Observation, Options, Raw, Resume, Scope, Seldom, Sight, Witness, Witnesses, is_before};
 
@@ -227,7 +227,7 @@ impl Eye<'_> {
         for witness in self.witnesses.iter() {
             let Witness { namespace, name, resource_version, seen_at } = witness;
             // In the very version in which it was seen: a history that knows it is the same.
-            match self.version_of(witness, &format!("&resourceVersion={resource_version}&resourceVersionMatch=Exact")).await {
+            match self.version_of(witness, &format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version))).await {
                 Ok(found) if found.as_deref() == Some(resource_version) => return Ok(None),
                 Ok(_) => gone.push(format!("{namespace}/{name} was never written in version {resource_version}")),
                 // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
@@ -258,7 +258,7 @@ impl Eye<'_> {
     /// The resource version that the API server gives for a witness; none where it has no such event.
     async fn version_of(&self, witness: &Witness, at: &str) -> Result<Option<String>, Error> {
         let scope = Scope::Namespace(witness.namespace.clone());
-        let query = format!("limit=1&fieldSelector=metadata.name%3D{}{at}", witness.name);
+        let query = format!("limit=1&fieldSelector={}{at}", named(&witness.name));
         let page = page(&self.client, &scope, &query).await?;
         Ok(page.items().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
     }
@@ -296,7 +296,7 @@ impl Eye<'_> {
     async fn follow(&mut self) -> Result<(), Error> {
         let Some(from) = self.stand.as_ref().map(|stand| stand.resource_version.clone()) else { return Err(Error::Expired) };
         let seconds = self.options.watch_timeout.as_secs().max(1);
-        let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
+        let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={seconds}", escaped(&from));
         let mut reopen = self.options.reopen.clone();
         reopen.mark_unchanged();
         let mut body = self.client.get(&path(&self.scope, &query), about(&self.scope, "watch")).await?;
