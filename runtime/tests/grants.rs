@@ -41,7 +41,7 @@ fn templates_are_filled_in_as_the_table_says() {
         ("https://*", Err("not the name of a host")),
         ("https://a.*.com", Err("not the name of a host")),
         ("https://example.com/path", Err("not the name of a host")),
-        ("https://example.com.", Err("not the name of a host")),
+        ("https://example.com.", Err("ends with a dot")),
         ("ftp://example.com", Err("scheme")),
         ("https://example.com:0", Err("port")),
         ("https://ex\u{e4}mple.com", Err("not the name of a host")),

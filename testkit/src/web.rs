@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -138,6 +138,24 @@ pub struct Certified {
     pub key: String,
     der: CertificateDer<'static>,
     key_der: Vec<u8>,
+}
+
+/// A certificate that signed itself and says that it is an authority's (CA:TRUE), as `openssl req -x509` makes it: as PEM, and what a server of these names needs
+/// that shows it. With `over`, its time is over.
+///
+/// # Errors
+/// When the library can't.
+pub fn self_signed(names: &[&str], over: bool) -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    if over {
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    }
+    let key = KeyPair::generate()?;
+    let own = params.self_signed(&key)?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider())).with_safe_default_protocol_versions()?;
+    let config = builder.with_no_client_auth().with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+    Ok((own.pem(), config))
 }
 
 impl Authority {

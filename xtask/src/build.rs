@@ -16,7 +16,7 @@ const WASM: &str = "wasm32-wasip2";
 pub fn sinks(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("sinks");
     target(root, WASM)?;
-    let target = root.join("target/sinks");
+    let (target, cargos) = (root.join("target/sinks"), step::target(&folder)?);
     fs::create_dir_all(&target)?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
@@ -24,7 +24,7 @@ pub fn sinks(root: &Path) -> anyhow::Result<()> {
         // Only the component: cargo does not optimize across crates for a library that Rust programs may link too.
         let arguments = ["rustc", "--release", "--locked", "--target", WASM, "--package", name, "--lib", "--crate-type", "cdylib"];
         step::cargo(&folder, &format!("building the sink {name}"), &arguments)?;
-        let built = folder.join(format!("target/{WASM}/release/{}.wasm", name.replace('-', "_")));
+        let built = cargos.join(format!("{WASM}/release/{}.wasm", name.replace('-', "_")));
         copy(&built, &target.join(format!("{name}.wasm")))?;
         copy(&path.join(format!("{name}.yaml")), &target.join(format!("{name}.yaml")))?;
     }
@@ -37,9 +37,10 @@ pub fn guests(root: &Path) -> anyhow::Result<()> {
     target(root, WASM)?;
     step::cargo(&folder, "building the guests of tests", &["build", "--release", "--locked", "--target", WASM])?;
     fs::create_dir_all(root.join("target/testkit"))?;
+    let cargos = step::target(&folder)?;
     ["probe", "faulty"]
         .iter()
-        .try_for_each(|name| copy(&folder.join(format!("target/{WASM}/release/{name}.wasm")), &root.join(format!("target/testkit/{name}.wasm"))))
+        .try_for_each(|name| copy(&cargos.join(format!("{WASM}/release/{name}.wasm")), &root.join(format!("target/testkit/{name}.wasm"))))
 }
 
 /// Adds a target to the toolchain: rustup does not do so by itself where rust-toolchain.toml names one, and the toolchain is already there.

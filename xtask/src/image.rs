@@ -105,7 +105,7 @@ fn program(root: &Path, arch: Arch) -> anyhow::Result<PathBuf> {
     // As in a cluster: `sink component` is for those who write sinks.
     let arguments = [subcommand, "--locked", "--profile", "dist", "--no-default-features", "--package", "kubedl-events", "--target", target];
     step::cargo(root, &format!("building the program for {} (ten minutes or more the first time)", arch.name()), &arguments)?;
-    Ok(root.join("target").join(target).join("dist/kubedl-events"))
+    Ok(step::target(root)?.join(target).join("dist/kubedl-events"))
 }
 
 /// One architecture's part of the image, with the modes that files have in it.

@@ -134,8 +134,9 @@ fn demo() -> anyhow::Result<()> {
 
 /// The demo, of what is built since `began`.
 fn show(root: &Path, recorded: bool, began: std::time::Instant) -> anyhow::Result<()> {
-    let mut command = Command::new(root.join("target/debug/demo"));
-    command.arg("--program").arg(root.join("target/debug/kubedl-events"));
+    let built = step::target(root)?.join("debug");
+    let mut command = Command::new(built.join("demo"));
+    command.arg("--program").arg(built.join("kubedl-events"));
     command.arg("--sinks").arg(root.join("target/sinks"));
     command.arg("--built-ms").arg(began.elapsed().as_millis().to_string());
     if recorded {
@@ -155,7 +156,7 @@ fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
         arguments.push("--release");
     }
     step::cargo(&root, "building kubedl-events and chaos", &arguments)?;
-    let built = root.join(if release { "target/release" } else { "target/debug" });
+    let built = step::target(&root)?.join(if release { "release" } else { "debug" });
     let mut command = Command::new(built.join("chaos"));
     let why = command.arg("--program").arg(built.join("kubedl-events")).args(flags).exec();
     Err(anyhow::Error::from(why).context("cannot start chaos"))

@@ -1,12 +1,13 @@
 //! Running programs: one line a step, with the time that it took.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 /// The cargo that started this.
 pub fn cargo_program() -> String {
@@ -16,6 +17,19 @@ pub fn cargo_program() -> String {
 /// Runs cargo in a folder as a step; what it printed is shown only when it fails.
 pub fn cargo(folder: &Path, what: &str, arguments: &[&str]) -> anyhow::Result<()> {
     quiet(Command::new(cargo_program()).current_dir(folder).args(arguments), what)
+}
+
+/// Where cargo puts what it builds in a folder: CARGO_TARGET_DIR and cargo's configuration may say another place than `target`. What xtask puts together
+/// from it, and tests start, lies in the repository's `target` all the same.
+pub fn target(folder: &Path) -> anyhow::Result<PathBuf> {
+    told_target(Command::new(cargo_program()).current_dir(folder))
+}
+
+fn told_target(cargo: &mut Command) -> anyhow::Result<PathBuf> {
+    let output = cargo.args(["metadata", "--format-version", "1", "--no-deps"]).stdin(Stdio::null()).output().context("cannot run cargo metadata")?;
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let target = told.get("target_directory").and_then(Value::as_str);
+    target.map(PathBuf::from).with_context(|| format!("cargo metadata does not say where it builds: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Runs a program as a step; what it printed is shown only when it fails.
@@ -66,4 +80,35 @@ fn tick(what: &str, began: Instant, done: &AtomicBool) {
 
 fn clear() -> &'static str {
     if std::io::stdout().is_terminal() { "\r\x1b[K" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).canonicalize().unwrap()
+    }
+
+    fn told(name: &str, variable: Option<&str>) -> PathBuf {
+        let mut cargo = Command::new(cargo_program());
+        cargo.current_dir(folder(name)).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
+        cargo.envs(variable.map(|value| ("CARGO_TARGET_DIR", value)));
+        told_target(&mut cargo).unwrap()
+    }
+
+    #[test]
+    fn what_cargo_builds_is_looked_for_where_cargo_puts_it() {
+        for (name, variable, wanted) in [
+            (".", None, folder(".").join("target")),
+            ("sinks", None, folder("sinks").join("target")),
+            ("sinks", Some("/elsewhere/built"), PathBuf::from("/elsewhere/built")),
+            // As cargo itself has it: below the folder in which it runs.
+            ("sinks", Some("built"), folder("sinks").join("built")),
+        ] {
+            assert_eq!(told(name, variable), wanted, "{name} {variable:?}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ fn one(root: &Path, language: &str) -> anyhow::Result<()> {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot take away {}", folder.display()))?;
     }
     fs::create_dir_all(&target)?;
-    let program = root.join("target/debug/kubedl-events");
+    let program = step::target(root)?.join("debug/kubedl-events");
     let mut new = Command::new(&program);
     step::quiet(new.args(["sink", "new", "my-sink", "--language", language, "--output"]).arg(&folder), &format!("beginning a sink in {language}"))?;
     let path = search_path(&program)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as Flags, Parser, ValueEnum};
 
-use crate::cluster::{self, Scope};
+use crate::cluster::{self, Scope, name};
 use crate::filter;
 use crate::journal;
 
@@ -131,7 +131,7 @@ pub struct Service {
     pub give_up_after: Duration,
 
     /// Where metrics and probes are served, such as :8080 for all addresses: /metrics, /livez, /readyz [default: nowhere]
-    #[arg(long, env = "KUBEDL_EVENTS_LISTEN_ADDRESS", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "KUBEDL_EVENTS_LISTEN_ADDRESS", value_name = "ADDRESS:PORT", value_parser = crate::telemetry::address)]
     pub listen_address: Option<String>,
 
     /// Where sinks and grants lie.
@@ -155,7 +155,7 @@ pub struct Service {
 #[derive(Clone, Debug, Flags)]
 pub struct Cluster {
     /// Events of this namespace only; may be repeated [default: all namespaces]
-    #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(short, long, env = "KUBEDL_EVENTS_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     pub namespace: Vec<String>,
 
     /// The kubeconfig file [default: as kubectl, else the Pod's service account]
@@ -188,18 +188,18 @@ pub struct Lease {
     pub leader_elect: bool,
 
     /// The Lease that keeps what is delivered, and with --leader-elect who delivers
-    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAME", value_name = "NAME", default_value = "kubedl-events")]
+    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAME", value_name = "NAME", value_parser = name::subdomain, default_value = "kubedl-events")]
     pub lease_name: String,
 
     /// The Lease's namespace [default: the Pod's, or the kubeconfig context's]
-    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    #[arg(long, env = "KUBEDL_EVENTS_LEASE_NAMESPACE", value_name = "NAMESPACE", value_parser = name::label)]
     pub lease_namespace: Option<String>,
 }
 
 /// How sinks' requests leave the process.
 #[derive(Clone, Debug, Flags)]
 pub struct Network {
-    /// The HTTP proxy through which sinks' https requests go: http://[USER:PASSWORD@]HOST:PORT. The variables HTTPS_PROXY and the like are not read
+    /// The HTTP proxy through which sinks' https requests go: http://[USER:PASSWORD@]HOST:PORT. The variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY are for the way to the API server alone, as kubectl reads them
     #[arg(long, env = "KUBEDL_EVENTS_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
     pub https_proxy: Option<String>,
 
@@ -279,6 +279,14 @@ impl From<LogFormat> for crate::telemetry::Format {
             LogFormat::Json => Self::Json,
         }
     }
+}
+
+/// The name of a namespace that is watched. `all` is a name like others, but nobody means it.
+fn namespace(text: &str) -> Result<String, String> {
+    if text == "all" {
+        return Err("\"all\" would be a namespace of that name: leave --namespace out for all namespaces".to_owned());
+    }
+    name::label(text)
 }
 
 /// Bytes with a unit as Kubernetes writes it: Ki, Mi, Gi.

@@ -10,9 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixListener;
-use tracing::warn;
+use tokio::net::{UnixListener, UnixStream as Client};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
 
+use crate::cluster::Seldom;
 use crate::journal::{self, Choice, Journal};
 use crate::telemetry::{Observer, Status};
 
@@ -22,6 +26,13 @@ use super::config::Setting;
 const LONGEST: u64 = 1 << 20;
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client may take to say what it wants, and to take the answer.
+const SILENT: Duration = Duration::from_secs(5);
+/// Clients at a time; others wait. Those that say nothing hold none up for longer than [`SILENT`].
+const MOST: usize = 64;
+/// After a client that could not be taken, as when there are no file descriptors left.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,25 +101,65 @@ pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Obs
         Ok(listener) => listener,
         Err(why) => return warn!("No subcommand can reach this service: cannot listen on {}: {why}.", path.display()),
     };
+    let desk = Arc::new(Desk { journal, observer, settings });
+    let (places, mut clients, mut seldom) = (Arc::new(Semaphore::new(MOST)), JoinSet::new(), Seldom::default());
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        // Ended ones leave nothing behind.
+        while clients.try_join_next().is_some() {}
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = seldom.over();
+                let desk = desk.clone();
+                clients.spawn(async move {
+                    desk.serve(stream).await;
+                    drop(place);
+                });
+            }
+            Err(why) => {
+                if let Some(times) = seldom.fails("accept") {
+                    warn!(times, "A subcommand can't reach this service: cannot take its connection: {why}. Trying again.");
+                }
+                sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// What clients ask about.
+struct Desk {
+    journal: Journal,
+    observer: Arc<Observer>,
+    settings: Vec<Setting>,
+}
+
+impl Desk {
+    /// One client: a request, and its answer.
+    async fn serve(&self, stream: Client) {
         let (reading, mut writing) = stream.into_split();
         let mut line = String::new();
-        if tokio::io::BufReader::new(reading.take(LONGEST)).read_line(&mut line).await.is_err() {
-            continue;
+        let mut reading = tokio::io::BufReader::new(reading.take(LONGEST));
+        match timeout(SILENT, reading.read_line(&mut line)).await {
+            Ok(Ok(1..)) => {}
+            ended => return debug!("A client of the control socket asked nothing: {ended:?}."),
         }
-        let answer = match serde_json::from_str(&line) {
-            Ok(Request::Settings) => Answer::Settings(settings.clone()),
-            Ok(request) => match perform(&journal, request).await {
+        let mut answer = serde_json::to_string(&self.answer(&line).await).unwrap_or_default();
+        answer.push('\n');
+        if !matches!(timeout(SILENT, writing.write_all(answer.as_bytes())).await, Ok(Ok(()))) {
+            debug!("A client of the control socket did not take its answer.");
+        }
+    }
+
+    async fn answer(&self, line: &str) -> Answer {
+        match serde_json::from_str(line) {
+            Ok(Request::Settings) => Answer::Settings(self.settings.clone()),
+            Ok(request) => match perform(&self.journal, request).await {
                 Ok(Some(changed)) => Answer::Changed(changed),
-                Ok(None) => status(observer.clone()).await,
+                Ok(None) => status(self.observer.clone()).await,
                 Err(why) => Answer::Error(why.to_string()),
             },
             Err(why) => Answer::Error(format!("not a request that this version knows: {why}")),
-        };
-        let mut line = serde_json::to_string(&answer).unwrap_or_default();
-        line.push('\n');
-        let _ = writing.write_all(line.as_bytes()).await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::cluster::{Client, Error, is_before};
+use crate::cluster::{Client, Error, Seldom, is_before};
 use crate::journal::Journal;
 
 /// How long the watch may take to show a beat.
@@ -36,20 +36,25 @@ impl Heartbeat {
     /// Beats for ever.
     pub(super) async fn run(mut self) {
         let (mut count, mut ill) = (0, false);
+        let (mut forbidden, mut unseen) = (Seldom::default(), Seldom::default());
         loop {
             count += 1;
             let written = timeout(WRITE, self.client.beat(&self.namespace, &self.name, count)).await;
             let pause = match written.unwrap_or_else(|_| Err(Error::Unreachable("no answer".to_owned()))) {
                 Ok(version) => {
-                    ill = !self.seen(&version, ill).await;
+                    let _ = forbidden.over();
+                    ill = !self.seen(&version, ill, &mut unseen).await;
                     self.interval
                 }
                 Err(Error::Forbidden { message, .. }) => {
-                    warn!(
-                        "--heartbeat can't write its event: {message}. A Role in the namespace {} with this rule gives it:\n  \
-                         - apiGroups: [\"\"]\n    resources: [\"events\"]\n    verbs: [\"create\", \"patch\"]",
-                        self.namespace
-                    );
+                    if let Some(times) = forbidden.fails("forbidden") {
+                        warn!(
+                            times,
+                            "--heartbeat can't write its event: {message}. A Role in the namespace {} with this rule gives it:\n  \
+                             - apiGroups: [\"\"]\n    resources: [\"events\"]\n    verbs: [\"create\", \"patch\"]",
+                            self.namespace
+                        );
+                    }
                     FORBIDDEN
                 }
                 Err(why) => {
@@ -62,7 +67,7 @@ impl Heartbeat {
     }
 
     /// Waits until the journal has come as far as a beat; has the watch opened again when it doesn't.
-    async fn seen(&self, version: &str, ill: bool) -> bool {
+    async fn seen(&self, version: &str, ill: bool, unseen: &mut Seldom) -> bool {
         let began = Instant::now();
         let come = async {
             loop {
@@ -75,14 +80,16 @@ impl Heartbeat {
         };
         if timeout(PATIENCE.min(self.interval), come).await.is_ok() {
             let lag_ms = began.elapsed().as_millis() as u64;
-            if ill {
+            if ill && unseen.over().is_some() {
                 info!(lag_ms, "The watch sees what is written again.");
             }
             debug!(lag_ms, "Heartbeat seen.");
             return true;
         }
         let waited_ms = began.elapsed().as_millis() as u64;
-        warn!(waited_ms, "The watch does not show an event that was written: it is opened again.");
+        if let Some(times) = unseen.fails("unseen") {
+            warn!(waited_ms, times, "The watch does not show an event that was written: it is opened again.");
+        }
         self.reopen.send_modify(|times| *times += 1);
         false
     }

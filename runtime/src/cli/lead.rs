@@ -30,13 +30,16 @@ type Closed = watch::Receiver<bool>;
 
 /// Reads what the Lease says is delivered; tries again while the API server can't be reached. None where it may not be read.
 pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
-    let patience = Duration::from_secs(10);
+    let (patience, mut seldom) = (Duration::from_secs(10), Seldom::default());
     loop {
-        match timeout(patience, lease::read(client, place)).await {
+        let why = match timeout(patience, lease::read(client, place)).await {
             Ok(Ok(told)) => return told,
             Ok(Err(why)) if why.is_fatal() => return None,
-            Ok(Err(why)) => warn!("Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name),
-            Err(_) => warn!("Cannot read the Lease {}/{}: no answer. Trying again.", place.namespace, place.name),
+            Ok(Err(why)) => why.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        if let Some(times) = seldom.fails("unread") {
+            warn!(times, "Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name);
         }
         sleep(lease::RETRY).await;
     }

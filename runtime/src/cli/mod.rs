@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod bind;
 mod config;
 mod control;
 mod dead_letters;

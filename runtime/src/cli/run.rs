@@ -200,6 +200,7 @@ impl Service<'_> {
             options: event,
             now: SystemTime::now,
         };
+        let access = source.access();
         let (ways, observations) = source.ways();
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
@@ -222,6 +223,10 @@ impl Service<'_> {
             _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
         };
         board.stops();
+        // A credential plugin that hangs holds nothing up.
+        if let Some(access) = access {
+            access.close();
+        }
         closing.send_replace(true);
         let until = Instant::now() + args.grace + CLOSING;
         let closed = timeout_at(until - JOURNAL_CLOSING, delivery.close()).await.unwrap_or_else(|_| {

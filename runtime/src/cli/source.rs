@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place, Told};
-use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope};
+use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope, name};
 use crate::journal::{self, Journal, Origin};
 use crate::telemetry::Board;
 
 use super::args::Service as Settings;
+use super::bind;
 use super::delivery::identity;
 use super::heartbeat::Heartbeat;
 use super::lead;
@@ -42,8 +42,13 @@ impl Source {
         let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
-        let namespace = || args.lease.lease_namespace.clone().unwrap_or_else(|| client.namespace().to_owned());
-        let lease = (!args.once).then(|| Place { namespace: namespace(), name: args.lease.lease_name.clone() });
+        let namespace = || match &args.lease.lease_namespace {
+            Some(namespace) => Ok(namespace.clone()),
+            None => name::label(client.namespace())
+                .map_err(|why| cluster::Error::Kubeconfig(format!("the namespace of the kubeconfig's context, for the Lease: {why}"))),
+        };
+        let place = |namespace| Place { namespace, name: args.lease.lease_name.clone() };
+        let lease = if args.once { None } else { Some(place(namespace()?)) };
         Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
     }
 
@@ -53,6 +58,11 @@ impl Source {
             Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity(), sinks.to_vec()), elect)),
             _ => None,
         }
+    }
+
+    /// The way to the cluster.
+    pub(super) fn access(&self) -> Option<Arc<cluster::Access>> {
+        if let Self::Cluster { options, .. } = self { Some(options.access.clone()) } else { None }
     }
 
     pub(super) fn client(&self) -> Option<&cluster::Client> {
@@ -96,7 +106,7 @@ impl Source {
             }
             Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
         };
-        bind(&client, journal).await?;
+        bind::bind(&client, journal).await?;
         warn_of_missing(&client, &options.scopes).await;
         // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
         let there = match &lease {
@@ -162,25 +172,6 @@ async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[
         journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
     }
     Ok(Begin { witnesses, ..begin })
-}
-
-/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
-async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
-    let mut pause = Duration::from_millis(200);
-    loop {
-        match client.cluster_uid().await {
-            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
-            Ok(None) => return Ok(()),
-            Err(why @ cluster::Error::Forbidden { .. }) => {
-                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
-                return Ok(());
-            }
-            Err(why) if why.is_fatal() => return Err(why.into()),
-            Err(why) => warn!(retry_in_ms = pause.as_millis() as u64, "Cannot begin yet: {why}."),
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
 }
 
 /// An API server lists what is in a namespace that isn't there without a word: there is nothing.

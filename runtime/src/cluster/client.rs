@@ -1,41 +1,36 @@
 //! The way to the API server: where it is, and plain requests whose failures are ours to sort.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::access::failure::{Failure, chain, retry_after, unreadable};
+use super::access::{self, Access, Place};
 use super::line::Status;
 use super::{Error, Options, Scope};
+
+/// A watch may be silent until the server ends it, and an answer for a little longer.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A connection pool to one API server.
 #[derive(Clone)]
 pub struct Client {
     pub(super) kube: kube::Client,
-    /// How it was found; none for a given one.
-    found: Option<Options>,
+    /// The way on which it was found; none for a given one.
+    access: Option<Arc<Access>>,
     /// The API server's URL; none for a given one.
     url: Option<http::Uri>,
 }
 
-/// Finds the cluster as kubectl does: `--kubeconfig`, then KUBECONFIG and `~/.kube/config`, then the Pod's service account.
+/// Finds the cluster as kubectl does: `--kubeconfig`, then KUBECONFIG and `~/.kube/config`, then the Pod's service account. Nothing is asked yet; each call
+/// gives connections of its own, by the way that the first call with these options found.
 pub async fn connect(options: &Options) -> Result<Client, Error> {
-    let refuse = |why: &dyn std::fmt::Display| Error::Kubeconfig(why.to_string());
-    let choice = KubeConfigOptions { context: options.context.clone(), ..Default::default() };
-    let mut config = match &options.kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|e| refuse(&e))?;
-            kube::Config::from_custom_kubeconfig(file, &choice).await.map_err(|e| refuse(&e))?
-        }
-        None if options.context.is_some() => kube::Config::from_kubeconfig(&choice).await.map_err(|e| refuse(&e))?,
-        None => kube::Config::infer().await.map_err(|e| refuse(&e))?,
-    };
-    // A watch may be silent until the server ends it.
-    config.read_timeout = Some(options.watch_timeout + Duration::from_secs(30));
-    let url = Some(config.cluster_url.clone());
-    let kube = kube::Client::try_from(config).map_err(|e| refuse(&e))?;
-    Ok(Client { kube, found: Some(options.clone()), url })
+    let place = Place { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
+    let way = options.access.find(&place)?;
+    let kube = access::client(options.access.clone(), &way, options.watch_timeout + SILENCE).map_err(Error::Kubeconfig)?;
+    Ok(Client { kube, access: Some(options.access.clone()), url: Some(way.url.clone()) })
 }
 
 /// What a request is about, for the sentence when it is refused.
@@ -49,7 +44,7 @@ pub(super) struct About {
 impl Client {
     /// Over a connection that is there already.
     pub fn over(kube: kube::Client) -> Self {
-        Self { kube, found: None, url: None }
+        Self { kube, access: None, url: None }
     }
 
     /// Host and port of the API server, where they are known. An IPv6 address has brackets.
@@ -59,12 +54,10 @@ impl Client {
         Some((url.host()?, port))
     }
 
-    /// Reads credentials anew, since certificates and tokens rotate; stays as it is where they can't be read.
+    /// Reads kubeconfig and credentials anew, since certificates and tokens rotate; stays as it is where they can't be read.
     pub(super) async fn renew(&mut self) {
-        if let Some(options) = &self.found
-            && let Ok(renewed) = connect(options).await
-        {
-            *self = renewed;
+        if let Some(access) = &self.access {
+            access.renew();
         }
     }
 
@@ -101,8 +94,7 @@ impl Client {
         if status.is_success() {
             return Ok(response.into_body());
         }
-        let after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let after = retry_after(response.headers());
         let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let words: Status = serde_json::from_slice(&body).unwrap_or_default();
         let message = if words.message.is_empty() { String::from_utf8_lossy(&body).chars().take(200).collect() } else { words.message };
@@ -114,7 +106,7 @@ impl Client {
         let mut body = self.get(path, about).await?;
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|why| Error::Unreachable(why.to_string()))?;
+            let frame = frame.map_err(|why| broken(&why))?;
             bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
             if bytes.len() > most {
                 return Ok(None);
@@ -133,18 +125,19 @@ fn sort_status(status: u16, message: String, after: Option<Duration>, about: Abo
     }
 }
 
+/// A body that ended before its time, or can't be taken apart.
+fn broken(error: &kube::Error) -> Error {
+    Error::Unreachable(format!("the answer broke off: {}", chain(error)))
+}
+
 fn sort_transport(error: &kube::Error) -> Error {
-    // The outermost error says little ("client error (Connect)"); the causes say why.
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        cause = inner.source();
+    match error {
+        kube::Error::Service(why) => why.downcast_ref::<Failure>().map_or_else(|| Error::Unreachable(chain(error)), |failure| failure.clone().into()),
+        kube::Error::SerdeError(why) => Error::Protocol(format!("it is not what was asked for: {why}")),
+        kube::Error::FromUtf8(why) => Error::Protocol(unreadable(why.as_bytes(), "it is not UTF-8")),
+        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => Error::Protocol(format!("it can't be asked for: {}", chain(error))),
+        error => Error::Unreachable(chain(error)),
     }
-    Error::Unreachable(words)
 }
 
 /// Sorts an error of a typed request.

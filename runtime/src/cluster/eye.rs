@@ -4,7 +4,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::line::Assembler;
-use super::list::{Pages, about, path};
+use super::list::{Pages, about, escaped, path};
 use super::stream::{Gathered, changed, frame, gather};
 use super::watch::{Eye, LAG, LIVED, UNREAD};
 use super::{Deletion, Ending, Error, Forgotten, Observation, Resume, Witness, is_before};
@@ -45,7 +45,7 @@ impl Eye<'_> {
     pub(super) async fn follow(&mut self) -> Result<(), Error> {
         let Some(from) = self.stand.as_ref().map(|stand| stand.resource_version.clone()) else { return Err(Error::Expired) };
         let seconds = self.options.watch_timeout.as_secs().max(1);
-        let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={from}&timeoutSeconds={seconds}");
+        let query = format!("watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={seconds}", escaped(&from));
         let mut reopen = self.options.reopen.clone();
         reopen.mark_unchanged();
         self.sight.tried();

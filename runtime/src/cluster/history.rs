@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 
-use super::list::page;
+use super::list::{escaped, named, page};
 use super::watch::{Eye, lost};
 use super::{Error, Lost, Raw, Scope, Witness, Witnesses, is_before};
 
@@ -28,7 +28,7 @@ impl Eye<'_> {
         for witness in self.witnesses.iter() {
             let Witness { namespace, name, resource_version, seen_at } = witness;
             // In the very version in which it was seen: a history that knows it is the same.
-            match self.version_of(witness, &format!("&resourceVersion={resource_version}&resourceVersionMatch=Exact")).await {
+            match self.version_of(witness, &format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version))).await {
                 Ok(found) if found.as_deref() == Some(resource_version) => return Ok(None),
                 Ok(_) => gone.push(format!("{namespace}/{name} was never written in version {resource_version}")),
                 // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
@@ -59,7 +59,7 @@ impl Eye<'_> {
     /// The resource version that the API server gives for a witness; none where it has no such event.
     async fn version_of(&self, witness: &Witness, at: &str) -> Result<Option<String>, Error> {
         let scope = Scope::Namespace(witness.namespace.clone());
-        let query = format!("limit=1&fieldSelector=metadata.name%3D{}{at}", witness.name);
+        let query = format!("limit=1&fieldSelector={}{at}", named(&witness.name));
         let page = page(&self.client, &scope, &query).await?;
         Ok(page.items().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
     }

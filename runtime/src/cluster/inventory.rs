@@ -1,13 +1,20 @@
 //! Which events the API server has at this moment: for an audit.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::client::Client;
 use super::list::Pages;
 use super::{Error, Scope};
 
-/// How often paging begins anew when the API server has compacted meanwhile.
+/// How often paging begins anew when the API server has compacted meanwhile, or is busy.
 const TRIES: usize = 5;
+/// Until then, where the API server does not say.
+const PAUSE: Duration = Duration::from_secs(1);
+/// And where it says longer.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// One event of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +50,10 @@ pub async fn inventory(client: &Client, scope: &Scope, page: u32) -> Result<(Str
     loop {
         match at_once(client, scope, page).await {
             Err(Error::Expired) if tries < TRIES => tries += 1,
+            Err(Error::Busy { status: 429 | 503 | 504, after, .. }) if tries < TRIES => {
+                tries += 1;
+                sleep(after.unwrap_or(PAUSE).min(LONGEST)).await;
+            }
             done => return done,
         }
     }

@@ -1,8 +1,10 @@
 //! Lists of events: one page, or all of them.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::access::failure::unreadable;
 use super::client::{About, Client};
 use super::{Error, Raw, Scope, Unreadable};
 
@@ -61,10 +63,24 @@ impl Page {
     }
 }
 
+/// All but what RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as a part of a URL, whatever is in it.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// A field selector for a name, as a part of a URL (k8s.io/apimachinery/pkg/fields, EscapeValue).
+pub(super) fn named(name: &str) -> String {
+    let value: String = name.chars().flat_map(|c| matches!(c, '\\' | ',' | '=').then_some('\\').into_iter().chain([c])).collect();
+    escaped(&format!("metadata.name={value}"))
+}
+
 pub(super) fn path(scope: &Scope, query: &str) -> String {
     match scope {
         Scope::All => format!("/api/v1/events?{query}"),
-        Scope::Namespace(name) => format!("/api/v1/namespaces/{name}/events?{query}"),
+        Scope::Namespace(name) => format!("/api/v1/namespaces/{}/events?{query}", escaped(name)),
     }
 }
 
@@ -87,7 +103,7 @@ pub(super) async fn page(client: &Client, scope: &Scope, query: &str) -> Result<
 async fn page_within(client: &Client, scope: &Scope, query: &str, most: usize) -> Result<Option<Page>, Error> {
     let Some(bytes) = client.get_bytes(&path(scope, query), about(scope, "list"), most).await? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
-    let page: Page = serde_json::from_str(&text).map_err(|why| Error::Protocol(format!("a list of events: {why}")))?;
+    let page: Page = serde_json::from_str(&text).map_err(|why| Error::Protocol(unreadable(&bytes, &format!("a list of events: {why}"))))?;
     Ok(Some(Page { mended: matches!(text, std::borrow::Cow::Owned(_)), ..page }))
 }
 
@@ -112,7 +128,7 @@ impl<'a> Pages<'a> {
         let Some(next) = self.next.clone() else { return Ok(None) };
         loop {
             let limit = self.limit;
-            let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={next}") };
+            let query = if next.is_empty() { format!("limit={limit}") } else { format!("limit={limit}&continue={}", escaped(&next)) };
             let page = match limit {
                 1 => page(self.client, self.scope, &query).await?,
                 _ => match page_within(self.client, self.scope, &query, PAGE_BYTES).await? {
@@ -130,5 +146,17 @@ impl<'a> Pages<'a> {
             self.next = (!page.is_last()).then(|| page.metadata.next.clone());
             return Ok(Some(page));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_in_its_place_of_a_url() {
+        assert_eq!(escaped("a+b/c==&limit=1"), "a%2Bb%2Fc%3D%3D%26limit%3D1");
+        assert_eq!(named("a,b=c\\ d"), "metadata.name%3Da%5C%2Cb%5C%3Dc%5C%5C%20d");
+        assert_eq!(path(&Scope::Namespace("../pods".to_owned()), "q"), "/api/v1/namespaces/..%2Fpods/events?q");
     }
 }

@@ -6,7 +6,9 @@
 //! watch; pages of a list carry none until the last. Where the API server can't show what came since a watch last saw everything, an
 //! observation says so before the list: what follows from it is the journal's to record.
 
+mod access;
 mod client;
+mod exempt;
 mod eye;
 mod heartbeat;
 mod history;
@@ -14,6 +16,7 @@ mod inventory;
 pub mod lease;
 mod line;
 mod list;
+pub mod name;
 mod owner;
 mod pulse;
 mod raw;
@@ -30,11 +33,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use access::Access;
+pub use access::trust::{Trust, words as tls_words};
 pub use client::{Client, connect};
+pub use exempt::Exemptions;
 pub use heartbeat::{COMPONENT, REASON};
 pub use inventory::{Listed, inventory};
 pub use line::{Assembler, Line, parse_line};
-pub use owner::{Chain, Object, Owner, Owners, Seen, has_controller, is_name, is_namespace};
+pub use owner::{Chain, Object, Owner, Owners, Seen, has_controller};
 pub use pulse::Pulse;
 pub use raw::{Raw, Unreadable};
 pub use recording::Recording;
@@ -78,6 +84,8 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// `--context` of the kubeconfig.
     pub context: Option<String>,
+    /// The way to the cluster, once it is found: those who have these options share it.
+    pub access: Arc<Access>,
     /// What to watch; never empty.
     pub scopes: Vec<Scope>,
     /// Events a page of a list.
@@ -103,6 +111,7 @@ impl Default for Options {
         Self {
             kubeconfig: None,
             context: None,
+            access: Arc::default(),
             scopes: vec![Scope::All],
             page: 500,
             watch_timeout: Duration::from_secs(240),
@@ -181,11 +190,13 @@ impl Observation {
     }
 }
 
-/// Why the cluster can't be watched. `Forbidden`, `Unauthorized` and `Kubeconfig` end a start; the others are retried.
+/// Why the cluster can't be watched. `Forbidden`, `Unauthorized`, `Credentials` and `Kubeconfig` end a start; the others are retried.
 #[derive(Debug)]
 pub enum Error {
     /// No usable way to a cluster was configured. Not retryable.
     Kubeconfig(String),
+    /// There are no credentials to show, as when a credential plugin fails. Not retryable at a start.
+    Credentials(String),
     /// A recording can't be read. Not retryable.
     Recording {
         /// The file.
@@ -233,7 +244,7 @@ pub enum Error {
 impl Error {
     /// Whether waiting can't heal it, so that a start should end.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Kubeconfig(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
+        matches!(self, Self::Kubeconfig(_) | Self::Credentials(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
     }
 }
 
@@ -243,6 +254,7 @@ impl fmt::Display for Error {
             Self::Kubeconfig(why) => {
                 write!(f, "cannot find a cluster: {why}. Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account")
             }
+            Self::Credentials(why) => write!(f, "cannot log in to the cluster: {why}"),
             Self::Recording { path, why } => write!(f, "cannot read the recording {}: {why}", path.display()),
             Self::Unauthorized { message } => write!(
                 f,
@@ -268,6 +280,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),
+            Self::Busy { status: 0, message, .. } => write!(f, "the API server answered with an error: {message}"),
             Self::Busy { status, message, .. } => write!(f, "the API server answered {status}: {message}"),
             Self::Cut(why) => write!(f, "{why}"),
             Self::Unreachable(why) => write!(f, "the API server can't be reached: {why}"),

@@ -12,7 +12,7 @@ mod words;
 
 pub use board::{Board, Ready, Role, Watched};
 pub use log::{Error, Format, init};
-pub use server::{Error as ServerError, serve};
+pub use server::{Error as ServerError, address, serve};
 pub use status::{Busy, FailingStatus, FileStatus, JournalStatus, Observer, ScopeStatus, SinkStatus, Status};
 pub use terminal::{STDERR, show};
 pub use words::words;

@@ -41,6 +41,34 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether a text can be an address to listen on: `ADDRESS:PORT`, `NAME:PORT` or `:PORT`. Names are not looked up.
+///
+/// # Errors
+/// With a sentence that says what to write.
+pub fn address(text: &str) -> Result<String, String> {
+    let refuse = |what: &str| {
+        format!(
+            "{text:?} is not an address to listen on: {what}. Write ADDRESS:PORT such as 127.0.0.1:8080 or [::1]:8080, or :8080 for all addresses"
+        )
+    };
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(refuse(if text.parse::<u16>().is_ok() { "it is a port alone" } else { "it has no port" }));
+    };
+    if port.parse::<u16>().is_err() || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(refuse(&format!("{port:?} is not a port, which is a number up to 65535")));
+    }
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    // An address of one link has its interface behind a %.
+    let wide = |inner: &str| inner.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().is_ok();
+    let good = host.is_empty() || inner.is_some_and(wide) || (inner.is_none() && host.split('.').all(label));
+    let numeric = host.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+    if !good || (numeric && host.parse::<Ipv4Addr>().is_err()) {
+        return Err(refuse(&format!("{host:?} is neither an address nor a name, and an IPv6 address has brackets")));
+    }
+    Ok(text.to_owned())
+}
+
 /// Where to listen. As in Go, `:8080` is port 8080 of all addresses, IPv6 and IPv4.
 fn bind(address: &str) -> std::io::Result<TcpListener> {
     let Some(port) = address.strip_prefix(':') else { return TcpListener::bind(&*address.to_socket_addrs()?.collect::<Vec<_>>()) };

@@ -23,7 +23,8 @@ impl Settings {
     pub fn from_env() -> Result<Self, Error> {
         let url = env::require("GRAPHITE_URL")?;
         let url = url.trim().trim_end_matches('/');
-        if !url.starts_with("https://") && !url.starts_with("http://") {
+        let is_known = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if !is_known("https://") && !is_known("http://") {
             return Err(Error::misconfigured("GRAPHITE_URL must begin with https:// or http://"));
         }
         if url.contains(['?', '#']) {

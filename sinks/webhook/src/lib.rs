@@ -4,13 +4,15 @@
 //! - [`cloud_event`]: an event as a CloudEvent.
 //! - [`message`]: what goes out in one request, in each mode and layout.
 //! - [`signature`]: headers by which a receiver knows who sent it.
+//! - [`answer`]: what the receiver's answer means.
 
+pub mod answer;
 pub mod cloud_event;
 pub mod message;
 pub mod settings;
 pub mod signature;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kubedl_events_sink::{Batch, Description, EnvVar, Error, Event, EventSink, Failure, export, failures, http};
 
@@ -22,7 +24,7 @@ use settings::Mode;
 /// An open sink.
 pub struct Webhook {
     settings: Settings,
-    /// Seconds since 1970, for signatures.
+    /// Seconds since 1970, for signatures and dates.
     now: fn() -> u64,
 }
 
@@ -38,6 +40,10 @@ impl EventSink for Webhook {
             .env(EnvVar::optional("WEBHOOK_HEADERS", "Further headers, each on a line of its own: Name: value.").secret())
             .env(EnvVar::optional("WEBHOOK_SECRET", "Signs each request; base64 where it begins with whsec_.").secret())
             .env(EnvVar::optional("WEBHOOK_SIGNATURE", "standard (default): Standard Webhooks; github: X-Hub-Signature-256."))
+            .env(EnvVar::optional(
+                "WEBHOOK_STORED_IF",
+                "A regular expression: a 2xx counts as stored only where its body matches. Without it every 2xx does.",
+            ))
             .host("${WEBHOOK_URL}")
             // One request an event: at a second a request and eight at a time, a call takes half of its minute.
             .batch(200, 1 << 20)
@@ -50,7 +56,7 @@ impl EventSink for Webhook {
     fn save(&mut self, _batch: &Batch, events: &[Event]) -> Result<Vec<Failure>, Error> {
         if self.settings.mode == Mode::Batch {
             let message = Message::of_batch(self.settings.layout, events)?;
-            http::settle(&http::send(&self.request(message, events)))?;
+            self.settle(&http::send(&self.request(message, events)))?;
             return Ok(Vec::new());
         }
         self.save_one_by_one(events)
@@ -72,7 +78,11 @@ impl Webhook {
             outcomes.push(message.map(|message| requests.push(self.request(message, std::slice::from_ref(event)))));
         }
         let mut answers = http::send_all(&requests).into_iter();
-        failures(outcomes.into_iter().map(|outcome| outcome.and_then(|()| answers.next().map_or_else(unanswered, |answer| http::settle(&answer)))))
+        failures(outcomes.into_iter().map(|outcome| outcome.and_then(|()| answers.next().map_or_else(unanswered, |answer| self.settle(&answer)))))
+    }
+
+    fn settle(&self, answer: &http::Answer) -> Result<(), Error> {
+        answer::settle(answer, self.settings.stored_if.as_ref(), UNIX_EPOCH + Duration::from_secs((self.now)()))
     }
 
     fn request(&self, message: Message, events: &[Event]) -> http::Request {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubedl_events_sink::{Error, env};
+use regex_lite::Regex;
 
 use crate::signature::{Form, Signer};
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
     /// Signs requests.
     pub signer: Option<Signer>,
+    /// What the body of a success must have in it.
+    pub stored_if: Option<Regex>,
 }
 
 impl Settings {
@@ -50,7 +53,8 @@ impl Settings {
     /// [`Error::Misconfigured`] for the first setting that a person must mend.
     pub fn from_env() -> Result<Self, Error> {
         let url = env::require("WEBHOOK_URL")?.trim().to_owned();
-        if !url.starts_with("https://") && !url.starts_with("http://") {
+        let is_known = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if !is_known("https://") && !is_known("http://") {
             return Err(Error::misconfigured("WEBHOOK_URL must begin with https:// or http://"));
         }
         let mode = one_of("WEBHOOK_MODE", &[("structured", Mode::Structured), ("batch", Mode::Batch), ("binary", Mode::Binary)])?;
@@ -66,9 +70,10 @@ impl Settings {
         }
         let authorization = authorization()?;
         let signer = signer()?;
+        let stored_if = stored_if()?;
         let mut headers = further_headers(authorization.is_some())?;
         headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
-        Ok(Self { url, mode, layout, headers, signer })
+        Ok(Self { url, mode, layout, headers, signer, stored_if })
     }
 }
 
@@ -99,6 +104,11 @@ fn authorization() -> Result<Option<String>, Error> {
         return Err(Error::misconfigured("WEBHOOK_TOKEN has a character that no header may hold, such as a line end"));
     }
     Ok(Some(value))
+}
+
+fn stored_if() -> Result<Option<Regex>, Error> {
+    let Some(text) = env::get("WEBHOOK_STORED_IF").filter(|text| !text.is_empty()) else { return Ok(None) };
+    Regex::new(&text).map(Some).map_err(|why| Error::misconfigured(format!("WEBHOOK_STORED_IF {text:?} is not a regular expression: {why}")))
 }
 
 fn signer() -> Result<Option<Signer>, Error> {

@@ -25,6 +25,14 @@ fn without_a_url_it_does_not_open() {
 }
 
 #[test]
+fn a_scheme_may_have_capital_letters() {
+    for url in ["HTTP://hooks.example.com/in", " HttpS://hooks.example.com/in\n"] {
+        env::fake::set(&[("WEBHOOK_URL", url)]);
+        assert!(Webhook::open().is_ok(), "{url}");
+    }
+}
+
+#[test]
 fn opening_sends_nothing() {
     http::fake::answer([]);
     assert!(open(&[]).is_ok());

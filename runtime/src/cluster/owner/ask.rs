@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{Object, Step, is_name, lock, namesake, step_of};
+use super::{Object, Step, lock, namesake, step_of};
 use crate::cluster::client::{About, Client, sort};
-use crate::cluster::{Error, Scope, Seldom};
+use crate::cluster::{Error, Scope, Seldom, name};
 
 /// At a time.
 const QUESTIONS: usize = 16;
@@ -153,5 +153,5 @@ fn resource(object: &Object) -> Option<(ApiResource, &'static str)> {
         kind: object.kind.clone(),
         plural: plural.to_owned(),
     };
-    (is_name(version) && is_name(&object.name)).then_some((resource, plural))
+    name::label(version).is_ok().then_some((resource, plural))
 }

@@ -21,7 +21,7 @@ use pods::{Found, Pods};
 use remembered::Remembered;
 
 use super::client::Client;
-use super::{Scope, is_before};
+use super::{Scope, is_before, name};
 
 /// How long the watch of Pods may lag behind that of events.
 const LAG: Duration = Duration::from_secs(1);
@@ -225,7 +225,7 @@ impl Owners {
         if object.plural().is_none() {
             return Some(Step::Top);
         }
-        if !is_name(&object.name) || !is_namespace(&object.namespace) {
+        if name::subdomain(&object.name).is_err() || name::label(&object.namespace).is_err() {
             // The API server takes any text here, but no object has such a name.
             return Some(Step::Gone);
         }
@@ -324,21 +324,6 @@ fn step_of(meta: &ObjectMeta) -> Step {
 fn controller(meta: &ObjectMeta) -> Option<Arc<Owner>> {
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
     Some(Arc::new(Owner { api_version: owner.api_version.clone(), kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() }))
-}
-
-/// Whether an object can have this name: a DNS subdomain (`IsDNS1123Subdomain` of k8s.io/apimachinery/pkg/util/validation).
-pub fn is_name(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_label)
-}
-
-/// Whether a namespace can have this name: a DNS label of at most 63 characters (`IsDNS1123Label`).
-pub fn is_namespace(name: &str) -> bool {
-    name.len() <= 63 && is_label(name)
-}
-
-fn is_label(label: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 /// The maps hold whole entries, so that a panic elsewhere leaves nothing half done in them.

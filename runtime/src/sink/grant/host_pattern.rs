@@ -180,6 +180,9 @@ pub(in crate::sink) fn plain_host(host: &str) -> Result<String, String> {
         return inner.parse::<Ipv6Addr>().map(|address| format!("[{address}]")).map_err(|_| format!("{host:?} is not an IPv6 address"));
     }
     let label = |label: &str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if host.len() > 1 && host.ends_with('.') {
+        return Err(format!("{host:?} ends with a dot: write it without"));
+    }
     if host.is_empty() || host.len() > 253 || !host.split('.').all(label) {
         return Err(format!("{host:?} is not the name of a host: letters, digits, - and _ in labels, and a * only as the first label"));
     }

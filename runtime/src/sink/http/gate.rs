@@ -13,6 +13,7 @@ use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use crate::cluster::tls_words;
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 use crate::sink::redact::Redactor;
 use crate::sink::{Stats, Term};
@@ -252,6 +253,15 @@ fn headers(written: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
+/// What TLS stumbled on. The library of sinks' requests takes no authority's own certificate from a destination, even where it is one of --ca-file.
+fn tls(why: &rustls::Error) -> String {
+    let words = tls_words(why);
+    if words.contains("(CA:TRUE)") {
+        return "shows a certificate that is an authority's own (CA:TRUE): make one for the destination with CA:FALSE".to_owned();
+    }
+    words
+}
+
 /// Sorts by what it means for a retry: whether the destination can have been asked.
 fn sort(error: &ureq::Error) -> Error {
     use ureq::Timeout;
@@ -263,9 +273,11 @@ fn sort(error: &ureq::Error) -> Error {
         ureq::Error::HostNotFound => Error::Dns(words),
         ureq::Error::ConnectProxyFailed(_) => Error::Proxy(words),
         ureq::Error::ConnectionFailed => Error::Connect(words),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Error::Tls(words),
+        ureq::Error::Rustls(why) => Error::Tls(tls(why)),
+        ureq::Error::Tls(_) | ureq::Error::Pem(_) => Error::Tls(words),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::BodyExceedsLimit(_) => Error::InvalidRequest(words),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Error::Protocol(words),
+        ureq::Error::Io(io) if let Some(why) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) => Error::Tls(tls(why)),
         ureq::Error::Io(io) => match io.kind() {
             io::ErrorKind::PermissionDenied if words.contains(REFUSED) => Error::Denied(io.to_string().replace(REFUSED, "")),
             io::ErrorKind::ConnectionRefused

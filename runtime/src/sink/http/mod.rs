@@ -4,7 +4,6 @@
 //! the address that is connected to.
 
 mod address;
-mod exempt;
 mod gate;
 mod identity;
 pub mod network;

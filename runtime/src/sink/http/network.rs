@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::exempt::Exemptions;
 use super::script::{self, Script};
 use super::{Request, Response};
+use crate::cluster::Exemptions;
 
 /// Gives the addresses of a name; may block.
 pub type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;

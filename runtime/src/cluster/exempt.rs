@@ -1,10 +1,10 @@
-//! Hosts that are reached without the proxy: NO_PROXY, as Go's programs read it. Pure.
+//! Hosts that are reached without a proxy: `--no-proxy` of sinks, and NO_PROXY of the way to the cluster, as Go's programs read it. Pure.
 
 use std::net::IpAddr;
 
-/// The entries of `--no-proxy`.
+/// The entries of such a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Exemptions(Vec<Entry>);
+pub struct Exemptions(Vec<Entry>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
@@ -18,14 +18,17 @@ enum Entry {
 }
 
 impl Exemptions {
-    /// Gives an entry that can't be read as the error. Empty ones are passed over.
-    pub(super) fn parse(entries: &[String]) -> Result<Self, String> {
+    /// Reads entries; empty ones are passed over.
+    ///
+    /// # Errors
+    /// The first entry that can't be read.
+    pub fn parse(entries: &[String]) -> Result<Self, String> {
         let entries = entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty());
         entries.map(|entry| Entry::parse(entry).ok_or_else(|| entry.to_owned())).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether a host is reached straight. `host` is lower case; an IPv6 address has brackets.
-    pub(super) fn contain(&self, host: &str) -> bool {
+    pub fn contain(&self, host: &str) -> bool {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         self.0.iter().any(|entry| match (entry, address) {
             (Entry::All, _) => true,

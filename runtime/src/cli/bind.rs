@@ -1,0 +1,39 @@
+//! Before anything is watched: is the journal this cluster's?
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::cluster::{self, Seldom};
+use crate::journal::Journal;
+
+/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
+pub(super) async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
+    let (mut pause, mut seldom) = (Duration::from_millis(200), Seldom::default());
+    loop {
+        let asked = client.cluster_uid().await;
+        if let (Ok(_), Some((time, times))) = (&asked, seldom.over()) {
+            info!(times, seconds = time.as_secs(), "The API server answers: beginning.");
+        }
+        match asked {
+            Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
+            Ok(None) => return Ok(()),
+            Err(why @ cluster::Error::Forbidden { .. }) => {
+                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
+                return Ok(());
+            }
+            Err(why) if why.is_fatal() => return Err(why.into()),
+            Err(why) => {
+                if let cluster::Error::Busy { after: Some(after), .. } = &why {
+                    pause = pause.max(*after);
+                }
+                if let Some(times) = seldom.fails("bind") {
+                    warn!(times, "Cannot begin yet: {why}. Trying again.");
+                }
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}

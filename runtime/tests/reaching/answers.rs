@@ -1,0 +1,144 @@
+//! Is it said what answers in place of an API server, and not too often?
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::api::{Api, json, list, reply};
+use super::run::{Case, PATIENCE, complaints};
+
+fn said(answer: Vec<u8>) -> String {
+    let (api, case) = (Api::changed(move |_, _| Some(answer.clone())), Case::new());
+    let ended = case.once_for(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}"), "4s");
+    assert_eq!(ended.code, 4, "{}", ended.log);
+    assert!(complaints(&ended.log).len() <= 3, "{}", ended.log);
+    ended.log
+}
+
+#[test]
+fn what_is_no_api_server_is_named() {
+    let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>secret-of-the-page</body></html>";
+    let date = |seconds| httpdate_in(seconds);
+    for (answer, words) in [
+        (reply("200 OK", "Content-Type: text/html; charset=utf-8\r\n", page), &["web page (HTML, status 200)"][..]),
+        (reply("403 Forbidden", "Content-Type: text/html\r\n", page), &["web page (HTML, status 403)"]),
+        (reply("502 Bad Gateway", "Content-Type: text/html\r\n", page), &["502", "web page"]),
+        (
+            reply("302 Found", "Location: https://login.example.test/?x=secret-of-the-page\r\n", ""),
+            &["sends on to the host login.example.test (302)"],
+        ),
+        (reply("200 OK", "Content-Encoding: br\r\n", "x"), &["encoded as \\\"br\\\""]),
+        (
+            json(
+                "503 Service Unavailable",
+                &format!("Retry-After: {}\r\n", date(3600)),
+                r#"{"kind":"Status","status":"Failure","message":"later","code":503}"#,
+            ),
+            &["503: later"],
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), &["does not speak HTTP"]),
+    ] {
+        let log = said(answer);
+        for word in words {
+            assert!(log.contains(word), "{word:?} is not in {log}");
+        }
+        assert!(!log.contains("secret-of-the-page"), "{log}");
+    }
+}
+
+#[test]
+fn a_page_in_place_of_a_list_is_named() {
+    let api = Api::changed(|line, _| line.contains("/events?").then(|| reply("200 OK", "", "<html><title>Sign in</title>")));
+    let case = Case::new();
+    case.once_for(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}"), "4s").says(4, &["it is a web page, \\\"Sign in\\\""]);
+}
+
+#[test]
+fn answers_that_a_proxy_compresses_are_read() {
+    let zipped = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let api = Api::changed(move |line, _| {
+        let text = match line {
+            line if line.contains("kube-system") => r#"{"kind":"Namespace","metadata":{"name":"kube-system","uid":"ks"}}"#.to_owned(),
+            line if line.contains("/events?") => list(""),
+            _ => return None,
+        };
+        Some(reply("200 OK", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", zipped(&text)))
+    });
+    let case = Case::new();
+    case.once(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}")).is_well();
+    assert!(api.heads().iter().all(|head| head.contains("accept-encoding: identity")), "{:?}", api.heads());
+}
+
+#[test]
+fn a_token_of_a_page_comes_back_as_it_was_given() {
+    let token = "a+b/c==&limit=1#?% \u{e4}";
+    let api = Api::changed(move |line, _| {
+        let wanted = "continue=a%2Bb%2Fc%3D%3D%26limit%3D1%23%3F%25%20%C3%A4";
+        (line.contains("/events?") && !line.contains(wanted)).then(|| match line.contains("continue=") {
+            true => json("400 Bad Request", "", r#"{"message":"continue key is not valid"}"#),
+            false => json("200 OK", "", &list(&format!(r#","continue":"{token}""#))),
+        })
+    });
+    let case = Case::new();
+    let ended = case.once(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}"));
+    assert_eq!((ended.code, ended.out.lines().count()), (0, 1), "{}", ended.log);
+}
+
+fn httpdate_in(seconds: u64) -> String {
+    jiff::Timestamp::try_from(std::time::SystemTime::now() + Duration::from_secs(seconds)).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[test]
+fn a_busy_api_server_is_asked_again_when_it_says_also_by_a_date() {
+    let api = Api::changed(|line, before| {
+        let busy = line.contains("/events?") && before < 6;
+        busy.then(|| json("429 Too Many Requests", &format!("Retry-After: {}\r\n", httpdate_in(4)), r#"{"message":"too many"}"#))
+    });
+    let case = Case::new();
+    case.once(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}")).says(0, &["429: too many"]);
+    let lists: Vec<_> = api.asked().into_iter().filter(|(_, head)| head.contains("/events?")).collect();
+    assert!(lists.len() >= 2, "{lists:?}");
+    for pair in lists.windows(2) {
+        // A date has whole seconds.
+        assert!(pair[1].0 - pair[0].0 >= Duration::from_secs(2), "{lists:?}");
+    }
+}
+
+#[test]
+fn an_api_server_that_is_away_is_a_few_lines() {
+    let (api, case) = (
+        Api::changed(|_, _| Some(json("500 Internal Server Error", "", r#"{"kind":"Status","status":"Failure","message":"away","code":500}"#))),
+        Case::new(),
+    );
+    let server = format!("{{server: 'http://{}'}}", api.address);
+    let program = case.by(&server, "{}").start().unwrap();
+    api.wait(12);
+    let log = program.log().unwrap();
+    assert!(program.terminate().unwrap().success());
+    let lines = complaints(&log);
+    assert!((1..=3).contains(&lines.len()), "{log}");
+    assert!(lines[0].contains("500: away"), "{log}");
+}
+
+#[test]
+fn one_that_goes_away_later_is_a_few_lines_too() {
+    let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = gone.clone();
+    let api = Api::changed(move |line, _| {
+        let gone = seen.load(std::sync::atomic::Ordering::Relaxed);
+        (gone || line.contains("watch="))
+            .then(|| json("500 Internal Server Error", "", r#"{"kind":"Status","status":"Failure","message":"away","code":500}"#))
+    });
+    let case = Case::new();
+    let mut program = case.until(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}"), "The list is read.");
+    gone.store(true, std::sync::atomic::Ordering::Relaxed);
+    let before = api.asked().len();
+    api.wait(before + 25);
+    program.wait_for_log("away", PATIENCE).unwrap();
+    let log = program.log().unwrap();
+    let lines: Vec<&str> = complaints(&log).into_iter().filter(|line| line.contains("away")).collect();
+    assert!(lines.len() <= 3, "{log}");
+}
