@@ -108,7 +108,11 @@ fn about(letter: &Letter) -> (String, String) {
 fn print(letter: &Letter) {
     let (name, what) = about(letter);
     let sink = if letter.sink.is_empty() { "no sink (not an event)" } else { &letter.sink };
-    let again = if letter.requeued { ", to be tried again" } else { "" };
+    let again = match letter {
+        Letter { requeued: true, .. } => ", to be tried again",
+        Letter { held_back: true, .. } => ", held back: the sink tries it again by itself",
+        _ => "",
+    };
     println!("{:>6}  {}  {sink}  {name}  {what}", letter.id, when(letter.died_at));
     let tries = if letter.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", letter.attempts) };
     println!("        after {tries}{again}: {}", letter.reason);
@@ -124,6 +128,7 @@ fn as_json(letter: &Letter, whole: bool) -> Value {
         "attempts": letter.attempts,
         "diedAt": when(letter.died_at),
         "requeued": letter.requeued,
+        "heldBack": letter.held_back,
         "event": name,
         "about": what,
     });

@@ -250,6 +250,7 @@ impl Destination for Sink {
                 Err(Outcome::Broken { reason, after, .. }) => {
                     return self.weigh(Outcome::Broken { reason, maybe_sent: false, cause: Cause::Waiting, after });
                 }
+                Err(Outcome::Refused { reason }) => return self.weigh(Outcome::Misconfigured { reason }),
                 Err(outcome) => return self.weigh(outcome),
             },
         };
