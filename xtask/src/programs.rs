@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::step;
 
 /// Those that take longest begin first, so that none is left alone at the end.
-const LONG: [&str; 7] = ["simulation", "hostile", "documented", "chaos", "term", "failover", "reload"];
+const LONG: [&str; 8] = ["simulation", "promises", "hostile", "documented", "chaos", "term", "failover", "reload"];
 
 /// A program of tests.
 pub struct Program {
