@@ -36,7 +36,7 @@ fn waits_double_up_to_the_longest_and_honour_what_is_asked() {
     let mut waits = Vec::new();
     for _ in 0..12 {
         let (after, next) = step(current, retry(None), &policy(), 0.0);
-        let (Next::Send { after: wait } | Next::Probe { after: wait }) = next else { panic!("{next:?}") };
+        let (Next::Send { after: wait } | Next::Probe { after: wait, .. }) = next else { panic!("{next:?}") };
         waits.push(wait.as_millis());
         current = after;
     }

@@ -295,20 +295,22 @@ impl Relay<'_> {
             let (after_step, next) = step(work, outcome, &self.options.policy, (self.options.spread)());
             work = after_step;
             let (after, probe) = match next {
-                Next::Send { after } => (after, false),
-                Next::Probe { after } => (after, true),
+                Next::Send { after } => (after, None),
+                Next::Probe { after, at_once } => (after, Some(at_once)),
                 Next::Acknowledge => break,
                 Next::Stall { after, reason } => return (work, Ended::Stalled { after, reason }),
             };
             if let Some(reason) = reason {
                 self.progress.set(if misconfigured { State::Misconfigured { reason } } else { State::Retrying { reason } });
             }
-            if pause(after, stop).await {
-                return (work, Ended::Stopped);
-            }
-            if probe {
-                let Some(probe) = self.probe(destination, &work, items, stop).await else { return (work, Ended::Stopped) };
-                work.probed(probe);
+            for at_once in [true, false] {
+                if probe == Some(at_once) {
+                    let Some(probe) = self.probe(destination, &work, items, stop).await else { return (work, Ended::Stopped) };
+                    work.probed(probe);
+                }
+                if at_once && pause(after, stop).await {
+                    return (work, Ended::Stopped);
+                }
             }
         }
         (work, Ended::Done)

@@ -129,10 +129,13 @@ pub enum Next {
         /// How long.
         after: Duration,
     },
-    /// After this wait send an event of another object by itself; [`Work::probed`] takes in whether it is stored. Then send the front part.
+    /// Send an event of another object by itself; [`Work::probed`] takes in whether it is stored. Then send the front part.
     Probe {
-        /// How long.
+        /// How long the front part waits.
         after: Duration,
+        /// Before that wait: what is stored a moment after the front part was not shows more, and comes before it in fewer cases. After it where the
+        /// destination has asked for the wait.
+        at_once: bool,
     },
     /// Everything is stored or given up: acknowledge.
     Acknowledge,
@@ -152,17 +155,19 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
     let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
     let wait = |after: Option<Duration>| backoff.mul_f64(spread).max(after.unwrap_or_default().min(policy.longest_asked));
     let stalled = policy.misconfigured_wait.mul_f64(spread);
-    let mut probe = false;
+    let (mut probe, mut at_once) = (false, true);
     let after = match outcome {
         Outcome::Stored(failures) if !part.positions.is_empty() && failures.len() >= part.positions.len() && failures.iter().all(|f| f.retryable) => {
             let asked = failures.iter().filter_map(|failure| failure.after).max();
             let reason = failures.into_iter().next().map(|failure| failure.reason).unwrap_or_default();
+            at_once = asked.is_none();
             probe = unstored(&mut work, part, &reason, policy);
             Some(wait(asked))
         }
         Outcome::Stored(failures) => stored(&mut work, part, failures, policy).map(|asked| wait(Some(asked))),
         Outcome::Retry { after, reason } => {
             // "Nothing is known to be stored" is no proof that nothing was.
+            at_once = after.is_none();
             probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: true, ..part.attempt }, ..part }, &reason, policy);
             Some(wait(after))
         }
@@ -173,6 +178,7 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
         }
         Outcome::Broken { maybe_sent, cause: Cause::Waiting, after, reason } => {
             let sent = part.attempt.maybe_sent || maybe_sent;
+            at_once = after.is_none();
             probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: sent, ..part.attempt }, ..part }, &reason, policy);
             Some(wait(after))
         }
@@ -204,7 +210,7 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             work.stall(stalled, reason)
         }
         true => (work, Next::Acknowledge),
-        false if probe => (work, Next::Probe { after: after.unwrap_or_default() }),
+        false if probe => (work, Next::Probe { after: after.unwrap_or_default(), at_once }),
         false => (work, Next::Send { after: after.unwrap_or_default() }),
     }
 }

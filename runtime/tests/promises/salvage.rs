@@ -13,7 +13,7 @@ use testkit::small_disk::SmallDisk;
 const FOLDER: &str = "KUBEDL_EVENTS_TEST_JOURNAL";
 
 /// A journal of so many rows that a sink still needs, with a page of them overwritten; gives how many rows may be lost by that.
-async fn damaged(folder: &Path, rows: u64) -> u64 {
+pub async fn damaged(folder: &Path, rows: u64) -> u64 {
     let journal = Journal::open(&Options { durable: false, ..Options::new(folder) }).unwrap();
     journal.configure(&["a".to_owned()], Start::Oldest).await.unwrap();
     for first in (1..=rows).step_by(500) {
@@ -38,7 +38,7 @@ async fn damaged(folder: &Path, rows: u64) -> u64 {
 }
 
 /// Reads all, as a sink would, and has what is damaged saved.
-async fn read_all(journal: &Journal) -> Result<usize, Error> {
+pub async fn read_all(journal: &Journal) -> Result<usize, Error> {
     let reader = journal.reader()?;
     let (mut position, mut rows) = (0, 0);
     loop {

@@ -76,3 +76,64 @@ fn while_a_look_up_hangs() {
     let took = time_to_end(program);
     assert!(took < GRACE + BOUND, "{took:?}");
 }
+
+#[tokio::test]
+async fn while_a_damaged_journal_is_saved_and_no_row_is_lost_by_it() {
+    const ROWS: u64 = 40_000;
+    let api = FakeApi::start(|_| None).unwrap();
+    let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
+    let data = folder.path().join("data");
+    let lost = super::salvage::damaged(&data, ROWS).await;
+    let nobody = format!("http://localhost:{}", nobody().port());
+    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+    let program = to_hook(start, folder.path(), "a", &nobody).with("--grace", "1s").with("--retain", "1000000h").start().unwrap();
+    let until = std::time::Instant::now() + PATIENCE;
+    let is_building = || std::fs::metadata(data.join("journal.sqlite.salvage")).is_ok_and(|file| file.len() > 0);
+    while !is_building() && std::fs::metadata(data.join("journal.sqlite.salvaged")).is_err() {
+        let is_done = std::fs::read_dir(&data).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().contains("damaged-"));
+        assert!(!is_done, "it was saved before it could be looked at: more rows are needed");
+        assert!(std::time::Instant::now() < until);
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let took = time_to_end(program);
+    assert!(took < GRACE + BOUND, "{took:?}");
+    let options = kubedl_events::journal::Options { retain: Duration::MAX, ..kubedl_events::journal::Options::new(&data) };
+    let journal = kubedl_events::journal::Journal::open(&options).unwrap();
+    let rows = u64::try_from(super::salvage::read_all(&journal).await.unwrap()).unwrap();
+    assert!(rows + lost >= ROWS, "{rows} of {ROWS}");
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full() {
+    let world = World::new(&["t"], &[]).await;
+    let Ok(disk) = testkit::small_disk::SmallDisk::mount(&world.data(), 24 << 20) else {
+        return println!("a small disk can't be mounted here, so this is not tried");
+    };
+    let hook = Hook::start().unwrap();
+    let start = || to_hook(world.start("log").with("--grace", "1s"), world.folder.path(), "hook", &hook.url());
+    let mut program = start().start().unwrap();
+    wait(&mut program, "The list is read.");
+    disk.fill().unwrap();
+    for n in 0..200 {
+        world.event("t", &format!("e-{n}"), &format!("{n} {}", "x".repeat(20_000))).await;
+    }
+    wait(&mut program, "Cannot store events, and the watch waits");
+    let took = time_to_end(program);
+    assert!(took < GRACE + BOUND, "{took:?}");
+    disk.free().unwrap();
+    let program = start().start().unwrap();
+    let all = hook.wait(PATIENCE, |posted| posted.iter().map(|(_, body)| body.clone()).collect::<std::collections::HashSet<_>>().len() >= 200);
+    assert!(all.is_ok(), "{} of 200", all.unwrap_err().len());
+    assert!(program.terminate().unwrap().success());
+}
+
+#[test]
+fn while_a_sink_compiles() {
+    let api = FakeApi::start(|_| None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+    let program = start.with("--event-storage", "webhook").env("WEBHOOK_URL", "http://localhost:1").with("--grace", "1s").start().unwrap();
+    std::thread::park_timeout(Duration::from_millis(300));
+    let took = time_to_end(program);
+    assert!(took < GRACE + BOUND, "{took:?}");
+}

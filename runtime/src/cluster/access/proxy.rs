@@ -64,7 +64,8 @@ impl Proxy {
         let (login, place) = whole.rsplit_once('@').map_or((None, whole), |(login, place)| (Some(login), place));
         let uri: Uri = format!("http://{place}/").parse().map_err(|_| refuse())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(refuse)?;
-        if uri.port().is_some() && uri.port_u16().is_none_or(|port| port == 0) {
+        let names_a_port = place.strip_prefix(host).is_some_and(|rest| rest.starts_with(':'));
+        if names_a_port && uri.port_u16().is_none_or(|port| port == 0) {
             return Err(refuse());
         }
         Ok(Self { kind, authority: format!("{host}:{}", uri.port_u16().unwrap_or(port)), login: login.map(login_of) })
