@@ -41,6 +41,10 @@ fn a_connection_that_died_without_a_word_is_found_by_the_next_beats_and_loses_no
     program.wait_for_log("The watch does not show an event that was written", PATIENCE).unwrap();
     program.wait_for_log("The watch sees what is written again.", PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
+    // Of an account that does not hold.
+    for log in stored.iter().filter(|log| !put.iter().any(|put| log.get("EventUID") == Some(put.uid.as_str()))) {
+        println!("never put: {log:?}");
+    }
     assert_eq!((account.missing.len(), account.doubled.len(), account.foreign), (0, 0, 0));
     assert!(program.terminate().unwrap().success());
 }

@@ -17,7 +17,7 @@ use crate::cluster::{Error, Scope, Seldom, name};
 /// At a time.
 const QUESTIONS: usize = 16;
 /// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How long an answer holds that may change: that there is no such object of a name, and refusals.
 const HOLDS: Duration = Duration::from_secs(60);
 /// How long nothing is asked of an API server that did not answer: at first, and at most; twice as long each time.
@@ -60,14 +60,24 @@ struct Silence {
 }
 
 impl Asking {
+    /// Whether the last question was answered.
+    pub(super) fn is_answered(&self) -> bool {
+        lock(&self.silence).until.is_none()
+    }
+
+    /// Asks, unless the API server was silent a moment ago.
     pub(super) async fn ask(&self, client: &Client, object: &Object) -> Answer {
+        if lock(&self.silence).until.is_some_and(|until| Instant::now() < until) {
+            return Answer::of(Step::Unknown, Some(Duration::ZERO));
+        }
+        self.ask_again(client, object).await
+    }
+
+    pub(super) async fn ask_again(&self, client: &Client, object: &Object) -> Answer {
         let unknown = |holds_for| Answer::of(Step::Unknown, Some(holds_for));
         let Some((resource, plural)) = resource(object) else { return Answer::of(Step::Gone, None) };
         let place = (plural, object.namespace.clone());
         let _permit = self.permits.acquire().await;
-        if lock(&self.silence).until.is_some_and(|until| Instant::now() < until) {
-            return unknown(Duration::ZERO);
-        }
         if lock(&self.refused).get(&place).is_some_and(|until| Instant::now() < *until) {
             return unknown(Duration::ZERO);
         }

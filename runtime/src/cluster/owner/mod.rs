@@ -276,9 +276,14 @@ impl Owners {
             }
         }
         let Some(client) = self.client() else { return Step::Gone };
-        let answer = self.0.asking.ask(&client, object).await;
+        let answered = self.0.asking.is_answered();
+        let mut answer = self.0.asking.ask(&client, object).await;
         if answer.is_stale_client {
             self.renew().await;
+        }
+        if answer.is_stale_client && answered {
+            // Only its connection may have died, or its credentials have aged.
+            answer = self.0.asking.ask_again(&self.client().unwrap_or(client), object).await;
         }
         lock(&self.0.others).remember(object, &answer.step, answer.holds_for);
         answer.step
