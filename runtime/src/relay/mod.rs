@@ -9,6 +9,7 @@ mod item;
 mod letters;
 mod probe;
 mod progress;
+mod reading;
 mod run;
 mod step;
 

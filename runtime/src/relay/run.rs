@@ -142,24 +142,24 @@ pub(super) struct Relay<'a> {
     pub(super) reader: Reader,
     pub(super) options: &'a Options,
     pub(super) progress: &'a Progress,
-    position: Position,
+    pub(super) position: Position,
     /// Rows up to here may have been sent before.
     pub(super) unsure_through: Position,
     /// Events refused in a row.
-    refusals: u32,
+    pub(super) refusals: u32,
     /// Nothing after `position` was ever sent without an acknowledgement.
     settled: bool,
     /// What is said of events on which the selection fails.
-    undecided: Seldom,
+    pub(super) undecided: Seldom,
     /// What is said of dead letters.
     letters: Seldom,
     /// Rows after `position` that are stored already.
     pub(super) ahead: BTreeSet<Position>,
     pub(super) rounds: Rounds,
     /// What is said of a journal that can't be written.
-    journal_trouble: Seldom,
+    pub(super) journal_trouble: Seldom,
     /// Whether the journal was asked for what others had delivered, and had something.
-    origins: Option<bool>,
+    pub(super) origins: Option<bool>,
     /// The journal takes nothing any more.
     closed: bool,
 }
@@ -204,71 +204,6 @@ impl Relay<'_> {
             self.unsure_through = self.unsure_through.max(*self.journal.head().borrow());
             self.progress.set(State::Misconfigured { reason });
             pause(after, stop).await;
-        }
-    }
-
-    async fn read(&mut self, limits: Limits, stop: &mut watch::Receiver<bool>) -> Option<(Work, Gathered)> {
-        let mut gathered = match self.gather(limits) {
-            Ok(gathered) => gathered,
-            Err(why) => {
-                self.unreadable(why, stop).await;
-                return None;
-            }
-        };
-        let Some(through) = gathered.through else {
-            // Rows up to the head are gone: given up by a gap.
-            let head = *self.journal.head().borrow();
-            self.acknowledge(head, Vec::new(), 0, stop).await;
-            return None;
-        };
-        if let Some(why) = gathered.why.take()
-            && let Some(times) = self.undecided.fails("undecided")
-        {
-            warn!(sink = self.options.sink, times, "The selection fails on events, which the sink therefore gets; on the last of them: {why}.");
-        }
-        let mut work = Work::new(std::mem::take(&mut gathered.positions), through, self.unsure_through, self.refusals);
-        work.dead = std::mem::take(&mut gathered.dead);
-        Some((work, gathered))
-    }
-
-    /// Rows after the cursor, without those that are at the destination already: by a probe, or by another replica before this journal began.
-    fn gather(&mut self, limits: Limits) -> Result<Gathered, journal::Error> {
-        let origins = match self.origins {
-            Some(false) => Vec::new(),
-            _ => self.reader.origins_of(&self.options.sink)?,
-        };
-        let ahead = &self.ahead;
-        let is_there = |row: &Row| ahead.contains(&row.position) || origins.iter().any(|origin| origin.covers_row(row));
-        let gathered = gather(&self.reader, self.position, limits, self.options, &is_there)?;
-        if gathered.through.is_some() {
-            self.origins = Some(!origins.is_empty());
-        }
-        Ok(gathered)
-    }
-
-    async fn unreadable(&mut self, why: journal::Error, stop: &mut watch::Receiver<bool>) {
-        let sink = &self.options.sink;
-        match why {
-            journal::Error::Damaged { position } => {
-                error!(sink, position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is.");
-                let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
-                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0, held_back: false }], 0, stop).await;
-            }
-            why if why.is_damage() => {
-                if let Err(why) = self.journal.salvage(&self.reader).await {
-                    self.progress.set(State::Misconfigured { reason: why.to_string() });
-                    if let Some(times) = self.journal_trouble.fails("unhealed") {
-                        warn!(sink, times, "The damaged journal can't be healed: {why}.");
-                    }
-                    pause(self.options.policy.misconfigured_wait, stop).await;
-                }
-            }
-            why => {
-                if let Some(times) = self.journal_trouble.fails("unread") {
-                    warn!(sink, times, "Cannot read the journal: {why}. Trying again.");
-                }
-                pause(self.options.policy.first_wait, stop).await;
-            }
         }
     }
 
@@ -388,7 +323,7 @@ impl Relay<'_> {
     }
 
     /// Moves the cursor; false when the stop came first, or the journal is closed.
-    async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize, stop: &mut watch::Receiver<bool>) -> bool {
+    pub(super) async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize, stop: &mut watch::Receiver<bool>) -> bool {
         let held_back = dead.iter().any(|letter| letter.held_back);
         let letters = dead.iter().filter(|letter| !letter.held_back).count();
         let caught_up = dead.is_empty() && *self.journal.head().borrow() <= position;

@@ -7,6 +7,9 @@ use super::Writer;
 use crate::journal::Error;
 use crate::journal::room::{OnFull, log_size};
 
+/// To empty the log beside one that reads it, each of which waits for some time.
+const TRIES: u32 = 20;
+
 impl Writer {
     /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below the limit on, so that no append has to
     /// wait for much of it.
@@ -63,7 +66,7 @@ impl Writer {
     fn shed(&mut self, size: u64, enough: u64, low: u64) -> Result<bool, Error> {
         let log = log_size(&self.file);
         if size.saturating_sub(log) <= low && log > enough / 10 {
-            return Err(Error::Held { log, most: enough });
+            return self.empty_log(enough).map(|()| true);
         }
         if self.options.on_full == OnFull::Block {
             return Ok(false);
@@ -74,5 +77,16 @@ impl Writer {
         let shed = shed?;
         self.stats.shed.fetch_add(shed, Ordering::Relaxed);
         Ok(shed > 0)
+    }
+
+    /// Empties the log, for which those who read it, or move it into the file, are waited for a little.
+    fn empty_log(&self, enough: u64) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            self.store.cut_log(&self.file, enough / 10)?;
+            if log_size(&self.file) <= enough / 10 {
+                return Ok(());
+            }
+        }
+        Err(Error::Held { log: log_size(&self.file), most: enough })
     }
 }

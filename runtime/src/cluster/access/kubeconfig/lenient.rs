@@ -13,7 +13,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> =
             rest.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])).collect();
-        if rest.len() % 2 == 0 { String::from_utf16(&units).ok() } else { None }
+        if rest.len().is_multiple_of(2) { String::from_utf16(&units).ok() } else { None }
     };
     let text = match bytes {
         [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),

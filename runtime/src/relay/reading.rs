@@ -1,0 +1,78 @@
+//! What comes after a sink's cursor, and what is done when the journal can't be read.
+
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use crate::journal::{self, DeadLetter, Row};
+
+use super::gather::{Gathered, gather};
+use super::run::{Relay, pause};
+use super::{Limits, State, Work};
+
+impl Relay<'_> {
+    /// The next batch; none when there is nothing to send, or the stop came first.
+    pub(super) async fn read(&mut self, limits: Limits, stop: &mut watch::Receiver<bool>) -> Option<(Work, Gathered)> {
+        let mut gathered = match self.gather(limits) {
+            Ok(gathered) => gathered,
+            Err(why) => {
+                self.unreadable(why, stop).await;
+                return None;
+            }
+        };
+        let Some(through) = gathered.through else {
+            // Rows up to the head are gone: given up by a gap.
+            let head = *self.journal.head().borrow();
+            self.acknowledge(head, Vec::new(), 0, stop).await;
+            return None;
+        };
+        if let Some(why) = gathered.why.take()
+            && let Some(times) = self.undecided.fails("undecided")
+        {
+            warn!(sink = self.options.sink, times, "The selection fails on events, which the sink therefore gets; on the last of them: {why}.");
+        }
+        let mut work = Work::new(std::mem::take(&mut gathered.positions), through, self.unsure_through, self.refusals);
+        work.dead = std::mem::take(&mut gathered.dead);
+        Some((work, gathered))
+    }
+
+    /// Rows after the cursor, without those that are at the destination already: by a probe, or by another replica before this journal began.
+    fn gather(&mut self, limits: Limits) -> Result<Gathered, journal::Error> {
+        let origins = match self.origins {
+            Some(false) => Vec::new(),
+            _ => self.reader.origins_of(&self.options.sink)?,
+        };
+        let ahead = &self.ahead;
+        let is_there = |row: &Row| ahead.contains(&row.position) || origins.iter().any(|origin| origin.covers_row(row));
+        let gathered = gather(&self.reader, self.position, limits, self.options, &is_there)?;
+        if gathered.through.is_some() {
+            self.origins = Some(!origins.is_empty());
+        }
+        Ok(gathered)
+    }
+
+    async fn unreadable(&mut self, why: journal::Error, stop: &mut watch::Receiver<bool>) {
+        let sink = &self.options.sink;
+        match why {
+            journal::Error::Damaged { position } => {
+                error!(sink, position, "A row of the journal is damaged; its event is lost for this sink, and lies in its dead letters as it is.");
+                let reason = "damaged in the journal: the checksum of the row does not fit".to_owned();
+                self.acknowledge(position, vec![DeadLetter { position, reason, attempts: 0, held_back: false }], 0, stop).await;
+            }
+            why if why.is_damage() => {
+                if let Err(why) = self.journal.salvage(&self.reader).await {
+                    self.progress.set(State::Misconfigured { reason: why.to_string() });
+                    if let Some(times) = self.journal_trouble.fails("unhealed") {
+                        warn!(sink, times, "The damaged journal can't be healed: {why}.");
+                    }
+                    pause(self.options.policy.misconfigured_wait, stop).await;
+                }
+            }
+            why => {
+                if let Some(times) = self.journal_trouble.fails("unread") {
+                    warn!(sink, times, "Cannot read the journal: {why}. Trying again.");
+                }
+                pause(self.options.policy.first_wait, stop).await;
+            }
+        }
+    }
+}
