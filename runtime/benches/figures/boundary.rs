@@ -87,6 +87,7 @@ async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str
         event: event::Options::default(),
         select: None,
         spread: || 0.0,
+        now: std::time::SystemTime::now,
     };
     let (stop, mut stopped) = watch::channel(false);
     relay::open(&mut destination, &options, &mut stopped, |_| ()).await?;

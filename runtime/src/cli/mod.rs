@@ -32,6 +32,7 @@ pub use exit::Exit;
 pub use pipeline::{Pipeline, Seen};
 pub use run::run;
 pub use sink::checks;
+pub use source::begin;
 
 use crate::telemetry;
 

@@ -142,6 +142,7 @@ pub(super) async fn start(supplied: Supplied, setting: &Setting, run: Run) -> Re
         event,
         select: selections.get(sink.name()).cloned(),
         spread,
+        now: std::time::SystemTime::now,
     };
     let mut cursor = journal.register(&options.sink, start).await.map_err(relay::Error::Journal)?;
     journal.select(&options.sink, options.select.as_ref().map_or("", Select::text)).await.map_err(relay::Error::Journal)?;

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place, Told};
-use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope, name};
+use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope, Witnesses, name};
 use crate::journal::{self, Journal, Origin};
 use crate::telemetry::Board;
 
@@ -156,9 +156,12 @@ impl Source {
 }
 
 /// Where the watch of a scope begins: where the journal stands, else where the Lease says that others have delivered, else with the list. A list is what
-/// `--once` asks for.
-async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[String], once: bool) -> Result<Begin, journal::Error> {
-    let witnesses = journal.reader()?.witnesses(scope.key())?;
+/// `--once` asks for. Notes in the journal what the Lease says that `sinks` have had.
+///
+/// # Errors
+/// When the journal can't be read or written.
+pub async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[String], once: bool) -> Result<Begin, journal::Error> {
+    let witnesses = witnesses(journal, scope).await?;
     let from = if once { None } else { journal.checkpoint(scope.key()).await? };
     if once || from.is_some() {
         return Ok(Begin { from, witnesses, ..Begin::default() });
@@ -172,6 +175,18 @@ async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[
         journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
     }
     Ok(Begin { witnesses, ..begin })
+}
+
+/// Events by which the storage is known. They may lie on a damaged page that nobody has read yet: what a start could not read, no next start could.
+async fn witnesses(journal: &Journal, scope: &Scope) -> Result<Witnesses, journal::Error> {
+    let reader = journal.reader()?;
+    match reader.witnesses(scope.key()) {
+        Err(why) if why.is_damage() => {
+            journal.salvage(&reader).await?;
+            reader.witnesses(scope.key())
+        }
+        read => read,
+    }
 }
 
 /// An API server lists what is in a namespace that isn't there without a word: there is nothing.

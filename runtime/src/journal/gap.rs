@@ -110,7 +110,10 @@ impl Store {
         }
         // A second is the smallest unit here, so the end is rounded up.
         let until = self.seconds() + 1;
-        self.connection.execute("UPDATE gaps SET until = ?2, until_version = ?3, repeats = ?4 WHERE id = ?1", (id, until, reached, repeats))?;
+        self.connection.execute(
+            "UPDATE gaps SET since = CASE WHEN since <= ?2 THEN since END, until = ?2, until_version = ?3, repeats = ?4 WHERE id = ?1",
+            (id, until, reached, repeats),
+        )?;
         self.connection.query_row(&format!("SELECT {COLUMNS} FROM gaps WHERE id = ?1"), [id], read).map(Some)
     }
 

@@ -182,9 +182,16 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Like [`Journal::open`], without threads: each command is done where it is asked for, and closing is dropping.
+    /// Like [`Journal::open`], without threads: each command is done where it is asked for, closing is dropping, and what is old goes with [`Journal::tidy`].
     pub fn open_inline(options: &Options) -> Result<Self, Error> {
         Self::prepare(options, |writer| Ok(Way::Inline(Arc::new(Mutex::new(writer)))))
+    }
+
+    /// Does a step of the clean-up, if its time has come, where no thread does so: after [`Journal::open_inline`].
+    pub fn tidy(&self) {
+        if let Way::Inline(writer) = &self.way {
+            writer.lock().unwrap_or_else(PoisonError::into_inner).tidy();
+        }
     }
 
     fn prepare(options: &Options, way: impl FnOnce(writer::Writer) -> Result<Way, Error>) -> Result<Self, Error> {

@@ -1,7 +1,7 @@
 //! Events beside the cursor: dead letters that a person put back, and those that are held back.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -122,7 +122,7 @@ impl Relay<'_> {
             Retried::Kept { id, reason, attempts }
         };
         let again = |reason: String| {
-            let since = SystemTime::now().duration_since(letter.died_at).unwrap_or_default();
+            let since = (self.options.now)().duration_since(letter.died_at).unwrap_or_default();
             if since < self.options.policy.give_up_after || !self.rounds.others_stored {
                 return Retried::HeldBack { id, reason, attempts };
             }

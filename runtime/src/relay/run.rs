@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -32,6 +32,8 @@ pub struct Options {
     pub select: Option<Select>,
     /// A number from 0 to 1, another one each time: the jitter of waits.
     pub spread: fn() -> f64,
+    /// The clock, which is the journal's.
+    pub now: fn() -> SystemTime,
 }
 
 /// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal. Calls `waits`, with the

@@ -1,5 +1,6 @@
 //! The API server as the client meets it: requests in, answers out, faults in between.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use kube::client::Body;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::world::{STALL, Shared, lock};
@@ -34,7 +36,10 @@ impl tower_service::Service<Request<Body>> for Api {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let world = self.0.clone();
-        Box::pin(async move { answer(world, request.uri().query().unwrap_or_default()).await })
+        Box::pin(async move {
+            let namespace = request.uri().path().strip_prefix("/api/v1/namespaces/").and_then(|rest| rest.strip_suffix("/events"));
+            answer(world, namespace, request.uri().query().unwrap_or_default()).await
+        })
     }
 }
 
@@ -49,17 +54,23 @@ fn refusal(code: u16, reason: &str) -> String {
     )
 }
 
-async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
+async fn answer(world: Shared, namespace: Option<&str>, query: &str) -> Result<Answer, Failure> {
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let latency = lock(&world).random.below(20);
-    sleep(Duration::from_millis(latency)).await;
-    let fault = {
+    let limit = value("limit").and_then(|limit| limit.parse().ok());
+    let (latency, fault) = {
         let mut world = lock(&world);
-        if world.api_down {
-            return Err("connection refused".into());
+        match (value("watch"), limit, value("continue")) {
+            (Some(_), ..) => world.watches.push(super::elapsed()),
+            (None, Some(2..), None) => world.lists.push(super::elapsed()),
+            _ => {}
         }
-        if world.calm { 100 } else { world.random.below(100) }
+        let latency = world.random.below(20);
+        (latency, if world.calm { 100 } else { world.random.below(100) })
     };
+    sleep(Duration::from_millis(latency)).await;
+    if lock(&world).api_down {
+        return Err("connection refused".into());
+    }
     match fault {
         0 => return Err("connection reset".into()),
         1 => return text(500, refusal(500, "InternalError")),
@@ -75,7 +86,7 @@ async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
     if value("watch").is_some() {
         let from = value("resourceVersion").and_then(|from| from.parse().ok()).ok_or("no resourceVersion")?;
         let seconds = value("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).ok_or("no timeoutSeconds")?;
-        return watch(&world, from, Duration::from_secs(seconds));
+        return watch(&world, namespace.map(str::to_owned), from, Duration::from_secs(seconds));
     }
     if let Some(name) = value("fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name%3D")) {
         let exact = value("resourceVersion").and_then(|version| version.parse().ok());
@@ -86,8 +97,7 @@ async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
         };
         return text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"items\":[{item}]}}"));
     }
-    let limit = value("limit").and_then(|limit| limit.parse().ok()).ok_or("no limit")?;
-    let page = lock(&world).page(limit, value("continue"));
+    let page = lock(&world).page(namespace, limit.ok_or("no limit")?, value("continue"));
     match page {
         Err(410) => text(410, refusal(410, "Expired")),
         Err(code) => text(code, refusal(code, "BadRequest")),
@@ -98,22 +108,67 @@ async fn answer(world: Shared, query: &str) -> Result<Answer, Failure> {
     }
 }
 
-fn watch(world: &Shared, from: u64, limit: Duration) -> Result<Answer, Failure> {
-    let Ok(lines) = lock(world).watch(from) else {
+/// The rest of a watch's body.
+struct Stream {
+    lines: UnboundedReceiver<Result<String, String>>,
+    /// Pieces that come before the next line; none: the end.
+    pieces: VecDeque<Option<Result<String, String>>>,
+    end: Instant,
+    world: Shared,
+}
+
+fn watch(world: &Shared, namespace: Option<String>, from: u64, limit: Duration) -> Result<Answer, Failure> {
+    let Ok(lines) = lock(world).watch(namespace, from) else {
         return text(200, format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", refusal(410, "Expired")));
     };
-    let end = Instant::now() + limit;
-    let pieces = stream::unfold((lines, world.clone()), move |(mut lines, world)| async move {
-        let line = timeout_at(end, lines.recv()).await.ok().flatten()?;
-        if line.as_ref().is_err_and(|why| why == STALL) {
-            // A connection that died without a word has no end either.
-            std::future::pending::<()>().await;
-        }
-        // The network has its latency, and cuts where it likes; here always between lines.
-        let latency = lock(&world).random.below(5);
+    let stream = Stream { lines, pieces: VecDeque::new(), end: Instant::now() + limit, world: world.clone() };
+    let pieces = stream::unfold(stream, |mut stream| async move {
+        let piece = stream.next().await?;
+        // The network has its latency.
+        let latency = lock(&stream.world).random.below(5);
         sleep(Duration::from_millis(latency)).await;
-        let piece = line.map(|line| Frame::data(Bytes::from(line))).map_err(Failure::from);
-        Some((piece, (lines, world)))
+        Some((piece.map(|piece| Frame::data(Bytes::from(piece))).map_err(Failure::from), stream))
     });
     Ok(Response::new(BodyExt::boxed_unsync(StreamBody::new(pieces))))
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Result<String, String>> {
+        if self.pieces.is_empty() {
+            let line = timeout_at(self.end, self.lines.recv()).await.ok().flatten()?;
+            if line.as_ref().is_err_and(|why| why == STALL) {
+                // A connection that died without a word has no end either.
+                std::future::pending::<()>().await;
+            }
+            match line {
+                Ok(line) => self.spoil(line),
+                broken => self.pieces.push_back(Some(broken)),
+            }
+        }
+        self.pieces.pop_front().flatten()
+    }
+
+    /// What a line becomes on its way.
+    fn spoil(&mut self, line: String) {
+        let (fault, place) = {
+            let mut world = lock(&self.world);
+            let fault = if world.calm { 1_000 } else { world.random.below(1_000) };
+            (fault, usize::try_from(world.random.below(line.len() as u64)).unwrap())
+        };
+        let (first, second) = (line[..place].to_owned(), line[place..].to_owned());
+        let error = |object: String| Some(Ok(format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n")));
+        match fault {
+            // In the middle of a line, with and without a word.
+            0..=4 => self.pieces.extend([Some(Ok(first)), Some(Err("connection reset".to_owned()))]),
+            5..=9 => self.pieces.extend([Some(Ok(first)), None]),
+            10..=12 => self.pieces.extend([error(refusal(500, "InternalError")), None]),
+            13..=15 => self.pieces.extend([error(refusal(504, "Timeout")), None]),
+            16..=18 => self.pieces.extend([error(refusal(429, "TooManyRequests")), None]),
+            19..=20 => self.pieces.extend([error("{\"code\":null,\"message\":null,\"reason\":null}".to_owned()), None]),
+            21 => self.pieces.extend([error("null".to_owned()), None]),
+            22..=24 => self.pieces.extend([Some(Ok("<html>502 Bad Gateway</html>\n".to_owned())), Some(Ok(line))]),
+            25..=124 => self.pieces.extend([Some(Ok(first)), Some(Ok(second))]),
+            _ => self.pieces.push_back(Some(Ok(line))),
+        }
+    }
 }

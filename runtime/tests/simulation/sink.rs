@@ -6,12 +6,16 @@ use std::time::Duration;
 use kubedl_events::relay::{Attempt, Cause, Destination, Failure, Item, Limits, Outcome};
 use tokio::time::sleep;
 
-use super::world::{Bug, Nature, Shared, lock};
+use super::bugs::Bug;
+use super::world::{Nature, Shared, lock};
 
 /// Events a batch.
 pub const BATCH: usize = 8;
 
-pub struct Sink(pub Shared);
+pub struct Sink {
+    pub world: Shared,
+    pub name: String,
+}
 
 /// The write that an item is.
 fn serial(item: &Item) -> u64 {
@@ -20,21 +24,77 @@ fn serial(item: &Item) -> u64 {
 
 impl Sink {
     fn store(&self, items: &[Arc<Item>]) {
-        let mut world = lock(&self.0);
+        let mut world = lock(&self.world);
+        let reversed = world.has(Bug::ReversedBatch);
+        let store = world.stores.get_mut(&self.name).unwrap();
         for item in items {
-            let serial = serial(item);
-            world.stored.push(serial);
+            store.stored.push(serial(item));
+            store.places.insert(item.position, serial(item));
+        }
+        if reversed {
+            let from = store.stored.len() - items.len();
+            store.stored[from..].reverse();
         }
     }
 
-    fn ambiguous(&self, copies: usize, what: &str) {
-        let mut world = lock(&self.0);
-        world.tell(format!("destination: {what}"));
-        world.allowed_doubles += copies as u64;
+    fn ambiguous(&self, items: &[Arc<Item>], what: &str) {
+        let mut world = lock(&self.world);
+        world.tell(format!("destination {}: {what}", self.name));
+        let store = world.stores.get_mut(&self.name).unwrap();
+        for item in items {
+            *store.explained.entry(serial(item)).or_default() += 1;
+        }
     }
 
     fn nature(&self, item: &Item) -> Nature {
-        lock(&self.0).writes[usize::try_from(serial(item)).unwrap()].nature
+        lock(&self.world).writes[usize::try_from(serial(item)).unwrap()].nature
+    }
+
+    /// What was sent to here before must be said to have been, or a sink that asks its destination about copies makes some.
+    fn check(&self, attempt: Attempt, items: &[Arc<Item>]) {
+        let mut world = lock(&self.world);
+        let told = attempt.maybe_sent && !(attempt.number == 0 && world.has(Bug::SureAfterStall));
+        let store = world.stores.get_mut(&self.name).unwrap();
+        let again = items.iter().find(|item| store.places.get(&item.position) == Some(&serial(item)));
+        if let Some(item) = again.filter(|_| !told) {
+            let words = format!("{} at place {} is there already, and comes as one that was never sent ({attempt:?})", serial(item), item.position);
+            store.misled.get_or_insert(words);
+        }
+    }
+
+    /// What is sent while it is well, or while nothing says otherwise.
+    fn take(&self, items: &[Arc<Item>], mood: u64) -> Outcome {
+        let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
+        if !refused.is_empty() && mood % 2 == 0 {
+            return Outcome::Refused { reason: "one of them is bad".to_owned() };
+        }
+        match mood {
+            1 => return Outcome::Retry { reason: "busy".to_owned(), after: Some(Duration::from_secs(3)) },
+            3 => {
+                self.store(items);
+                self.ambiguous(items, "stored, but the answer was lost");
+                return Outcome::Retry { reason: "connection reset".to_owned(), after: None };
+            }
+            5 => return broken("trap", false, Cause::Sink),
+            7 => {
+                self.store(items);
+                self.ambiguous(items, "stored, and then it broke");
+                return broken("trap", true, Cause::Sink);
+            }
+            _ => {}
+        }
+        let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };
+        let failure = |index: usize, retryable| Failure { index, retryable, after: None, reason: "not this one".to_owned() };
+        let failures: Vec<Failure> = (0..items.len())
+            .filter_map(|index| if refused.contains(&index) { Some(failure(index, false)) } else { (index == busy).then(|| failure(index, true)) })
+            .collect();
+        let is_good = |index: usize| failures.iter().all(|failure| failure.index != index);
+        let good: Vec<Arc<Item>> = items.iter().enumerate().filter(|(index, _)| is_good(*index)).map(|(_, item)| item.clone()).collect();
+        if let Some(item) = items.get(busy) {
+            lock(&self.world).stores.get_mut(&self.name).unwrap().displaced.insert(serial(item));
+        }
+        self.store(&good);
+        Outcome::Stored(failures)
     }
 }
 
@@ -51,11 +111,12 @@ impl Destination for Sink {
         Outcome::Stored(Vec::new())
     }
 
-    async fn save(&mut self, _: Attempt, items: &[Arc<Item>]) -> Outcome {
+    async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
+        self.check(attempt, items);
         let (latency, down, mood, bug) = {
-            let mut world = lock(&self.0);
+            let mut world = lock(&self.world);
             let mood = if world.calm { 100 } else { world.random.below(100) };
-            (world.random.below(50), world.sink_down, mood, world.bug)
+            (world.random.below(50), world.stores[&self.name].down, mood, world.bug)
         };
         if bug == Some(Bug::CursorBeforeOk) && mood < 50 {
             // Says so at once, and then loses it.
@@ -76,40 +137,7 @@ impl Destination for Sink {
         if items.iter().any(|item| self.nature(item) == Nature::Poison) {
             return broken("trap", false, Cause::Sink);
         }
-        let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
-        if !refused.is_empty() && mood % 2 == 0 {
-            return Outcome::Refused { reason: "one of them is bad".to_owned() };
-        }
-        match mood {
-            1 => Outcome::Retry { reason: "busy".to_owned(), after: Some(Duration::from_secs(3)) },
-            3 => {
-                self.store(items);
-                self.ambiguous(items.len(), "stored, but the answer was lost");
-                Outcome::Retry { reason: "connection reset".to_owned(), after: None }
-            }
-            5 => broken("trap", false, Cause::Sink),
-            7 => {
-                self.store(items);
-                self.ambiguous(items.len(), "stored, and then it broke");
-                broken("trap", true, Cause::Sink)
-            }
-            _ => {
-                let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };
-                let failure = |index: usize, retryable| Failure { index, retryable, after: None, reason: "not this one".to_owned() };
-                let failures: Vec<Failure> = (0..items.len())
-                    .filter_map(|index| {
-                        if refused.contains(&index) {
-                            return Some(failure(index, false));
-                        }
-                        (index == busy).then(|| failure(index, true))
-                    })
-                    .collect();
-                let good: Vec<Arc<Item>> =
-                    items.iter().enumerate().filter(|(index, _)| failures.iter().all(|f| f.index != *index)).map(|(_, item)| item.clone()).collect();
-                self.store(&good);
-                Outcome::Stored(failures)
-            }
-        }
+        self.take(items, mood)
     }
 
     async fn close(&mut self) {}

@@ -3,10 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use kubedl_events::journal::Reader;
+use kubedl_events::journal::{Gap, Letter, Reader, SHED};
 
-use super::world::{Nature, Shared, World, Write, lock};
+use super::world::{Cause, Nature, Shared, Store, TTL, World, Write, lock};
+
+/// Times of gaps are whole seconds, rounded outwards.
+const ROUNDING: Duration = Duration::from_secs(1);
+/// In so long no more watches or lists are begun than this. Without a wait between them there are ten times as many.
+const WINDOW: Duration = Duration::from_secs(10);
+const MOST_WATCHES: usize = 40;
+const MOST_LISTS: usize = 25;
 
 #[derive(Debug)]
 pub struct Violation {
@@ -21,76 +29,170 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Serials of dead letters, with the reasons.
-fn letters(reader: &Reader) -> HashMap<u64, String> {
-    let letters = reader.letters(None, 0, usize::MAX).unwrap_or_default();
-    let serial = |raw: &str| serde_json::from_str::<serde_json::Value>(raw).ok()?.get("message")?.as_str()?.parse().ok();
-    letters.into_iter().filter_map(|letter| Some((serial(&letter.row.raw)?, letter.reason))).collect()
+/// The write that an event's JSON is of.
+pub fn serial(raw: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(raw).ok()?.get("message")?.as_str()?.parse().ok()
 }
 
-/// Writes that are neither stored, nor a dead letter, nor in a gap.
-pub fn open(world: &Shared, folder: &Path) -> Vec<Write> {
-    let Ok(reader) = Reader::open(folder) else { return lock(world).writes.clone() };
-    let (letters, gaps) = (letters(&reader), reader.gaps().unwrap_or_default());
-    let world = lock(world);
-    let stored: HashSet<u64> = world.stored.iter().copied().collect();
-    let excused =
-        |write: &Write| gaps.iter().any(|gap| gap.since.is_none_or(|since| since <= write.at) && gap.until.is_none_or(|until| write.at <= until));
-    let known = world.writes.iter().filter(|write| !world.taken_back.contains(&write.serial));
-    known.filter(|write| !stored.contains(&write.serial) && !letters.contains_key(&write.serial) && !excused(write)).cloned().collect()
+/// What the service says of itself: this journal's gaps and dead letters, and those of disks that were lost.
+struct Account {
+    gaps: Vec<Gap>,
+    /// By sinks and serials.
+    letters: HashMap<(String, u64), Letter>,
 }
 
-pub async fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
-    let missing = open(world, folder);
-    let reader = Reader::open(folder).unwrap();
-    let letters = letters(&reader);
-    let mut world = lock(world);
-    for gap in reader.gaps().unwrap() {
-        let at = |time: Option<std::time::SystemTime>| time.and_then(|time| time.duration_since(super::beginning()).ok());
-        world.story.push(format!("gap from {:?} to {:?}: {}", at(gap.since), at(gap.until), gap.reason));
+impl Account {
+    fn of(world: &World, folder: &Path) -> Option<Self> {
+        let reader = Reader::open(folder).ok()?;
+        let mut gaps = reader.gaps().ok()?;
+        gaps.extend(world.old_gaps.iter().cloned());
+        let letters = reader.letters(None, 0, usize::MAX).ok()?.into_iter().chain(world.old_letters.iter().cloned());
+        let of = |letter: &Letter| serial(&letter.row.raw).or_else(|| world.rows.get(&letter.position?).copied());
+        let letters = letters.filter_map(|letter| Some(((letter.sink.clone(), of(&letter)?), letter))).collect();
+        Some(Self { gaps, letters })
     }
-    lost(&missing, &world)?;
-    blamed(&letters, &world)?;
-    doubled(&world)
 }
 
-fn violation(world: &World, what: String) -> Violation {
-    Violation { what, story: world.story.clone() }
+/// The times of a gap; one that ends before it begins was noted by a clock that was wrong, so its beginning is unknown.
+fn times(gap: &Gap) -> (SystemTime, Option<SystemTime>) {
+    let until = gap.until.map(|until| until + ROUNDING);
+    let since = gap.since;
+    (since.unwrap_or(SystemTime::UNIX_EPOCH), until)
+}
+
+/// A beginning that nobody knows is any, also one by a clock that was ahead.
+fn covers(gap: &Gap, at: SystemTime, clock_jumps: bool) -> bool {
+    let (since, until) = times(gap);
+    since <= at && (until.is_none_or(|until| at <= until) || (clock_jumps && since == SystemTime::UNIX_EPOCH))
+}
+
+/// Whether a gap excuses that a sink has not got a write: of its scope, written then, and no longer there when the list was read.
+fn excuses(world: &World, gap: &Gap, sink: &str, write: &Write) -> bool {
+    if gap.sink.as_deref().is_some_and(|only| only != sink) || !covers(gap, write.at, world.shape.clock_jumps) {
+        return false;
+    }
+    let Some(scope) = &gap.scope else { return true };
+    let unseen = gap.until.is_none_or(|until| write.gone.iter().any(|gone| *gone <= until + ROUNDING || world.shape.clock_jumps));
+    unseen && world.shape.scope_of(write.namespace) == Some(scope)
+}
+
+/// Writes that are neither stored, nor a dead letter, nor in a gap, with the sink that misses them.
+pub fn open(world: &Shared, folder: &Path) -> Vec<(String, Write)> {
+    let world = lock(world);
+    let Some(account) = Account::of(&world, folder) else { return Vec::from([(String::new(), world.writes[0].clone())]) };
+    let mut open = Vec::new();
+    for (name, store) in &world.stores {
+        let stored: HashSet<u64> = store.stored.iter().copied().collect();
+        let known = world.writes.iter().filter(|write| world.shape.scope_of(write.namespace).is_some() && !world.taken_back.contains(&write.serial));
+        let missing = known.filter(|write| !stored.contains(&write.serial) && !account.letters.contains_key(&(name.clone(), write.serial)));
+        let missing = missing.filter(|write| !account.gaps.iter().any(|gap| excuses(&world, gap, name, write)));
+        open.extend(missing.map(|write| (name.clone(), write.clone())));
+    }
+    open
+}
+
+pub fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
+    let missing = open(world, folder);
+    let mut world = lock(world);
+    let account = Account::of(&world, folder).unwrap();
+    let since_beginning = |time: Option<SystemTime>| time.and_then(|time| time.duration_since(super::beginning()).ok());
+    for gap in &account.gaps {
+        let (sink, scope) = (gap.sink.as_deref().unwrap_or("every sink"), gap.scope.as_deref().unwrap_or("any"));
+        let line = format!("gap of {sink}, scope {scope}, from {:?} to {:?}: {}", since_beginning(gap.since), since_beginning(gap.until), gap.reason);
+        world.story.push(line);
+    }
+    let found = lost(&missing, &world)
+        .or_else(|| (!world.settled).then(|| "it was not settled in time".to_owned()))
+        .or_else(|| world.stores.iter().find_map(|(name, store)| of_store(name, store, &account, &world)))
+        .or_else(|| account.gaps.iter().find_map(|gap| unfounded(gap, &world)))
+        .or_else(|| too_many(&world.watches, MOST_WATCHES * world.shape.scopes.len(), "watches"))
+        .or_else(|| too_many(&world.lists, MOST_LISTS * world.shape.scopes.len(), "lists"));
+    found.map_or(Ok(()), |what| Err(Violation { what, story: world.story.clone() }))
 }
 
 /// Nothing is lost silently.
-fn lost(missing: &[Write], world: &World) -> Result<(), Violation> {
-    let Some(write) = missing.first() else { return Ok(()) };
+fn lost(missing: &[(String, Write)], world: &World) -> Option<String> {
+    let (sink, write) = missing.first()?;
     let at = |write: &Write| write.at.duration_since(super::beginning()).unwrap_or_default().as_secs_f64();
-    let uid = write.name.split(' ').next().unwrap_or_default();
-    let versions: Vec<String> = world
-        .writes
-        .iter()
-        .filter(|other| other.name.split(' ').next() == Some(uid))
-        .map(|write| format!("{:.3}: {}", at(write), write.name))
-        .collect();
+    let versions = world.writes.iter().filter(|other| other.uid == write.uid);
+    let versions: Vec<String> = versions.map(|write| format!("{:.3}: {} in version {}", at(write), write.serial, write.version)).collect();
     let (lost, all) = (missing.len(), world.writes.len());
-    Err(violation(world, format!("{lost} of {all} writes are lost, the first is {}, written at {:.3} s, of {versions:?}", write.name, at(write))))
+    Some(format!("{lost} of {all} writes are lost for {sink}, the first is {}, written at {:.3} s, of {versions:?}", write.serial, at(write)))
+}
+
+fn of_store(name: &str, store: &Store, account: &Account, world: &World) -> Option<String> {
+    let words = blamed(name, account, world).or_else(|| doubled(store)).or_else(|| disordered(store, world)).or_else(|| store.misled.clone())?;
+    Some(format!("{name}: {words}"))
 }
 
 /// Only what is at fault is a dead letter.
-fn blamed(letters: &HashMap<u64, String>, world: &World) -> Result<(), Violation> {
-    let innocent = letters.iter().find(|(serial, _)| world.writes[usize::try_from(**serial).unwrap()].nature == Nature::Good);
-    match innocent {
-        Some((serial, reason)) => Err(violation(world, format!("the good event {serial} is a dead letter: {reason}"))),
-        None => Ok(()),
-    }
+fn blamed(name: &str, account: &Account, world: &World) -> Option<String> {
+    let nature = |serial: u64| world.writes[usize::try_from(serial).unwrap()].nature;
+    let is_damaged = |letter: &Letter| letter.reason.starts_with("damaged in the journal") && world.shape.damages;
+    let mut of_sink = account.letters.iter().filter(|((sink, _), letter)| sink == name && !letter.held_back && !is_damaged(letter));
+    let ((_, serial), letter) = of_sink.find(|((_, serial), _)| nature(*serial) == Nature::Good)?;
+    Some(format!("the good event {serial} is a dead letter: {}", letter.reason))
 }
 
-/// Doubles are bounded by what was done to the service, and nothing is stored that was never written.
-fn doubled(world: &World) -> Result<(), Violation> {
+/// Each copy is explained by what was done to the service when that event was in flight, or by an answer about it that was lost.
+fn doubled(store: &Store) -> Option<String> {
     let mut copies: HashMap<u64, u64> = HashMap::new();
-    for serial in &world.stored {
+    for serial in &store.stored {
         *copies.entry(*serial).or_default() += 1;
     }
-    let doubles: u64 = copies.values().map(|count| count - 1).sum();
-    if doubles > world.allowed_doubles {
-        return Err(violation(world, format!("{doubles} doubles, at most {} are explained", world.allowed_doubles)));
+    let explained = |serial: &u64| store.explained.get(serial).copied().unwrap_or(0);
+    let (serial, count) = copies.iter().filter(|(serial, count)| **count > 1 + explained(serial)).min()?;
+    Some(format!("{serial} is stored {count} times, and {} copies are explained", explained(serial)))
+}
+
+/// What is stored first of an object's writes comes in their order.
+fn disordered(store: &Store, world: &World) -> Option<String> {
+    let (mut seen, mut last): (HashSet<u64>, HashMap<&str, u64>) = Default::default();
+    for serial in store.stored.iter().filter(|serial| !store.displaced.contains(serial)) {
+        let write = &world.writes[usize::try_from(*serial).unwrap()];
+        if !seen.insert(*serial) || world.reordered.contains(&write.uid) {
+            continue;
+        }
+        if let Some(before) = last.insert(&write.uid, *serial).filter(|before| before > serial) {
+            return Some(format!("{serial} is stored after {before}, a later write of the same object"));
+        }
     }
-    Ok(())
+    None
+}
+
+/// A gap has a cause that the world knows.
+fn unfounded(gap: &Gap, world: &World) -> Option<String> {
+    let (since, until) = times(gap);
+    let until = until.unwrap_or_else(super::clock);
+    let within = |at: SystemTime| world.shape.clock_jumps || (since.checked_sub(ROUNDING).unwrap_or(since)..=until).contains(&at);
+    let has = |cause: Cause| world.causes.iter().any(|(at, of)| *of == cause && within(*at));
+    let words = |why: &str| Some(format!("a gap without a cause, {why}: {gap:?}"));
+    if gap.reason.contains("damaged") || gap.reason.contains("still needed are gone") {
+        return if world.causes.iter().any(|(_, cause)| *cause == Cause::Damaged) { None } else { words("nothing was damaged") };
+    }
+    if gap.sink.is_some() {
+        let shed = gap.reason == SHED && world.shape.cap.is_some();
+        return if shed { None } else { words("nothing was taken from the sink") };
+    }
+    if has(Cause::SetBack) || has(Cause::DiskLost) {
+        return None;
+    }
+    // One witness is all that a namespace has; of several that are young one will be left.
+    let deletions = world.causes.iter().filter(|(at, cause)| *cause == Cause::DeletedByHand && within(*at)).count();
+    if gap.reason.contains("set back") {
+        let excused = deletions >= if world.shape.scopes.len() > 1 { 1 } else { 2 };
+        return if excused { None } else { words("the storage was not set back") };
+    }
+    if !has(Cause::Compacted) {
+        return words("nothing was compacted");
+    }
+    let blind = until.duration_since(since).unwrap_or_default();
+    let repeated = |write: &Write| write.count > 1 && within(write.at) && world.shape.scope_of(write.namespace) == gap.scope.as_deref();
+    let is_open = gap.since.is_some() && (blind + ROUNDING * 2 >= TTL || world.writes.iter().any(repeated));
+    if is_open || world.shape.clock_jumps { None } else { words("nothing can be missing") }
+}
+
+fn too_many(times: &[Duration], most: usize, what: &str) -> Option<String> {
+    let mut windows = times.windows(most + 1).filter(|window| window[most] - window[0] < WINDOW);
+    windows.next().map(|window| format!("more than {most} {what} were begun within {WINDOW:?} from {:.3} s", window[0].as_secs_f64()))
 }

@@ -164,7 +164,8 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
     let (played, seen) = tokio::join!(play, pipeline.run(observations));
     played?;
     let unreadable = seen?.unreadable;
-    let options = relay::Options { sink: name.to_owned(), policy: Policy::default(), grace: Duration::ZERO, event, select: None, spread };
+    let (policy, grace, now) = (Policy::default(), Duration::ZERO, SystemTime::now);
+    let options = relay::Options { sink: name.to_owned(), policy, grace, event, select: None, spread, now };
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let (progress, head) = (Progress::default(), *journal.head().borrow());
     let (stop, mut stopped) = watch::channel(false);

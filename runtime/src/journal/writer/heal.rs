@@ -1,10 +1,11 @@
 //! A new file in the place of a damaged one, while the service runs.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use tokio::time::Instant;
 
 use super::Writer;
 use crate::journal::mark::Marks;

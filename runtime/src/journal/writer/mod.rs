@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::command::{Command, Reply, copy, refuse};
 use super::mark::{self, Marks};
@@ -113,9 +114,14 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if Instant::now() >= self.clean_next {
-                self.clean_next = Instant::now() + if self.clean() { CLEANING_STEP } else { CLEANING };
-            }
+            self.tidy();
+        }
+    }
+
+    /// One step of the clean-up, when its time has come.
+    pub(super) fn tidy(&mut self) {
+        if Instant::now() >= self.clean_next {
+            self.clean_next = Instant::now() + if self.clean() { CLEANING_STEP } else { CLEANING };
         }
     }
 

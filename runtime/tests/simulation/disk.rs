@@ -1,0 +1,101 @@
+//! What happens to the journal's disk, and to the wall clock, between two lives.
+
+use std::collections::HashMap;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
+use kubedl_events::journal::{FILE, Reader};
+
+use super::world::{Cause, World};
+
+/// What was stored beyond the cursors on disk is sent again: so much is explained by a crash, and no more.
+pub fn explain_in_flight(world: &mut World, folder: &Path) {
+    let Ok(reader) = Reader::open(folder) else { return };
+    let standings = reader.standings().unwrap_or_default();
+    let letters = reader.letters(None, 0, usize::MAX).unwrap_or_default();
+    for (name, store) in &mut world.stores {
+        let cursor = standings.iter().find(|standing| standing.sink == *name).map_or(0, |standing| standing.position);
+        let held_back = letters.iter().filter(|letter| letter.held_back && letter.sink == *name).filter_map(|letter| letter.position);
+        let held_back: Vec<i64> = held_back.collect();
+        for (place, serial) in &store.places {
+            if *place > cursor || held_back.contains(place) {
+                *store.explained.entry(*serial).or_default() += 1;
+            }
+        }
+    }
+}
+
+pub fn between_lives(world: &mut World, folder: &Path) {
+    explain_in_flight(world, folder);
+    if world.shape.clock_jumps && world.random.percent(40) {
+        let seconds = 600 + i64::try_from(world.random.below(3 * 3600)).unwrap();
+        let skew = if super::skew() == 0 { if world.random.percent(50) { seconds } else { -seconds } } else { 0 };
+        super::set_skew(skew);
+        world.tell(format!("the wall clock is {skew} s ahead"));
+    }
+    if world.shape.loses_disks && world.noted && world.random.percent(30) {
+        lose(world, folder);
+    }
+    if world.shape.damages && world.random.percent(40) {
+        damage(world, folder);
+    }
+}
+
+/// The folder is gone. What the lost journal said of gaps and dead letters is gone with it, which the manual says; a person who asked had seen it.
+fn lose(world: &mut World, folder: &Path) {
+    let Ok(reader) = Reader::open(folder) else { return };
+    world.tell(format!("the disk is lost; the Lease says {:?}", world.lease));
+    let letters = reader.letters(None, 0, usize::MAX).unwrap_or_default();
+    world.old_letters.extend(letters.into_iter().filter(|letter| !letter.sink.is_empty()));
+    world.old_gaps.extend(reader.gaps().unwrap_or_default());
+    drop(reader);
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let _ = std::fs::remove_file(entry.path());
+    }
+    world.disks_lost += 1;
+    world.because(Cause::DiskLost);
+    world.forget_witnesses();
+    let delivered = world.lease.as_ref().map(|(delivered, _)| delivered.clone()).unwrap_or_default();
+    let shape = world.shape.clone();
+    let World { stores, writes, reordered, .. } = world;
+    for (name, store) in stores {
+        let noted = |namespace: &str| delivered.get(name)?.get(shape.scope_of(namespace)?)?.resource_version.parse::<u64>().ok();
+        let explained: Vec<u64> = store
+            .stored
+            .iter()
+            .copied()
+            .filter(|serial| {
+                let write = &writes[usize::try_from(*serial).unwrap()];
+                noted(write.namespace).is_none_or(|noted| write.version > noted)
+            })
+            .collect();
+        let each: std::collections::HashSet<u64> = explained.into_iter().collect();
+        each.into_iter().for_each(|serial| *store.explained.entry(serial).or_default() += 1);
+        store.places = HashMap::new();
+    }
+    reordered.extend(writes.iter().map(|write| write.uid.clone()));
+}
+
+/// A page on which there is a row is overwritten.
+fn damage(world: &mut World, folder: &Path) {
+    let Ok(rows) = Reader::open(folder).and_then(|reader| reader.read(0, 10_000, usize::MAX)) else { return };
+    if rows.is_empty() {
+        return;
+    }
+    world.rows.extend(rows.iter().filter_map(|row| Some((row.position, super::verdict::serial(&row.raw)?))));
+    let row = &rows[usize::try_from(world.random.below(rows.len() as u64)).unwrap()];
+    let file = folder.join(FILE);
+    let bytes = std::fs::read(&file).unwrap();
+    let text = row.raw.as_bytes();
+    let Some(place) = bytes.windows(text.len()).position(|window| window == text) else { return };
+    let page = place / 4096 * 4096;
+    if page == 0 {
+        return;
+    }
+    let offset = page + usize::try_from(world.random.below(3_584)).unwrap();
+    world.tell(format!("512 bytes are overwritten at {offset}, near place {} of the journal", row.position));
+    world.because(Cause::Damaged);
+    let mut file = std::fs::File::options().write(true).open(file).unwrap();
+    file.seek(SeekFrom::Start(offset as u64)).unwrap();
+    file.write_all(&[0xff; 512]).unwrap();
+}
