@@ -11,11 +11,11 @@ use tracing::{debug, error, info, warn};
 use crate::cluster::Seldom;
 use crate::event;
 use crate::filter::Select;
-use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader, Row};
+use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader};
 
-use super::gather::{Gathered, Items, gather};
+use super::gather::Items;
 use super::letters::Rounds;
-use super::{Attempt, Destination, Error, Item, Limits, Next, Outcome, Part, Policy, Progress, State, Work, step};
+use super::{Attempt, Destination, Error, Item, Next, Outcome, Part, Policy, Progress, State, Work, step};
 
 /// How a relay works.
 #[derive(Clone, Debug)]

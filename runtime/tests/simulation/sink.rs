@@ -65,7 +65,7 @@ impl Sink {
     /// What is sent while it is well, or while nothing says otherwise.
     fn take(&self, items: &[Arc<Item>], mood: u64) -> Outcome {
         let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
-        if !refused.is_empty() && mood % 2 == 0 {
+        if !refused.is_empty() && mood.is_multiple_of(2) {
             return Outcome::Refused { reason: "one of them is bad".to_owned() };
         }
         match mood {

@@ -57,6 +57,9 @@ struct Watcher {
 /// What a page of a list is: its version, its items, and what the next one is asked for by.
 type Page = (u64, Vec<String>, Option<String>);
 
+/// A list as of a version: each object with its namespace.
+type Listed = (u64, Vec<(String, &'static str)>);
+
 #[derive(Default)]
 pub struct Storage {
     version: u64,
@@ -64,7 +67,7 @@ pub struct Storage {
     objects: BTreeMap<String, Object>,
     history: Vec<Change>,
     names: u64,
-    lists: BTreeMap<u64, (u64, Vec<(String, &'static str)>)>,
+    lists: BTreeMap<u64, Listed>,
     watchers: Vec<Watcher>,
     backup: Option<Backup>,
     /// A restored backup that the service has not looked at yet, by scopes.
