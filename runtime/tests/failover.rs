@@ -55,7 +55,7 @@ impl Pair {
         a.wait_for_log("The list is read.", PATIENCE).unwrap();
         a.wait_for_log("Sink is open.", PATIENCE).unwrap();
         let mut b = self.replica("b").start().unwrap();
-        b.wait_for_log("The list is read.", PATIENCE).unwrap();
+        b.wait_for_log("Watching events.", PATIENCE).unwrap();
         b.wait_for_log("Standing by", PATIENCE).unwrap();
         (a, b)
     }

@@ -23,6 +23,8 @@ use super::supply::Supplied;
 const CUT: Duration = Duration::from_millis(500);
 /// How long a new leader waits for its own watch to come as far as the Lease says others have delivered.
 const CATCH_UP: Duration = Duration::from_secs(10);
+/// A journal may have held events for so long before there was a Lease: it is made soon after a first start.
+const BEFORE: Duration = Duration::from_secs(60);
 /// Between two tries where the right is missing.
 const FORBIDDEN: Duration = Duration::from_secs(60);
 
@@ -59,7 +61,7 @@ pub(super) fn begin(told: &Told, sinks: &[String], scope: &str) -> Begin {
     // The journal before this one held events for it, of which the API server may not have all.
     let behind = sinks.iter().find(|sink| told.delivered.contains_key(*sink) && !known.iter().any(|(known, _)| known == sink));
     let lost = behind.map(|sink| Lost {
-        last: Resume { resource_version: String::new(), at: told.made_at },
+        last: Resume { resource_version: String::new(), at: told.made_at.checked_sub(BEFORE).unwrap_or(told.made_at) },
         reason: format!("the journal is new, and the sink {sink} had stored nothing yet of what the one before it held"),
         set_back: false,
     });

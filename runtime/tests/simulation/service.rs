@@ -24,8 +24,11 @@ use super::sink::Sink;
 use super::trouble::trouble;
 use super::world::{Shared, TTL, lock};
 
-/// How long all may take to be settled afterwards. No wait of a service that has just begun is longer.
+/// How long the oldest of what is still open may take to be settled afterwards. No wait of a service that has just begun is longer; but a sink at fault has one
+/// such wait for each poison in a row.
 const CALM: Duration = Duration::from_secs(60);
+/// How long all of it may take.
+const ALL_CALM: Duration = Duration::from_secs(600);
 /// How long what is delivered is kept.
 const RETAIN: Duration = Duration::from_secs(5);
 
@@ -52,7 +55,7 @@ pub async fn live(world: &Shared, folder: &Path) {
     tokio::select! {
         biased;
         () = settled(world, folder) => {}
-        () = sleep(CALM) => lock(world).tell("the time is over"),
+        () = sleep(ALL_CALM) => lock(world).tell("the time is over"),
         ended = run(world, folder, stopped) => lock(world).tell(format!("the service ended by itself: {ended:?}")),
     }
 }
@@ -249,11 +252,19 @@ async fn note(world: &Shared, journal: &Journal, sinks: &[String]) {
 
 /// Waits until nothing is open any more.
 async fn settled(world: &Shared, folder: &Path) {
+    let (mut oldest, mut since) = (None, super::elapsed());
     loop {
         sleep(Duration::from_secs(1)).await;
-        if super::verdict::open(world, folder).is_empty() {
+        let open = super::verdict::open(world, folder);
+        if open.is_empty() {
             lock(world).settled = true;
             return;
+        }
+        let now = open.iter().map(|(_, write)| write.serial).min();
+        if now != oldest {
+            (oldest, since) = (now, super::elapsed());
+        } else if super::elapsed() - since > CALM {
+            return lock(world).tell("nothing has moved for too long");
         }
         // Poison at the very end is only known by a good one behind it.
         lock(world).write();

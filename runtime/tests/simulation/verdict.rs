@@ -11,6 +11,8 @@ use super::world::{Cause, Nature, Shared, Store, TTL, World, Write, lock};
 
 /// Times of gaps are whole seconds, rounded outwards.
 const ROUNDING: Duration = Duration::from_secs(1);
+/// What is taken off the time at which sight is lost, since a watch may lag.
+const LAG: Duration = Duration::from_secs(10);
 /// In so long no more watches or lists are begun than this. Without a wait between them there are ten times as many.
 const WINDOW: Duration = Duration::from_secs(10);
 const MOST_WATCHES: usize = 40;
@@ -180,7 +182,9 @@ fn unfounded(gap: &Gap, world: &World) -> Option<String> {
     // One witness is all that a namespace has; of several that are young one will be left.
     let deletions = world.causes.iter().filter(|(at, cause)| *cause == Cause::DeletedByHand && within(*at)).count();
     if gap.reason.contains("set back") {
-        let excused = deletions >= if world.shape.scopes.len() > 1 { 1 } else { 2 };
+        let young = |write: &&Write| write.at <= since + LAG && write.at + TTL / 2 >= until;
+        let namespaces: HashSet<&str> = world.writes.iter().filter(young).map(|write| write.namespace).collect();
+        let excused = deletions >= if world.shape.scopes.len() > 1 { 1 } else { namespaces.len().clamp(1, 2) };
         return if excused { None } else { words("the storage was not set back") };
     }
     if !has(Cause::Compacted) {

@@ -52,6 +52,8 @@ pub(super) struct Writer {
     set_aside: Vec<SetAside>,
     /// Why a damaged file could not be replaced, and when that is tried again.
     unhealed: Option<(Instant, Error)>,
+    /// Since when the log could not be emptied.
+    held_since: Option<Instant>,
     /// Replacing broke off: the connection leads nowhere.
     adrift: bool,
 }
@@ -94,6 +96,7 @@ impl Writer {
             set_aside: salvage::set_aside(&file),
             file,
             unhealed: None,
+            held_since: None,
             adrift: false,
         })
     }

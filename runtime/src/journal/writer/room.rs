@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Writer;
 use crate::journal::Error;
 use crate::journal::room::{OnFull, log_size};
 
-/// To empty the log beside one that reads it, each of which waits for some time.
-const TRIES: u32 = 20;
+/// How long the log may be held by those who read it, until events wait.
+const HELD: Duration = Duration::from_secs(5);
 
 impl Writer {
     /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below the limit on, so that no append has to
@@ -41,7 +43,10 @@ impl Writer {
                 gone = self.store.forget_identities(age)?;
             }
             wanted = if gone == 0 { 0 } else { wanted.saturating_sub(gone) };
-            if gone == 0 && size > enough && !self.shed(size, enough, low)? {
+            if gone == 0 && size > enough && self.log_is_in_the_way(size, enough, low) {
+                return self.empty_log(enough);
+            }
+            if gone == 0 && size > enough && !self.shed(size, low)? {
                 self.blocked = self.options.on_full == OnFull::Block;
                 return Err(Error::Full { size, most });
             }
@@ -62,12 +67,14 @@ impl Writer {
         true
     }
 
-    /// Has a sink that is behind lose what makes room; gives whether it did. Rows make no room in a log that a reader holds.
-    fn shed(&mut self, size: u64, enough: u64, low: u64) -> Result<bool, Error> {
+    /// Whether there would be room but for the log, in which rows that are deleted make none.
+    fn log_is_in_the_way(&self, size: u64, enough: u64, low: u64) -> bool {
         let log = log_size(&self.file);
-        if size.saturating_sub(log) <= low && log > enough / 10 {
-            return self.empty_log(enough).map(|()| true);
-        }
+        size.saturating_sub(log) <= low && log > enough / 10
+    }
+
+    /// Has a sink that is behind lose what makes room; gives whether it did.
+    fn shed(&mut self, size: u64, low: u64) -> Result<bool, Error> {
         if self.options.on_full == OnFull::Block {
             return Ok(false);
         }
@@ -79,14 +86,15 @@ impl Writer {
         Ok(shed > 0)
     }
 
-    /// Empties the log, for which those who read it, or move it into the file, are waited for a little.
-    fn empty_log(&self, enough: u64) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            self.store.cut_log(&self.file, enough / 10)?;
-            if log_size(&self.file) <= enough / 10 {
-                return Ok(());
-            }
+    /// Empties the log. For a while more may be written beside those who read it, or move it into the file.
+    fn empty_log(&mut self, enough: u64) -> Result<(), Error> {
+        self.store.cut_log(&self.file, enough / 10)?;
+        let log = log_size(&self.file);
+        if log <= enough / 10 {
+            self.held_since = None;
+            return Ok(());
         }
-        Err(Error::Held { log: log_size(&self.file), most: enough })
+        let since = *self.held_since.get_or_insert_with(Instant::now);
+        if log > enough || since.elapsed() > HELD { Err(Error::Held { log, most: enough }) } else { Ok(()) }
     }
 }
