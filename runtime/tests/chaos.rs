@@ -1,5 +1,5 @@
 //! Is any event lost silently while the program is killed, the API server and its storage misbehave, the disk is full, and the
-//! destination fails in every way? Each class of faults once; `cargo xtask chaos` is the long form.
+//! destinations of its two sinks fail in every way? Each class of faults once; `cargo xtask chaos` is the long form.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
@@ -15,6 +15,7 @@ fn no_event_is_lost_silently_by_one_fault_of_every_class() {
         folder: folder.path().to_owned(),
         time: Duration::ZERO,
         rounds: 1,
+        event_ttl: Duration::from_secs(10),
         load: Load { rate: 200, updates: 25 },
         seed: 1,
         only: None,

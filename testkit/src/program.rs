@@ -129,10 +129,18 @@ impl Program {
     /// # Errors
     /// When it does not come in time, with the log; or when the program has ended.
     pub fn wait_for_log(&mut self, text: &str, patience: Duration) -> io::Result<()> {
+        self.wait_for_lines(text, 1, patience)
+    }
+
+    /// The same until the log has a text so many times.
+    ///
+    /// # Errors
+    /// As [`Program::wait_for_log`].
+    pub fn wait_for_lines(&mut self, text: &str, times: usize, patience: Duration) -> io::Result<()> {
         let until = Instant::now() + patience;
         loop {
             let log = self.log()?;
-            if log.contains(text) {
+            if log.matches(text).count() >= times {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {

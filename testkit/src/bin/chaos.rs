@@ -9,6 +9,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use testkit::chaos::{self, Class, Error, Load, Options, Stop};
 
+/// How long the API server keeps an event here: a destination can be down for longer without the run taking hours.
+const EVENT_TTL: Duration = Duration::from_secs(60);
+
 #[derive(Parser)]
 #[command(name = "cargo xtask chaos")]
 struct Args {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         folder: folder.clone(),
         time: Duration::from_secs(u64::from(args.minutes) * 60),
         rounds: 3,
+        event_ttl: EVENT_TTL,
         load: Load { rate: args.rate, updates: 25 },
         seed: args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         only: args.only,

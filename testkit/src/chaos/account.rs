@@ -1,4 +1,4 @@
-//! What was put, against what the journal and the destination have. Pure.
+//! What was put, against what the journal and the destination of one sink have. Pure.
 //!
 //! Each version of an event has a number of its own in its message, so that it is told from every other, also where a storage that was
 //! set back gives a resource version a second time.
@@ -9,95 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::class::Class;
-
-/// Events that the program may have sent without knowing whether they are stored, for each kill, lost answer or time-out: what
-/// aliyun-sls takes at once (`batch-events` of its grant).
-pub const BATCH: u64 = 4_096;
-
-/// One version of an event that was put into the API server, or may have been.
-#[derive(Clone, Debug)]
-pub struct Put {
-    /// Its number: unique.
-    pub number: u64,
-    /// `metadata.uid` and `metadata.resourceVersion`; none when the answer was lost and nothing could be found out later.
-    pub identity: Option<(String, String)>,
-    /// When it was sent, in nanoseconds since 1970.
-    pub sent_ns: u64,
-    /// When the answer was there, or its state was found out or given up.
-    pub settled_ns: u64,
-}
-
-/// An event in the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its place.
-    pub position: i64,
-    /// The number in its message.
-    pub number: Option<u64>,
-    /// Uid and resource version.
-    pub identity: (String, String),
-}
-
-/// An event given up, for a sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// Its place; none for what could not be read as an event.
-    pub position: Option<i64>,
-    /// Why.
-    pub reason: String,
-}
-
-/// An interval in which the program says that events may be missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// For which sink; none: for all.
-    pub sink: Option<String>,
-    /// In seconds since 1970; none: unknown, which excuses nothing.
-    pub since: Option<i64>,
-    /// In seconds since 1970; none: still open.
-    pub until: Option<i64>,
-    /// Whether events are known to be missing.
-    pub certain: bool,
-    /// The program's words.
-    pub reason: String,
-}
-
-/// What the journal has.
-#[derive(Clone, Debug, Default)]
-pub struct Journal {
-    /// Rows in their order; delivered ones may have been deleted for room.
-    pub rows: Vec<Row>,
-    /// Every identity seen, with its place; none where the filter dropped it.
-    pub identities: HashMap<(String, String), Option<i64>>,
-    /// Dead letters.
-    pub letters: Vec<Letter>,
-    /// Gaps.
-    pub gaps: Vec<Gap>,
-}
-
-/// An event as the destination stored it.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The number in its message.
-    pub number: Option<u64>,
-    /// Uid and resource version.
-    pub identity: (String, String),
-    /// When, in nanoseconds since 1970.
-    pub at_ns: u64,
-}
-
-/// A fault, from its beginning to the beginning of the next.
-#[derive(Clone, Debug)]
-pub struct Window {
-    /// Which.
-    pub class: Class,
-    /// In nanoseconds since 1970.
-    pub began_ns: u64,
-    /// When its cause was gone.
-    pub healed_ns: u64,
-    /// Processes killed and writes left without an answer: each may double a batch.
-    pub doubts: u64,
-}
+use super::gaps::{Gaps, class_at};
+use super::record::{Arrival, BATCH, Journal, Letter, Put, Window};
 
 /// Where a version was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -160,6 +73,8 @@ pub struct Account {
     pub foreign: Vec<String>,
     /// Delivered, but unknown to the journal.
     pub unjournaled: u64,
+    /// Versions that arrived for the first time after a later version of the same event.
+    pub disordered: Vec<u64>,
 }
 
 impl Account {
@@ -170,30 +85,32 @@ impl Account {
         for window in windows {
             let tally = account.tally(Some(window.class));
             tally.caused += 1;
-            tally.bound += window.doubts * BATCH;
+            tally.bound += window.doubts * BATCH + window.unrenewed;
         }
-        let evidence = Evidence::new(journal, arrivals);
+        let evidence = Evidence::new(journal, arrivals, sink);
+        let gaps = Gaps::new(journal, puts, arrivals, windows, sink);
         for put in puts {
-            account.judge(put, &evidence, journal, windows, sink);
+            account.judge(put, &evidence, journal, &gaps, windows);
         }
         account.find_doubles(arrivals, windows);
         account.find_foreign(puts, journal, arrivals);
+        account.find_disorder(puts, &evidence);
         account.measure_recoveries(puts, &evidence, windows);
         account
     }
 
-    /// Nothing is missing outside of gaps, doubles are within bounds, and nothing is there that should not be.
+    /// Nothing is missing outside of gaps, doubles are within bounds, the order is right, and nothing is there that should not be.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bounded = self.classes.values().all(|tally| tally.doubled <= tally.bound);
-        self.missing.is_empty() && self.foreign.is_empty() && self.unjournaled == 0 && bounded
+        self.missing.is_empty() && self.foreign.is_empty() && self.disordered.is_empty() && self.unjournaled == 0 && bounded
     }
 
     fn tally(&mut self, class: Option<Class>) -> &mut Tally {
         self.classes.entry(class).or_default()
     }
 
-    fn judge(&mut self, put: &Put, evidence: &Evidence<'_>, journal: &Journal, windows: &[Window], sink: &str) {
+    fn judge(&mut self, put: &Put, evidence: &Evidence<'_>, journal: &Journal, gaps: &Gaps<'_>, windows: &[Window]) {
         let class = class_at(windows, put.sent_ns);
         self.tally(class).put += 1;
         let delivered = evidence.first_arrival.contains_key(&put.number);
@@ -205,7 +122,8 @@ impl Account {
             }
             return;
         }
-        let lost = match (position.or(claimed.flatten()), claimed) {
+        let place = position.or(claimed.flatten());
+        let lost = match (place, claimed) {
             (Some(position), _) => match evidence.letters.get(&position) {
                 Some(reason) => Lost::DeadLetter((*reason).to_owned()),
                 None => Lost::NotDelivered,
@@ -217,12 +135,8 @@ impl Account {
             }
             (None, None) => Lost::NotJournaled,
         };
-        // What one sink gave up was in the journal; what was never seen is missing for every sink.
-        let concerns = |gap: &Gap| match &gap.sink {
-            None => true,
-            Some(name) => name == sink && lost == Lost::NotDelivered,
-        };
-        if journal.gaps.iter().any(|gap| concerns(gap) && covers(gap, put)) {
+        let is_there = lost == Lost::NotDelivered && place.is_some_and(|place| place > journal.lost_through);
+        if gaps.excuse(put, is_there, lost == Lost::NotDelivered) {
             self.tally(class).excused += 1;
             return;
         }
@@ -255,6 +169,27 @@ impl Account {
         }
     }
 
+    /// One worker puts all versions of an event, one after the other, so its numbers grow.
+    fn find_disorder(&mut self, puts: &[Put], evidence: &Evidence<'_>) {
+        let mut events: HashMap<&str, Vec<(u64, usize)>> = HashMap::new();
+        for put in puts {
+            if let (Some((uid, _)), Some(place)) = (&put.identity, evidence.first_place.get(&put.number)) {
+                events.entry(uid).or_default().push((put.number, *place));
+            }
+        }
+        for versions in events.values_mut() {
+            versions.sort_unstable();
+            let mut first_of_later = usize::MAX;
+            for (number, place) in versions.iter().rev() {
+                if *place > first_of_later {
+                    self.disordered.push(*number);
+                }
+                first_of_later = first_of_later.min(*place);
+            }
+        }
+        self.disordered.sort_unstable();
+    }
+
     fn measure_recoveries(&mut self, puts: &[Put], evidence: &Evidence<'_>, windows: &[Window]) {
         for window in windows {
             let before = |put: &&Put| window.began_ns <= put.settled_ns && put.settled_ns <= window.healed_ns;
@@ -267,32 +202,23 @@ impl Account {
 
 /// Look-ups.
 struct Evidence<'a> {
+    /// When each number arrived first, and as which of all arrivals.
     first_arrival: HashMap<u64, u64>,
+    first_place: HashMap<u64, usize>,
     positions: HashMap<u64, i64>,
     letters: HashMap<i64, &'a str>,
 }
 
 impl<'a> Evidence<'a> {
-    fn new(journal: &'a Journal, arrivals: &[Arrival]) -> Self {
-        let mut first_arrival = HashMap::new();
-        for (number, at) in arrivals.iter().filter_map(|arrival| Some((arrival.number?, arrival.at_ns))) {
+    fn new(journal: &'a Journal, arrivals: &[Arrival], sink: &str) -> Self {
+        let (mut first_arrival, mut first_place) = (HashMap::new(), HashMap::new());
+        for (place, (number, at)) in arrivals.iter().filter_map(|arrival| Some((arrival.number?, arrival.at_ns))).enumerate() {
             first_arrival.entry(number).or_insert(at);
+            first_place.entry(number).or_insert(place);
         }
         let positions = journal.rows.iter().filter_map(|row| Some((row.number?, row.position))).collect();
-        let letters = journal.letters.iter().filter_map(|letter| Some((letter.position?, letter.reason.as_str()))).collect();
-        Self { first_arrival, positions, letters }
+        let concerns = |letter: &&Letter| letter.sink.is_empty() || letter.sink == sink;
+        let letters = journal.letters.iter().filter(concerns).filter_map(|letter| Some((letter.position?, letter.reason.as_str()))).collect();
+        Self { first_arrival, first_place, positions, letters }
     }
-}
-
-/// The fault during which, or after which, something happened.
-fn class_at(windows: &[Window], at_ns: u64) -> Option<Class> {
-    let after = windows.partition_point(|window| window.began_ns <= at_ns);
-    windows.get(after.checked_sub(1)?).map(|window| window.class)
-}
-
-/// Whether a version was put inside of a gap, whose ends are whole seconds.
-fn covers(gap: &Gap, put: &Put) -> bool {
-    let Some(since) = gap.since else { return false };
-    let second = |ns: u64| i64::try_from(ns / 1_000_000_000).unwrap_or(i64::MAX);
-    since <= second(put.settled_ns) && gap.until.is_none_or(|until| second(put.sent_ns) <= until)
 }

@@ -39,6 +39,10 @@ pub enum Class {
     Garbage,
     /// The destination stores, and its answer is lost.
     LoseAnswer,
+    /// One destination answers 503 for longer than the API server keeps events.
+    Outlast,
+    /// SIGKILL, and a start with an empty disk; in some rounds after one destination was down for a moment, or as in `outlast`.
+    LoseDisk,
 }
 
 impl Class {
@@ -52,6 +56,19 @@ impl Class {
     #[must_use]
     pub fn leaves_in_doubt(self) -> bool {
         matches!(self, Self::Hang | Self::BreakAnswer | Self::LoseAnswer)
+    }
+
+    /// Whether it can keep events out of sight until nobody can show them any more, so that the program has to report a gap. Every gap
+    /// must overlap the time from the beginning of such a fault to that of the next one.
+    #[must_use]
+    pub fn may_leave_gaps(self) -> bool {
+        match self {
+            // Resource versions are gone, the storage or the journal is another, or nothing could be taken into the journal.
+            Self::Compact | Self::CompactDown | Self::Restore | Self::RestoreDown | Self::DiskFull | Self::LoseDisk => true,
+            Self::Kill | Self::KillAgain | Self::Cut | Self::Restart => false,
+            // The destination is nothing that is seen through.
+            Self::Refuse | Self::Busy | Self::Hang | Self::BreakAnswer | Self::Garbage | Self::LoseAnswer | Self::Outlast => false,
+        }
     }
 }
 

@@ -1,17 +1,15 @@
-//! Looks on: what was put, what has arrived, what is still to come.
+//! Looks on at one destination: what has arrived, what is still to come.
 
 use std::collections::HashMap;
 
 use crate::sls::Server;
 
-use super::account::{Arrival, Put};
-use super::generator::Generator;
 use super::put::number_of;
+use super::record::{Arrival, Put};
 
 /// Everything seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Follow {
-    pub puts: Vec<Put>,
     pub arrivals: Vec<Arrival>,
     /// How often each number arrived.
     times: HashMap<u64, u32>,
@@ -22,15 +20,14 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    /// Takes in what is new.
-    pub fn look(&mut self, generator: &Generator, sls: &Server) {
-        for put in generator.puts_from(self.puts.len()) {
+    /// Takes in what is new: of all puts those from the place `new` on.
+    pub fn look(&mut self, puts: &[Put], new: usize, sls: &Server) {
+        for put in puts.iter().skip(new) {
             if self.times.contains_key(&put.number) {
                 self.reached_ns = self.reached_ns.max(put.sent_ns);
             } else if put.identity.is_some() {
                 self.open.insert(put.number, put.settled_ns);
             }
-            self.puts.push(put);
         }
         let mut newest = None;
         for log in sls.stored_from(self.arrivals.len()) {
@@ -45,7 +42,7 @@ impl Follow {
         }
         if let Some(newest) = newest {
             // Numbers are given in the order of sending.
-            let sent = self.puts.iter().rev().find(|put| put.number == newest).map_or(0, |put| put.sent_ns);
+            let sent = puts.iter().rev().find(|put| put.number == newest).map_or(0, |put| put.sent_ns);
             self.reached_ns = self.reached_ns.max(sent);
         }
     }
@@ -58,6 +55,11 @@ impl Follow {
     /// No longer waits for versions that were put before a time; whether they are missing is for the account.
     pub fn give_up_before(&mut self, at_ns: u64) {
         self.open.retain(|_, settled| *settled > at_ns);
+    }
+
+    /// How many arrivals there were since a time.
+    pub fn since(&self, at_ns: u64) -> usize {
+        self.arrivals.iter().rev().take_while(|arrival| arrival.at_ns >= at_ns).count()
     }
 
     /// Versions that have arrived.

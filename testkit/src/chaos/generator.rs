@@ -15,8 +15,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::account::Put;
 use super::put::{Made, Outcome, Subject, create, settle, update};
+use super::record::Put;
 
 /// Puts on their way at a time, at most.
 const WORKERS: u32 = 12;
@@ -55,13 +55,13 @@ struct Shared {
 }
 
 impl Generator {
-    /// Starts it, for the Pods and jobs that are on the cluster.
+    /// Starts it, for the Pods and jobs of these namespaces.
     ///
     /// # Errors
     /// When the API server can't be asked for Pods, or has none.
-    pub fn start(kubeconfig: &Path, load: Load) -> io::Result<Self> {
+    pub fn start(kubeconfig: &Path, scopes: &[&str], load: Load) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (client, subjects) = runtime.block_on(subjects(kubeconfig)).map_err(io::Error::other)?;
+        let (client, subjects) = runtime.block_on(subjects(kubeconfig, scopes)).map_err(io::Error::other)?;
         if subjects.is_empty() {
             return Err(io::Error::other("there are no Pods on the cluster that events could be about"));
         }
@@ -109,14 +109,17 @@ impl Drop for Generator {
     }
 }
 
-/// A client, and Pods with the jobs that control them.
-async fn subjects(kubeconfig: &Path) -> Result<(kube::Client, Vec<Subject>), Box<dyn std::error::Error + Send + Sync>> {
+/// A client, and the Pods of these namespaces with the jobs that control them.
+async fn subjects(kubeconfig: &Path, scopes: &[&str]) -> Result<(kube::Client, Vec<Subject>), Box<dyn std::error::Error + Send + Sync>> {
     let client = crate::apiserver::client(kubeconfig).await?;
     let pods: Api<Pod> = Api::all(client.clone());
     let mut subjects: Vec<Subject> = Vec::new();
     for pod in pods.list_metadata(&ListParams::default()).await? {
         let metadata = pod.metadata;
         let namespace = metadata.namespace.unwrap_or_default();
+        if !scopes.contains(&namespace.as_str()) {
+            continue;
+        }
         for owner in metadata.owner_references.unwrap_or_default() {
             let (api_version, kind, name, uid) = (owner.api_version, owner.kind, owner.name, owner.uid);
             if !subjects.iter().any(|subject| subject.uid == uid) {
@@ -147,8 +150,8 @@ impl Shared {
         !self.ended.load(Ordering::Relaxed)
     }
 
-    fn note(&self, number: u64, identity: Option<(String, String)>, sent_ns: u64) {
-        self.puts().push(Put { number, identity, sent_ns, settled_ns: now_ns() });
+    fn note(&self, number: u64, identity: Option<(String, String)>, scope: &str, sent_ns: u64) {
+        self.puts().push(Put { number, identity, scope: scope.to_owned(), sent_ns, settled_ns: now_ns() });
     }
 }
 
@@ -211,7 +214,7 @@ impl Worker {
         }
         match outcome {
             Outcome::Taken(uid, version) => {
-                self.shared.note(number, Some((uid, version)), sent_ns);
+                self.shared.note(number, Some((uid, version)), &made.namespace, sent_ns);
                 self.recent.push_back(made);
                 if self.recent.len() > RECENT {
                     self.recent.pop_front();
@@ -220,7 +223,7 @@ impl Worker {
             // The server said no: there is no such version, and perhaps no such event any more.
             Outcome::Refused(_) if !was_lost => {}
             // It may have been there and be gone again.
-            Outcome::Refused(_) | Outcome::Lost => self.shared.note(number, None, sent_ns),
+            Outcome::Refused(_) | Outcome::Lost => self.shared.note(number, None, &made.namespace, sent_ns),
         }
     }
 }

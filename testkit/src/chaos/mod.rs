@@ -1,22 +1,27 @@
 //! Causes faults of every kind while events are put at a steady rate, and shows whether any of them was lost silently.
 //!
-//! The program, the API server with its etcd and the sink are the real ones; the destination is the strict SLS server of this crate.
+//! The program, the API server with its etcd and the sinks are the real ones; each of its two sinks has a destination of its own, the strict SLS
+//! server of this crate.
 //!
 //! # Layout
 //! - [`class`]: which faults there are. `fault`: causes them. [`dice`]: chance that can be repeated.
 //! - `generator`, `put`: what is put, as the API server acknowledged it.
-//! - `stage`: everything that runs. `follow`: what has arrived so far.
-//! - [`account`]: what was put against what the journal (`journal`) and the destination have: pure.
+//! - `stage`: everything that runs. `destination`: a sink and its server. `follow`: what has arrived there so far.
+//! - [`record`]: what is compared. `journal`: reads it from the file.
+//! - [`account`]: what was put against what the journal and a destination have; [`gaps`]: what gaps excuse, and what caused them. Pure.
 //! - [`report`]: the account for people and for machines.
 
 pub mod account;
 pub mod class;
+mod destination;
 pub mod dice;
 mod fault;
 mod follow;
+pub mod gaps;
 mod generator;
 mod journal;
 mod put;
+pub mod record;
 pub mod report;
 mod stage;
 mod stop;
@@ -31,14 +36,14 @@ pub use generator::Load;
 pub use report::Report;
 pub use stop::Stop;
 
-use account::{Account, Window};
+use account::Account;
+use destination::Destination;
 use generator::now_ns;
+use record::Window;
 use stage::Stage;
 
 /// How long the program may take to recover from one fault.
 const RECOVERY: Duration = Duration::from_secs(60);
-/// The name of the sink.
-const SINK: &str = "aliyun-sls";
 
 /// What is done.
 #[derive(Clone, Debug)]
@@ -53,6 +58,8 @@ pub struct Options {
     pub rounds: u32,
     /// What is put.
     pub load: Load,
+    /// How long the API server keeps an event; whole seconds.
+    pub event_ttl: Duration,
     /// For the order, the lengths and the numbers of faults.
     pub seed: u64,
     /// This class alone.
@@ -116,9 +123,9 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
     }
     say(&format!("everything runs after {:.1} s; seed {}, {} puts a second", began.elapsed().as_secs_f64(), options.seed, options.load.rate));
     if !stage.recover(now_ns(), stage::PATIENCE)? {
-        return Err(Error::Stage(io::Error::other("no event arrived at the destination, before any fault")));
+        return Err(Error::Stage(io::Error::other("no event arrived at one of the destinations, before any fault")));
     }
-    let mut windows = Vec::new();
+    let mut windows: Vec<Vec<Window>> = vec![Vec::new(); stage.destinations.len()];
     let mut remarks = Vec::new();
     let chaos = Instant::now();
     let mut round = 0;
@@ -128,9 +135,11 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
             if over || skipped.iter().any(|(skipped, _)| *skipped == class) {
                 continue;
             }
-            let (window, remark) = one(class, &mut stage)?;
-            say(&progress(&window, &stage, began, remark.as_deref()));
-            windows.push(window);
+            let (found, remark) = one(class, &mut stage)?;
+            if let Some(window) = found.first() {
+                say(&progress(window, &stage, began, remark.as_deref()));
+            }
+            windows.iter_mut().zip(found).for_each(|(windows, window)| windows.push(window));
             remarks.extend(remark.map(|remark| (class, remark)));
             let rest = stage.dice.time(300..=1_500);
             stage.pass(rest)?;
@@ -140,39 +149,50 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
     say("no more faults: waiting for what is on its way");
     let in_order = stage.end()?;
     if options.keep {
-        stage.keep_journal()?;
+        stage.keep_journal("journal")?;
     }
-    let journal = journal::read(&stage.folder.join("data"), SINK).map_err(Error::Journal)?;
-    let account = Account::of(&stage.follow.puts, &journal, &stage.follow.arrivals, &windows, SINK);
+    let journal = stage.readings.all().map_err(Error::Journal)?;
+    let accounts = stage.destinations.iter().zip(&windows).map(|(destination, windows)| {
+        (destination.sink.to_owned(), Account::of(&stage.puts, &journal, &destination.follow.arrivals, windows, destination.sink))
+    });
+    let accounts = accounts.collect();
+    let uncaused = gaps::uncaused(&journal.gaps, windows.first().map_or(&[], Vec::as_slice));
     let took = began.elapsed();
-    Ok(Report { account, gaps: journal.gaps, skipped, remarks, own_ends: stage.own_ends, in_order, seed: options.seed, took })
+    Ok(Report { accounts, gaps: journal.gaps, uncaused, skipped, remarks, own_ends: stage.own_ends, in_order, seed: options.seed, took })
 }
 
-/// One fault, with time to recover.
-fn one(class: Class, stage: &mut Stage<'_>) -> Result<(Window, Option<String>), Error> {
-    let (began_ns, kills, unanswered) = (now_ns(), stage.kills, stage.unanswered());
+/// One fault, with time to recover; a window for each destination.
+fn one(class: Class, stage: &mut Stage<'_>) -> Result<(Vec<Window>, Option<String>), Error> {
+    let (began_ns, kills) = (now_ns(), stage.kills);
+    let before: Vec<u64> = stage.destinations.iter().map(Destination::unanswered).collect();
     let mut remark = fault::cause(class, stage)?;
     let healed_ns = now_ns();
     if !stage.recover(healed_ns, RECOVERY)? {
-        remark.get_or_insert(format!("no event that was put afterwards arrived within {} s", RECOVERY.as_secs()));
+        remark.get_or_insert(format!("no event that was put afterwards arrived everywhere within {} s", RECOVERY.as_secs()));
     }
-    // A write that hangs is given up only now.
-    let in_doubt = if class.leaves_in_doubt() { stage.unanswered() - unanswered } else { 0 };
-    let doubts = stage.kills - kills + in_doubt;
-    Ok((Window { class, began_ns, healed_ns, doubts }, remark))
+    let kills = stage.kills - kills;
+    let lost = stage.lost_disk.take();
+    let disk_lost_ns = lost.as_ref().map(|lost| lost.at_ns);
+    let windows = stage.destinations.iter().zip(before).enumerate().map(|(place, (destination, before))| {
+        // A write that hangs is given up only now.
+        let in_doubt = if class.leaves_in_doubt() { destination.unanswered() - before } else { 0 };
+        let unrenewed = lost.as_ref().and_then(|lost| lost.unrenewed.get(place)).copied().unwrap_or(0);
+        Window { class, began_ns, healed_ns, doubts: kills + in_doubt, disk_lost_ns, unrenewed }
+    });
+    Ok((windows.collect(), remark))
 }
 
 fn progress(window: &Window, stage: &Stage<'_>, began: Instant, remark: Option<&str>) -> String {
     let seconds = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from)).as_secs_f64();
-    let follow = &stage.follow;
+    let arrived: Vec<String> = stage.destinations.iter().map(|destination| destination.follow.arrived().to_string()).collect();
     format!(
         "{:>5.0} s  {:<13} for {:>4.1} s, then {:>4.1} s to recover; {} put, {} arrived{}{}",
         began.elapsed().as_secs_f64(),
         window.class.name(),
         seconds(window.began_ns, window.healed_ns),
         seconds(window.healed_ns, now_ns()),
-        follow.puts.len(),
-        follow.arrived(),
+        stage.puts.len(),
+        arrived.join(" and "),
         if remark.is_some() { "; " } else { "" },
         remark.unwrap_or_default(),
     )

@@ -1,4 +1,4 @@
-//! Everything that runs: the API server, the SLS server, the program, the generator.
+//! Everything that runs: the API server, the SLS servers, the program, the generator.
 
 use std::fs;
 use std::io;
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use crate::apiserver::ApiServer;
 use crate::load;
-use crate::program::{Program, Start, sinks};
-use crate::sls;
+use crate::program::{Program, Start};
 use crate::small_disk::SmallDisk;
 
+use super::destination::{Destination, SINKS};
 use super::dice::Dice;
-use super::follow::Follow;
 use super::generator::{Generator, now_ns};
+use super::journal::Readings;
+use super::record::Put;
 use super::{Error, Options, Stop};
 
 /// Between two looks at what has arrived.
@@ -24,23 +25,36 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 const QUIET: Duration = Duration::from_secs(4);
 /// What was put so long before the youngest event that has arrived, in nanoseconds, and is not there itself, will never come.
 const SETTLED: u64 = 2_000_000_000;
-/// A call of the sink may take so long here, where a destination that hangs is to be noticed soon.
-const CALL: &str = "call: 6s";
 /// Bytes of the journal for each version that is put, with room to spare.
 const JOURNAL_BYTES: u64 = 6_000;
+/// Puts go to these namespaces, each of which the program watches as a scope of its own.
+const SCOPES: [&str; 2] = ["load-0", "load-1"];
+/// The Lease says what was delivered so long before a crash (`runtime/ARCHITECTURE.md`, "Two replicas"), with a second for a busy machine.
+const RENEWED: Duration = Duration::from_secs(4);
+
+/// A disk that was taken away.
+pub(super) struct LostDisk {
+    pub at_ns: u64,
+    /// For each destination, what it had got since the Lease may have been renewed last.
+    pub unrenewed: Vec<u64>,
+}
 
 /// Dropped in this order: whoever uses something goes before it.
 pub(super) struct Stage<'a> {
     pub generator: Generator,
     program: Option<Program>,
-    pub sls: sls::Server,
+    /// As many as there are sinks, in their order.
+    pub destinations: Vec<Destination>,
     pub server: ApiServer,
     pub disk: Result<SmallDisk, String>,
     pub folder: PathBuf,
-    options: &'a Options,
+    pub options: &'a Options,
     pub stop: &'a Stop,
     pub dice: Dice,
-    pub follow: Follow,
+    pub puts: Vec<Put>,
+    pub readings: Readings,
+    /// Since it was asked for last.
+    pub lost_disk: Option<LostDisk>,
     starts: u32,
     /// Processes killed.
     pub kills: u64,
@@ -52,26 +66,38 @@ impl<'a> Stage<'a> {
     pub fn set(options: &'a Options, stop: &'a Stop) -> Result<Self, Error> {
         let folder = options.folder.clone();
         fs::create_dir_all(&folder)?;
-        let puts = u64::from(options.load.rate) * options.time.as_secs().max(120);
+        let puts = u64::from(options.load.rate) * options.time.as_secs().max(600);
         let disk = SmallDisk::mount(&folder.join("data"), (64 << 20) + puts * JOURNAL_BYTES).map_err(|why| why.to_string());
-        grant(&folder)?;
-        let server = ApiServer::start(&folder.join("cluster"), &["--port", &steady_port()?.to_string()])?;
+        let destinations = SINKS.into_iter().map(Destination::start).collect::<io::Result<Vec<_>>>()?;
+        for destination in &destinations {
+            destination.write_grant(&folder.join("grants"))?;
+        }
+        let ttl = format!("{}s", options.event_ttl.as_secs());
+        let server = ApiServer::start(&folder.join("cluster"), &["--port", &steady_port()?.to_string(), "--event-ttl", &ttl])?;
         load::Load::set_up(&server)?;
-        let sls = sls::Server::start(sls::Options::default())?;
-        let program = Self::program(options, &folder, 1, &sls, &server)?;
-        let generator = Generator::start(&server.kubeconfig, options.load)?;
+        let program = Some(Self::program(options, &folder, 1, &destinations, &server)?);
+        let generator = Generator::start(&server.kubeconfig, &SCOPES, options.load)?;
         let dice = Dice::new(options.seed, options.is_short());
-        let follow = Follow::default();
-        let program = Some(program);
-        Ok(Self { generator, program, sls, server, disk, folder, options, stop, dice, follow, starts: 1, kills: 0, own_ends: 0 })
+        let (puts, readings, lost_disk) = (Vec::new(), Readings::new(folder.join("data")), None);
+        let (starts, kills, own_ends) = (1, 0, 0);
+        let stage =
+            Self { generator, program, destinations, server, disk, folder, options, stop, dice, puts, readings, lost_disk, starts, kills, own_ends };
+        Ok(stage)
     }
 
-    fn program(options: &Options, folder: &Path, number: u32, sls: &sls::Server, server: &ApiServer) -> io::Result<Program> {
-        let start = Start::new(&options.program, folder, &format!("program-{number}")).to_sls(sls);
-        let mut program = start.with("--kubeconfig", &server.kubeconfig).with("--grant-dir", folder.join("grants")).start()?;
+    fn program(options: &Options, folder: &Path, number: u32, destinations: &[Destination], server: &ApiServer) -> io::Result<Program> {
+        let mut start = Start::new(&options.program, folder, &format!("program-{number}"));
+        start = start.with("--event-ttl", format!("{}s", options.event_ttl.as_secs())).with("--grant-dir", folder.join("grants"));
+        for scope in SCOPES {
+            start = start.with("--namespace", scope);
+        }
+        for destination in destinations {
+            start = destination.on(start);
+        }
+        let mut program = start.with("--kubeconfig", &server.kubeconfig).start()?;
         if number == 1 {
-            // Of what is put before the first list, only the newest version of each event can be seen: no promise covers it.
-            program.wait_for_log("The list is read.", PATIENCE)?;
+            // Of what is put before the first lists, only the newest version of each event can be seen: no promise covers it.
+            program.wait_for_lines("The list is read.", SCOPES.len(), PATIENCE)?;
         }
         Ok(program)
     }
@@ -79,7 +105,7 @@ impl<'a> Stage<'a> {
     /// Starts the program.
     pub fn start(&mut self) -> Result<(), Error> {
         self.starts += 1;
-        self.program = Some(Self::program(self.options, &self.folder, self.starts, &self.sls, &self.server)?);
+        self.program = Some(Self::program(self.options, &self.folder, self.starts, &self.destinations, &self.server)?);
         Ok(())
     }
 
@@ -96,7 +122,7 @@ impl<'a> Stage<'a> {
     pub fn pass(&mut self, time: Duration) -> Result<(), Error> {
         let until = Instant::now() + time;
         loop {
-            self.follow.look(&self.generator, &self.sls);
+            self.look();
             self.supervise()?;
             let left = until.saturating_duration_since(Instant::now());
             if self.stop.wait(left.min(LOOK)) {
@@ -106,6 +132,18 @@ impl<'a> Stage<'a> {
                 return Ok(());
             }
         }
+    }
+
+    fn look(&mut self) {
+        let new = self.puts.len();
+        self.puts.extend(self.generator.puts_from(new));
+        for destination in &mut self.destinations {
+            destination.follow.look(&self.puts, new, &destination.sls);
+        }
+    }
+
+    fn arrivals(&self) -> usize {
+        self.destinations.iter().map(|destination| destination.follow.arrivals.len()).sum()
     }
 
     fn supervise(&mut self) -> Result<(), Error> {
@@ -142,35 +180,36 @@ impl<'a> Stage<'a> {
                 return Ok(false);
             }
             self.pass(LOOK)?;
-            if self.follow.arrivals.len() != arrived {
-                (arrived, since) = (self.follow.arrivals.len(), Instant::now());
+            if self.arrivals() != arrived {
+                (arrived, since) = (self.arrivals(), Instant::now());
             }
         }
         Ok(true)
     }
 
-    /// Waits until everything that was put up to a time has arrived, or nothing more of it comes though later events do. False when not
-    /// even these come in time.
+    /// Waits until everything that was put up to a time has arrived everywhere, or nothing more of it comes though later events do. False
+    /// when not even these come in time.
     pub fn recover(&mut self, healed_ns: u64, patience: Duration) -> Result<bool, Error> {
         let until = Instant::now() + patience;
-        let (mut open, mut since) = (usize::MAX, Instant::now());
+        let mut seen = vec![(usize::MAX, Instant::now()); self.destinations.len()];
         loop {
             self.pass(LOOK)?;
-            let left = self.follow.open_before(healed_ns);
-            if left < open {
-                (open, since) = (left, Instant::now());
+            let mut all = true;
+            for (Destination { follow, .. }, (open, since)) in self.destinations.iter_mut().zip(&mut seen) {
+                let left = follow.open_before(healed_ns);
+                if left < *open {
+                    (*open, *since) = (left, Instant::now());
+                }
+                let flows = follow.reached_ns > healed_ns;
+                let rests = flows && left > 0 && since.elapsed() > QUIET;
+                if rests {
+                    // What was lost on the way to recovery, too.
+                    follow.give_up_before(follow.reached_ns.saturating_sub(SETTLED).max(healed_ns));
+                }
+                all &= flows && (left == 0 || rests);
             }
-            let flows = self.follow.reached_ns > healed_ns;
-            if flows && left == 0 {
-                return Ok(true);
-            }
-            if flows && since.elapsed() > QUIET {
-                // What was lost on the way to recovery, too.
-                self.follow.give_up_before(self.follow.reached_ns.saturating_sub(SETTLED).max(healed_ns));
-                return Ok(true);
-            }
-            if Instant::now() > until {
-                return Ok(false);
+            if all || Instant::now() > until {
+                return Ok(all);
             }
         }
     }
@@ -179,18 +218,18 @@ impl<'a> Stage<'a> {
     pub fn end(&mut self) -> Result<bool, Error> {
         self.generator.finish();
         let last = now_ns();
-        let all = self.wait_until(QUIET, |stage| stage.follow.open_before(last) == 0)?;
+        let all = self.wait_until(QUIET, |stage| stage.destinations.iter().all(|destination| destination.follow.open_before(last) == 0))?;
         // Doubles may follow what was waited for.
         self.wait_for_silence(if all { QUIET } else { 2 * QUIET }, PATIENCE)?;
         let Some(program) = self.program.take() else { return Ok(false) };
         let in_order = program.terminate()?.success();
-        self.follow.look(&self.generator, &self.sls);
+        self.look();
         Ok(in_order)
     }
 
     /// Copies the journal from the small disk, which goes with the stage, to where it stays.
-    pub fn keep_journal(&self) -> io::Result<()> {
-        let kept = self.folder.join("journal");
+    pub fn keep_journal(&self, name: &str) -> io::Result<()> {
+        let kept = self.folder.join(name);
         fs::create_dir_all(&kept)?;
         for name in ["journal.sqlite", "journal.sqlite-wal"] {
             let from = self.folder.join("data").join(name);
@@ -201,22 +240,24 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Writes left without an answer so far.
-    pub fn unanswered(&self) -> u64 {
-        self.sls.requests().iter().filter(|request| request.is_write && request.status.is_none()).count() as u64
+    /// SIGKILL, and an empty data folder. What the journal had is read before, for the account.
+    pub fn lose_disk(&mut self) -> Result<(), Error> {
+        self.kill()?;
+        self.look();
+        let at_ns = now_ns();
+        let from = at_ns.saturating_sub(u64::try_from(RENEWED.as_nanos()).unwrap_or(0));
+        let unrenewed = self.destinations.iter().map(|destination| destination.follow.since(from) as u64).collect();
+        self.lost_disk = Some(LostDisk { at_ns, unrenewed });
+        if self.options.keep {
+            self.keep_journal(&format!("journal-lost-{}", self.starts))?;
+        }
+        self.readings.lose(at_ns).map_err(Error::Journal)?;
+        for entry in fs::read_dir(self.folder.join("data"))? {
+            let path = entry?.path();
+            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+        Ok(())
     }
-}
-
-/// The shipped grant with a shorter call.
-fn grant(folder: &Path) -> io::Result<()> {
-    let shipped = sinks().join("aliyun-sls.yaml");
-    let text = fs::read_to_string(&shipped).map_err(|why| io::Error::other(format!("{}: {why}. Run `cargo xtask sinks`", shipped.display())))?;
-    let shorter = text.replace("call: 60s", CALL);
-    if shorter == text {
-        return Err(io::Error::other(format!("{} does not say \"call: 60s\", which is to be shorter here", shipped.display())));
-    }
-    fs::create_dir_all(folder.join("grants"))?;
-    fs::write(folder.join("grants/aliyun-sls.yaml"), shorter)
 }
 
 /// A free port that no client gets by chance while the server is down: below those that the system hands out (ip(7),
