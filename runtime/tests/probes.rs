@@ -109,7 +109,7 @@ fn a_port_that_is_taken_ends_the_start_with_the_reason() {
     assert!(log.contains(&format!("cannot listen on {address}")) && log.contains("in use"), "{log}");
     for wrong in [":http", "localhost", "127.0.0.1:70000", ""] {
         let (status, _, log) = compiling(folder.path(), wrong).run().unwrap();
-        assert!(status.code() == Some(1) && log.contains("--listen-address"), "{wrong:?}: {log}");
+        assert!(status.code() == Some(2) && log.contains("--listen-address"), "{wrong:?}, {status}: {log}");
     }
 }
 

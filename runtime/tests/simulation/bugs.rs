@@ -44,12 +44,10 @@ pub enum Bug {
     LeaseProvenNow,
     /// A time in the future is taken for now.
     FutureIsNow,
-    /// Deletions that the watch has seen leave their events as witnesses.
-    WitnessesForever,
 }
 
 impl Bug {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::CheckpointBeforeCommit,
         Self::CursorBeforeOk,
         Self::PoisonOnOutage,
@@ -68,7 +66,6 @@ impl Bug {
         Self::LeaseSaysSeen,
         Self::LeaseProvenNow,
         Self::FutureIsNow,
-        Self::WitnessesForever,
     ];
 }
 
@@ -97,7 +94,6 @@ fn spoil(observation: &mut Observation, bug: Option<Bug>) {
         (Some(Bug::FutureIsNow), Some(lost), _) => lost.last.at = lost.last.at.min(now),
         (Some(Bug::NeverLost), lost, _) => *lost = None,
         (Some(Bug::NotBehind), _, Some(reached)) => reached.at = now,
-        (Some(Bug::WitnessesForever), ..) => observation.forgotten.clear(),
         _ => {}
     }
 }
