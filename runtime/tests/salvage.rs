@@ -102,7 +102,9 @@ async fn pages_overwritten_at_random_places_cost_only_what_was_on_them_and_that_
         };
         assert_eq!(appended.stored, 10, "seed {seed}");
         let cursor = journal.register("a", Start::Oldest).await.unwrap();
-        assert!(cursor.position <= 1_000, "seed {seed}: nothing counts as delivered that was not");
+        // Only past rows that are gone, and a gap of this sink says that they are.
+        let told = Reader::open(folder.path()).unwrap().gaps().unwrap().iter().any(|gap| gap.certain && gap.sink.as_deref() == Some("a"));
+        assert!(cursor.position <= 1_000 || (read.is_empty() && told), "seed {seed}: nothing counts as delivered that was not");
         (read, damaged) = {
             let (r, d) = rest(&journal, 1_000).await;
             if r.len() >= 10 { (r, d) } else { (read, damaged) }
