@@ -26,7 +26,7 @@ fn failure(index: usize, retryable: bool) -> Failure {
 #[test]
 fn a_stored_batch_is_acknowledged() {
     let (work, next) = step(work(3), Outcome::Stored(vec![]), &policy(), 0.0);
-    assert_eq!((next, work.stored, work.through), (Next::Acknowledge, 3, 3));
+    assert_eq!((next, work.stored, work.through), (Next::Acknowledge, vec![1, 2, 3], 3));
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn named_failures_are_tried_again_alone_or_become_dead_letters() {
     assert!(matches!(next, Next::Send { .. }));
     assert_eq!(front(&work).0, [1, 4]);
     assert_eq!(work.dead.iter().map(|letter| letter.position).collect::<Vec<_>>(), [2]);
-    assert_eq!(work.stored, 1);
+    assert_eq!(work.stored, [3]);
     let (work, next) = step(work, Outcome::Stored(vec![]), &policy(), 0.0);
-    assert_eq!((next, work.stored), (Next::Acknowledge, 3));
+    assert_eq!((next, work.stored), (Next::Acknowledge, vec![3, 1, 4]));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_event_that_fails_beside_stored_ones_is_held_back_in_the_end() {
         }
         assert!(tries < 1000);
     }
-    assert_eq!((current.stored + current.dead.len(), tries), (100, policy().tries));
+    assert_eq!((current.stored.len() + current.dead.len(), tries), (100, policy().tries));
     assert!(current.dead.iter().all(|letter| letter.held_back));
 }
 
@@ -106,7 +106,7 @@ fn play_patiently(mut current: Work, bad: impl Fn(i64) -> bool, down: impl Fn(u3
             Next::Acknowledge => return (stored, current, call),
             Next::Probe { .. } => current.probed(match (probes, down(call)) {
                 (false, _) => Probe::None,
-                (true, true) => Probe::NotStored,
+                (true, true) => Probe::NotStored(1_000),
                 (true, false) => Probe::Stored(1_000),
             }),
             _ => {}
@@ -147,8 +147,10 @@ fn a_probe_of_the_same_batch_is_stored_once() {
     }
     current.probed(Probe::None);
     assert_eq!(front(&current).0, [1], "halved, so that one half can be the other's probe");
+    current.probed(Probe::NotStored(2));
+    assert!(current.parts[1].attempt.maybe_sent, "its answer may be what was lost");
     current.probed(Probe::Stored(3));
-    assert_eq!(current.stored, 1);
+    assert_eq!(current.stored, [3]);
     assert_eq!(current.parts.iter().flat_map(|part| part.positions.clone()).collect::<Vec<_>>(), [1, 2]);
 }
 
@@ -192,6 +194,7 @@ fn what_a_crash_left_behind_may_have_been_sent() {
     assert!(!front(&step(work(1), broken(false), &policy(), 0.0).0).1.maybe_sent);
     // The answer about an event that is named as not stored may be what was lost.
     assert!(front(&step(work(2), Outcome::Stored(vec![failure(0, true)]), &policy(), 0.0).0).1.maybe_sent);
+    assert!(front(&step(work(2), Outcome::Stored(vec![failure(0, true), failure(1, true)]), &policy(), 0.0).0).1.maybe_sent);
 }
 
 fn trap() -> Outcome {
@@ -239,6 +242,21 @@ fn without_a_later_one_that_passes_nothing_is_given_up_and_what_came_before_is_k
     assert!(work.dead.is_empty());
     let (_, work, next) = play(self::work(1), |_| true);
     assert!(matches!(next, Next::Stall { .. }) && work.through == 0 && work.dead.is_empty());
+}
+
+#[test]
+fn what_is_stored_behind_a_killer_is_known_to_be_when_the_sink_stalls() {
+    let mut current = step(work(4), Outcome::Stored(vec![failure(1, true)]), &policy(), 0.0).0;
+    let next = loop {
+        let outcome = Outcome::Broken { reason: "trap".to_owned(), maybe_sent: false, cause: Cause::Sink, after: None };
+        let (after, next) = step(current, outcome, &policy(), 0.0);
+        current = after;
+        if !matches!(next, Next::Send { .. }) {
+            break next;
+        }
+    };
+    assert!(matches!(next, Next::Stall { .. }), "{next:?}");
+    assert_eq!((current.through, current.stored), (1, vec![1, 3, 4]));
 }
 
 #[test]

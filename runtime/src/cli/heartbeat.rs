@@ -34,7 +34,7 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Beats for ever.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
         let (mut count, mut ill) = (0, false);
         let (mut forbidden, mut unseen) = (Seldom::default(), Seldom::default());
         loop {

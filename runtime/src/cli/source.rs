@@ -166,6 +166,8 @@ pub async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks
     if once || from.is_some() {
         return Ok(Begin { from, witnesses, ..Begin::default() });
     }
+    // What the Lease says is of before the storage was set back, where this journal has noticed that and not come to a checkpoint since.
+    let there = if is_set_back(journal, scope, sinks).await? { None } else { there };
     let begin = there.map(|there| lead::begin(there, sinks, scope.key())).unwrap_or_default();
     if begin.from.is_some() {
         info!(%scope, list_first = begin.list_first, "Going on where the Lease says.");
@@ -175,6 +177,13 @@ pub async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks
         journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
     }
     Ok(Begin { witnesses, ..begin })
+}
+
+/// Whether all that the journal knows of a scope is that the storage was set back.
+async fn is_set_back(journal: &Journal, scope: &Scope, sinks: &[String]) -> Result<bool, journal::Error> {
+    let Some(sink) = sinks.first() else { return Ok(false) };
+    let delivered = journal.delivered(sink).await?;
+    Ok(delivered.iter().any(|(of, reached)| of == scope.key() && reached.resource_version.is_empty()))
 }
 
 /// Events by which the storage is known. They may lie on a damaged page that nobody has read yet: what a start could not read, no next start could.

@@ -1,13 +1,12 @@
 //! The way to the API server: where it is, and plain requests whose failures are ours to sort.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use kube::client::Body;
 
 use super::access::failure::{Failure, chain, retry_after, unreadable};
-use super::access::{self, Access, Place};
+use super::access::{self, Place};
 use super::line::Status;
 use super::{Error, Options, Scope};
 
@@ -18,8 +17,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Client {
     pub(super) kube: kube::Client,
-    /// The way on which it was found; none for a given one.
-    access: Option<Arc<Access>>,
     /// The API server's URL; none for a given one.
     url: Option<http::Uri>,
 }
@@ -30,7 +27,7 @@ pub async fn connect(options: &Options) -> Result<Client, Error> {
     let place = Place { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
     let way = options.access.find(&place)?;
     let kube = access::client(options.access.clone(), &way, options.watch_timeout + SILENCE).map_err(Error::Kubeconfig)?;
-    Ok(Client { kube, access: Some(options.access.clone()), url: Some(way.url.clone()) })
+    Ok(Client { kube, url: Some(way.url.clone()) })
 }
 
 /// What a request is about, for the sentence when it is refused.
@@ -44,7 +41,7 @@ pub(super) struct About {
 impl Client {
     /// Over a connection that is there already.
     pub fn over(kube: kube::Client) -> Self {
-        Self { kube, access: None, url: None }
+        Self { kube, url: None }
     }
 
     /// Host and port of the API server, where they are known. An IPv6 address has brackets.
@@ -52,13 +49,6 @@ impl Client {
         let url = self.url.as_ref()?;
         let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
         Some((url.host()?, port))
-    }
-
-    /// Reads kubeconfig and credentials anew, since certificates and tokens rotate; stays as it is where they can't be read.
-    pub(super) async fn renew(&mut self) {
-        if let Some(access) = &self.access {
-            access.renew();
-        }
     }
 
     /// The uid of the namespace `kube-system`, which names a cluster; none where there is no such namespace.

@@ -15,7 +15,8 @@ impl Eye<'_> {
     pub(super) async fn list(&mut self, keep: bool) -> Result<(), Error> {
         let began = (self.options.now)();
         let mut first: Option<String> = None;
-        let mut pages = Pages::new(&self.client, &self.scope, self.options.page);
+        let (client, scope) = (self.client.clone(), self.scope.clone());
+        let mut pages = Pages::new(&client, &scope, self.options.page);
         while let Some(page) = pages.next().await? {
             if first.is_none()
                 && let Some(lost) = self.set_back(page.version())
@@ -23,7 +24,9 @@ impl Eye<'_> {
                 self.stand = None;
                 self.say_lost(lost).await;
             }
-            let (events, unreadable) = page.events();
+            let (events, newest, unreadable) = page.events();
+            let newest = newest.and_then(|place| Witness::of(events.get(place)?, began));
+            newest.into_iter().for_each(|witness| self.witnesses.add(witness));
             let resource_version = first.get_or_insert_with(|| page.version().to_owned()).clone();
             let listed = Resume { resource_version, at: began };
             let reached = page.is_last().then(|| self.stand.clone().filter(|_| keep).unwrap_or(listed));
@@ -76,22 +79,12 @@ impl Eye<'_> {
             if !self.options.collect.is_zero() {
                 std::thread::sleep(self.options.collect);
             }
-            let Gathered { events, unreadable, reached, deleted, open, failed } = gather(&mut body, &mut lines, open).await?;
-            let ended = !open && failed.is_none();
+            let mut gathered = gather(&mut body, &mut lines, open).await?;
+            let failed = gathered.failed.take();
+            let ended = !gathered.open && failed.is_none();
             // At the end of its time, a silent watch proves that there was nothing more. One that ends earlier proves nothing.
             let whole = ended && began.elapsed() + LAG >= self.options.watch_timeout;
-            if let Some(stand) = self.proven(reached, whole) {
-                if !well && self.stand.as_ref().is_none_or(|before| before.resource_version != stand.resource_version) {
-                    well = true;
-                    self.is_well();
-                }
-                self.stand = Some(stand.clone());
-                let written_at = deleted.last().and_then(|deletion| deletion.written_at);
-                let lifetime = written_at.and_then(|written_at| (self.options.now)().duration_since(written_at).ok());
-                let seen = Observation { forgotten: self.forget(deleted), lifetime, ..Observation::of(self.scope.clone()) };
-                let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
-                newest.into_iter().for_each(|witness| self.witnesses.add(witness));
-                let seen = Observation { events, unreadable, reached: Some(stand), ..seen };
+            if let Some(seen) = self.take_in(gathered, whole, &mut well) {
                 if self.out.try_reserve().is_err() && timeout_at(Instant::now() + UNREAD, self.out.reserve()).await.is_err() {
                     // Nobody takes events at the moment, and an open watch that nobody reads burdens the API server.
                     drop(body);
@@ -101,8 +94,6 @@ impl Eye<'_> {
                     return Ok(());
                 }
                 self.hand_over(seen).await;
-            } else if !unreadable.is_empty() {
-                self.hand_over(Observation { unreadable, ..Observation::of(self.scope.clone()) }).await;
             }
             match failed {
                 Some(error) => return Err(error),
@@ -111,6 +102,27 @@ impl Eye<'_> {
                 None => {}
             }
         }
+    }
+
+    /// What to hand over of what the watch brought, if anything; moves where it stands. `whole`: the watch was open for its whole time.
+    fn take_in(&mut self, gathered: Gathered, whole: bool, well: &mut bool) -> Option<Observation> {
+        let Gathered { events, unreadable, reached, deleted, .. } = gathered;
+        let Some(stand) = self.proven(reached, whole) else {
+            // Nothing of it has a resource version.
+            let any = !events.is_empty() || !unreadable.is_empty();
+            return any.then(|| Observation { events, unreadable, ..Observation::of(self.scope.clone()) });
+        };
+        if !*well && self.stand.as_ref().is_none_or(|before| before.resource_version != stand.resource_version) {
+            *well = true;
+            self.is_well();
+        }
+        self.stand = Some(stand.clone());
+        let written_at = deleted.last().and_then(|deletion| deletion.written_at);
+        let lifetime = written_at.and_then(|written_at| (self.options.now)().duration_since(written_at).ok());
+        let forgotten = self.forget(deleted);
+        let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
+        newest.into_iter().for_each(|witness| self.witnesses.add(witness));
+        Some(Observation { events, unreadable, reached: Some(stand), forgotten, lifetime, ..Observation::of(self.scope.clone()) })
     }
 
     /// Where the watch stands by what it has shown, or by having been silent for its whole time: then there was nothing up to the version that the storage

@@ -15,15 +15,7 @@ pub const REASON: &str = "Heartbeat";
 
 impl Client {
     /// Writes the event `name` of a namespace for the `count`-th time; gives its new resource version. It is about the Lease of the same name.
-    pub async fn beat(&mut self, namespace: &str, name: &str, count: u64) -> Result<String, Error> {
-        let written = self.write_beat(namespace, name, count).await;
-        if matches!(written, Err(Error::Unauthorized { .. } | Error::Unreachable(_))) {
-            self.renew().await;
-        }
-        written
-    }
-
-    async fn write_beat(&self, namespace: &str, name: &str, count: u64) -> Result<String, Error> {
+    pub async fn beat(&self, namespace: &str, name: &str, count: u64) -> Result<String, Error> {
         let api: Api<Event> = Api::namespaced(self.kube.clone(), namespace);
         let about = |verb| About { verb, resource: "events", group: "", scope: Scope::Namespace(namespace.to_owned()) };
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -8,13 +8,26 @@ use super::list::{escaped, named, page};
 use super::watch::{Eye, lost};
 use super::{Error, Lost, Raw, Scope, Witness, Witnesses, is_before};
 
+/// What a witness says of the storage.
+enum Testimony {
+    /// It is the one in which the event was seen.
+    Same,
+    /// It is another, whatever older events say: those may be from before the backup.
+    Other(String),
+    /// It is another, or somebody has deleted the event: if an older one of another namespace is still there, nothing tells which.
+    Gone(String),
+    /// It was seen too long ago.
+    Nothing,
+}
+
 impl Eye<'_> {
     /// What is lost when the storage has reached only `version`, which is before the place where the watch stands.
-    pub(super) fn set_back(&self, version: &str) -> Option<Lost> {
+    pub(super) fn set_back(&mut self, version: &str) -> Option<Lost> {
         let last = self.stand.clone().filter(|stand| is_before(version, &stand.resource_version) == Some(true))?;
         let reason =
             format!("the API server's storage was set back from resource version {} to {version}, as by a restored backup", last.resource_version);
         warn!(scope = %self.scope, "{reason}: reading the list again.");
+        self.witnesses = Witnesses::default();
         Some(Lost { last, reason, set_back: true })
     }
 
@@ -24,36 +37,56 @@ impl Eye<'_> {
         let recent = (self.options.now)().checked_sub(self.options.event_ttl / 2).unwrap_or(UNIX_EPOCH);
         // By a clock that was wrong: no proof of youth.
         let is_young = |seen_at: SystemTime| (recent..=(self.options.now)()).contains(&seen_at);
-        let mut gone = Vec::new();
+        let (mut gone, mut others_are_there) = (Vec::new(), false);
+        tracing::debug!(scope = %self.scope, stand = stand.resource_version, witnesses = ?self.witnesses, "Asking whether the storage knows them.");
         for witness in self.witnesses.iter() {
-            let Witness { namespace, name, resource_version, seen_at } = witness;
-            // In the very version in which it was seen: a history that knows it is the same.
-            match self.version_of(witness, &format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version))).await {
-                Ok(found) if found.as_deref() == Some(resource_version) => return Ok(None),
-                Ok(_) => gone.push(format!("{namespace}/{name} was never written in version {resource_version}")),
-                // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
-                Err(Error::Busy { status: 504, message, .. }) if message.contains("Too large resource version") => {
-                    gone.push(format!("{namespace}/{name} is of version {resource_version}, which is still to come"));
+            match self.testimony(witness, is_young(witness.seen_at)).await? {
+                Testimony::Same => {
+                    others_are_there = !gone.is_empty();
+                    break;
                 }
-                // Compacted since: it must still be there, in that version or a newer one.
-                Err(Error::Expired) if is_young(*seen_at) => {
-                    match self.version_of(witness, "").await?.map(|found| is_before(&found, resource_version)) {
-                        Some(Some(true)) => gone.push(format!("{namespace}/{name} is older than it was")),
-                        Some(_) => return Ok(None),
-                        None => gone.push(format!("{namespace}/{name} is gone before its time")),
-                    }
+                Testimony::Other(what) => {
+                    gone = vec![what];
+                    break;
                 }
-                Err(Error::Expired) => {}
-                Err(error) => return Err(error),
+                Testimony::Gone(what) => gone.push(what),
+                Testimony::Nothing => {}
             }
         }
         if gone.is_empty() {
             return Ok(None);
         }
         self.witnesses = Witnesses::default();
-        let reason = format!("the API server's storage was set back, as by a restored backup: the event {}", gone.join(", "));
+        // Nothing tells a set-back from a deletion by hand then: as nothing may be lost silently, it is taken for the former.
+        let what = if others_are_there {
+            "events were deleted before their time, or the API server's storage was set back"
+        } else {
+            "the API server's storage was set back, as by a restored backup"
+        };
+        let reason = format!("{what}: the event {}", gone.join(", "));
         warn!(scope = %self.scope, "{reason}. Reading the list again.");
         Ok(Some(lost(&stand, reason, true)))
+    }
+
+    async fn testimony(&self, witness: &Witness, is_young: bool) -> Result<Testimony, Error> {
+        let Witness { namespace, name, resource_version, .. } = witness;
+        // In the very version in which it was seen: a history that knows it is the same.
+        match self.version_of(witness, &format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version))).await {
+            Ok(found) if found.as_deref() == Some(resource_version) => Ok(Testimony::Same),
+            Ok(_) => Ok(Testimony::Other(format!("{namespace}/{name} was never written in version {resource_version}"))),
+            // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
+            Err(Error::Busy { status: 504, message, .. }) if message.contains("Too large resource version") => {
+                Ok(Testimony::Other(format!("{namespace}/{name} is of version {resource_version}, which is still to come")))
+            }
+            // Compacted since: it must still be there, in that version or a newer one.
+            Err(Error::Expired) if is_young => Ok(match self.version_of(witness, "").await?.map(|found| is_before(&found, resource_version)) {
+                Some(Some(true)) => Testimony::Other(format!("{namespace}/{name} is older than it was")),
+                Some(_) => Testimony::Same,
+                None => Testimony::Gone(format!("{namespace}/{name} is gone before its time")),
+            }),
+            Err(Error::Expired) => Ok(Testimony::Nothing),
+            Err(error) => Err(error),
+        }
     }
 
     /// The resource version that the API server gives for a witness; none where it has no such event.

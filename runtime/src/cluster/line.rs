@@ -79,7 +79,7 @@ impl Status {
 pub fn parse_line(line: impl AsRef<[u8]>) -> Result<Line, Error> {
     let bytes = line.as_ref();
     let line = String::from_utf8_lossy(bytes);
-    let outline: Result<Outline<'_>, _> = serde_json::from_str(&line);
+    let outline = Outline::of(&line);
     let change = outline.as_ref().ok().and_then(|outline| text(outline.change));
     let unreadable = |why: String, kind: &'static str, of_watch: bool| {
         let reason = format!("a line of the watch is not what it should be: {why}");

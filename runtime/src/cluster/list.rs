@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::access::failure::unreadable;
 use super::client::{About, Client};
-use super::{Error, Raw, Scope, Unreadable};
+use super::{Error, Raw, Scope, Unreadable, is_before};
 
 /// One page.
 #[derive(Deserialize)]
@@ -38,15 +38,19 @@ impl Page {
         self.items.as_deref().unwrap_or_default()
     }
 
-    /// The same as events, and what can't be read as one.
-    pub(super) fn events(&self) -> (Vec<Raw>, Vec<Unreadable>) {
+    /// The same as events, the place among them of the one that was written last, and what can't be read as an event.
+    pub(super) fn events(&self) -> (Vec<Raw>, Option<usize>, Vec<Unreadable>) {
         let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        let mut newest: Option<(usize, String)> = None;
         for (number, item) in (1..).zip(self.items()) {
             let (why, kind) = match Raw::from_object(item.get()) {
                 Ok(_) if self.mended && item.get().contains(char::REPLACEMENT_CHARACTER) => {
                     ("a byte of it is not UTF-8".to_owned(), "item that is not UTF-8")
                 }
-                Ok((raw, _)) => {
+                Ok((raw, version)) => {
+                    if newest.as_ref().is_none_or(|(_, before)| is_before(before, &version) == Some(true)) {
+                        newest = Some((events.len(), version));
+                    }
                     events.push(raw);
                     continue;
                 }
@@ -54,7 +58,7 @@ impl Page {
             };
             unreadable.push(Unreadable { text: item.get().to_owned(), reason: format!("item {number} of a page of the list: {why}"), kind });
         }
-        (events, unreadable)
+        (events, newest.map(|(place, _)| place), unreadable)
     }
 
     /// Whether no page follows.

@@ -17,6 +17,11 @@ pub fn subdomain(text: &str) -> Result<String, String> {
     checked(text, 253, allowed, |text| text.split('.').all(is_label))
 }
 
+/// The group of an `apiVersion`; empty for core/v1, and where there is none.
+pub fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
 fn checked(text: &str, most: usize, allowed: &str, is_good: impl Fn(&str) -> bool) -> Result<String, String> {
     if text.len() <= most && is_good(text) {
         return Ok(text.to_owned());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -43,64 +43,15 @@ pub(super) struct Outline<'a> {
     pub message: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
-enum Member {
-    Kind,
-    ApiVersion,
-    Metadata,
-    Items,
-    Type,
-    Object,
-    Verb,
-    Event,
-    InvolvedObject,
-    Regarding,
-    Message,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Outline<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Outline<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut outline = Outline::default();
-                while let Some(member) = map.next_key()? {
-                    let place = match member {
-                        Member::Kind => &mut outline.kind,
-                        Member::ApiVersion => &mut outline.api_version,
-                        Member::Metadata => &mut outline.metadata,
-                        Member::Items => &mut outline.items,
-                        Member::Type => &mut outline.change,
-                        Member::Object => &mut outline.object,
-                        Member::Verb => &mut outline.verb,
-                        Member::Event => &mut outline.event,
-                        Member::InvolvedObject => &mut outline.involved_object,
-                        Member::Regarding => &mut outline.regarding,
-                        Member::Message => &mut outline.message,
-                        Member::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    *place = map.next_value::<Option<&RawValue>>()?;
-                }
-                Ok(outline)
-            }
-        }
-        deserializer.deserialize_map(Members)
+impl<'a> Outline<'a> {
+    /// Of a JSON object.
+    pub(super) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
+        const NAMES: [&str; 11] =
+            ["kind", "apiVersion", "metadata", "items", "type", "object", "verb", "event", "involvedObject", "regarding", "message"];
+        let [kind, api_version, metadata, items, change, object, verb, event, involved_object, regarding, message] = members(json, &NAMES)?;
+        Ok(Self { kind, api_version, metadata, items, change, object, verb, event, involved_object, regarding, message })
     }
-}
 
-impl Outline<'_> {
     /// Whether `metadata` is an object.
     pub(super) fn has_metadata(&self) -> bool {
         is_object(self.metadata)
@@ -117,59 +68,74 @@ pub(super) fn is_object(value: Option<&RawValue>) -> bool {
     value.is_some_and(|value| value.get().starts_with('{'))
 }
 
-/// A value's text: that of a string, or of a number or truth value as it is written; none for anything else.
+/// A value's text, as [`scalar`] has it; none for a string that can't be read, too.
 pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    scalar(value?.get()).ok().flatten()
+}
+
+/// The text of a JSON value: that of a string, or of a number or truth value as it is written; none for anything else.
+///
+/// # Errors
+/// When it is a string that can't be read, as half of a surrogate pair.
+pub(crate) fn scalar(json: &str) -> Result<Option<Cow<'_, str>>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    let json = value?.get();
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok().map(|Text(text)| text),
-        b'-' | b'0'..=b'9' | b't' | b'f' => Some(Cow::Borrowed(json)),
+    Ok(match json.as_bytes().first() {
+        Some(b'"') => Some(serde_json::from_str::<Text<'_>>(json)?.0),
+        Some(b'-' | b'0'..=b'9' | b't' | b'f') => Some(Cow::Borrowed(json)),
         _ => None,
+    })
+}
+
+/// The values of some members of a JSON object; null is as if it were absent.
+fn members<'a, const N: usize>(json: &'a str, names: &[&str; N]) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let values = deserializer.deserialize_map(Members(names))?;
+    deserializer.end()?;
+    Ok(values)
+}
+
+struct Members<'n, const N: usize>(&'n [&'n str; N]);
+
+impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = [None; N];
+        while let Some(place) = map.next_key_seed(Name(self.0))? {
+            match place.and_then(|place| values.get_mut(place)) {
+                Some(value) => *value = map.next_value()?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(values)
     }
 }
 
-/// What is read of an object's metadata.
-#[derive(Default)]
-struct Metadata<'a> {
-    managed_fields: Option<&'a RawValue>,
-    resource_version: Option<&'a RawValue>,
+/// A key's place among names.
+struct Name<'n>(&'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "camelCase")]
-enum MetadataMember {
-    ManagedFields,
-    ResourceVersion,
-    #[serde(other)]
-    Other,
-}
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
 
-impl<'de> Deserialize<'de> for Metadata<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Metadata<'de>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("metadata")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut metadata = Metadata::default();
-                while let Some(member) = map.next_key()? {
-                    match member {
-                        MetadataMember::ManagedFields => metadata.managed_fields = map.next_value()?,
-                        MetadataMember::ResourceVersion => metadata.resource_version = map.next_value()?,
-                        MetadataMember::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(metadata)
-            }
-        }
-        deserializer.deserialize_map(Members)
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|name| *name == key))
     }
 }
 
@@ -180,9 +146,9 @@ impl Raw {
     /// # Errors
     /// When it is no JSON object, or has no metadata.
     pub fn from_object(json: &str) -> Result<(Self, String), serde_json::Error> {
-        let outline: Outline<'_> = serde_json::from_str(json)?;
+        let outline = Outline::of(json)?;
         let metadata = outline.metadata.filter(|_| outline.has_metadata()).ok_or_else(|| serde_json::Error::custom("it has no metadata"))?;
-        let Metadata { managed_fields, resource_version } = serde_json::from_str(metadata.get())?;
+        let [managed_fields, resource_version] = members(metadata.get(), &["managedFields", "resourceVersion"])?;
         let mut text = match managed_fields {
             Some(value) => without_member(json, value.get(), "\"managedFields\""),
             None => json.to_owned(),

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Raw;
 
@@ -27,13 +28,18 @@ pub struct Witness {
     pub name: String,
     /// `metadata.resourceVersion` that was seen.
     pub resource_version: String,
-    /// When.
+    /// When, or when it was written, where that is earlier: from then on its time runs.
     pub seen_at: SystemTime,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Outline {
     metadata: Metadata,
+    #[serde(default)]
+    last_timestamp: Value,
+    #[serde(default)]
+    deprecated_last_timestamp: Value,
 }
 
 #[derive(Deserialize)]
@@ -42,13 +48,23 @@ struct Metadata {
     namespace: String,
     name: String,
     resource_version: String,
+    #[serde(default)]
+    creation_timestamp: Value,
+}
+
+/// The last of some times that can be read.
+fn last_of<'a>(times: impl IntoIterator<Item = &'a str>) -> Option<SystemTime> {
+    times.into_iter().filter_map(|time| time.parse::<jiff::Timestamp>().ok()).max().map(SystemTime::from)
 }
 
 impl Witness {
-    /// Of an event; none where it has no name or version.
+    /// Of an event that was seen then; none where it has no name or version.
     pub fn of(raw: &Raw, seen_at: SystemTime) -> Option<Self> {
-        let Metadata { namespace, name, resource_version } = serde_json::from_str::<Outline>(raw.json()).ok()?.metadata;
-        Some(Self { namespace, name, resource_version, seen_at })
+        let Outline { metadata, last_timestamp, deprecated_last_timestamp } = serde_json::from_str(raw.json()).ok()?;
+        let times = [&metadata.creation_timestamp, &last_timestamp, &deprecated_last_timestamp];
+        let written_at = last_of(times.into_iter().filter_map(Value::as_str)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let Metadata { namespace, name, resource_version, .. } = metadata;
+        Some(Self { namespace, name, resource_version, seen_at: seen_at.min(written_at) })
     }
 }
 
@@ -90,8 +106,8 @@ struct Write {
 impl<'de> Deserialize<'de> for Deletion {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let DeletedMetadata { namespace, name, resource_version, creation_timestamp, managed_fields } = Deleted::deserialize(deserializer)?.metadata;
-        let written = managed_fields.into_iter().flatten().filter_map(|write| write.time).chain(creation_timestamp);
-        let written_at = written.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).max().map(SystemTime::from);
+        let written: Vec<String> = managed_fields.into_iter().flatten().filter_map(|write| write.time).chain(creation_timestamp).collect();
+        let written_at = last_of(written.iter().map(String::as_str));
         Ok(Self { namespace, name, resource_version, written_at })
     }
 }
@@ -105,15 +121,20 @@ pub struct Forgotten {
     pub resource_version: String,
 }
 
-/// The newest witnesses, each of another namespace: one namespace may be deleted with all its events.
+/// The newest witnesses, each of another namespace: one namespace may be deleted with all its events. Pages of a list show them in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witnesses(Vec<Witness>);
 
 impl Witnesses {
-    /// Takes a newer one.
+    /// Takes one, if it is newer than that of its namespace. What can't be compared is newer.
     pub fn add(&mut self, witness: Witness) {
+        let is_older = |other: &Witness| is_before(&witness.resource_version, &other.resource_version) == Some(true);
+        if self.0.iter().any(|other| other.namespace == witness.namespace && is_older(other)) {
+            return;
+        }
         self.0.retain(|other| other.namespace != witness.namespace);
-        self.0.insert(0, witness);
+        let place = self.0.iter().take_while(|other| is_older(other)).count();
+        self.0.insert(place, witness);
         self.0.truncate(NAMESPACES);
     }
 

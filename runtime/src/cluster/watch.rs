@@ -79,9 +79,6 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
                     state = State::List { lost: said, keep: false };
                 }
                 sleep(pause).await;
-                if matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_)) {
-                    eye.client.renew().await;
-                }
                 // The storage may have been set back while it could not be reached.
                 if matches!(state, State::Watch) {
                     state = State::Probe;

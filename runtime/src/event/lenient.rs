@@ -10,6 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::cluster::scalar;
+
 use super::wire::{Event, Metadata, Reference, Series, Source, Time};
 
 /// The members of an object, in their order.
@@ -103,9 +105,6 @@ fn reference<'a>(object: &Members<'a>) -> Result<Option<Reference<'a>>, serde_js
     Ok(there.then_some(reference))
 }
 
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'a> Members<'a> {
     /// The last value of a key.
     fn get(&self, key: &str) -> Option<&'a str> {
@@ -118,12 +117,7 @@ impl<'a> Members<'a> {
     }
 
     fn text(&self, key: &str) -> Result<Cow<'a, str>, serde_json::Error> {
-        let Some(json) = self.get(key) else { return Ok(Cow::Borrowed("")) };
-        Ok(match json.as_bytes().first() {
-            Some(b'"') => serde_json::from_str::<Text<'a>>(json)?.0,
-            Some(b'-' | b'0'..=b'9' | b't' | b'f') => Cow::Borrowed(json),
-            _ => Cow::Borrowed(""),
-        })
+        Ok(self.get(key).map_or(Ok(None), scalar)?.unwrap_or_default())
     }
 
     fn time(&self, key: &str) -> Result<Time, serde_json::Error> {

@@ -22,7 +22,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::cluster::Raw;
+use crate::cluster::{Raw, name};
 
 /// A Kubernetes object that an event points at. A field that Kubernetes left out is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -45,7 +45,7 @@ pub struct ObjectReference {
 impl ObjectReference {
     /// The group of `api_version`: empty for core/v1.
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        name::group(&self.api_version)
     }
 }
 

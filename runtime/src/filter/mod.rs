@@ -20,7 +20,7 @@ pub mod select;
 
 pub use select::Select;
 
-use crate::cluster::{COMPONENT, Chain, Owner, REASON, has_controller};
+use crate::cluster::{COMPONENT, Chain, Owner, REASON, has_controller, name};
 use crate::event::{Event, ObjectReference};
 
 /// Kinds that are KubeDL jobs where the group is an older one, or isn't given.
@@ -94,8 +94,7 @@ fn job_of(owners: &[Owner], regarding: &ObjectReference) -> Option<ObjectReferen
 }
 
 fn is_job(owner: &Owner) -> bool {
-    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    kubedl_rule(group, &owner.kind).is_some()
+    kubedl_rule(name::group(&owner.api_version), &owner.kind).is_some()
 }
 
 fn kubedl_rule(group: &str, kind: &str) -> Option<&'static str> {

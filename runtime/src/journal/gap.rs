@@ -64,6 +64,12 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Gap>, Error> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// When an event was written, in seconds since 1970, as it says itself: what was written long before it was seen is missing then, too. NULL: it doesn't say.
+const WRITTEN: &str = "CASE WHEN json_valid(raw) THEN coalesce(\
+    nullif(max(unixepoch(json_extract(raw, '$.lastTimestamp')), 0), 0), \
+    nullif(max(unixepoch(json_extract(raw, '$.deprecatedLastTimestamp')), 0), 0), \
+    nullif(max(unixepoch(json_extract(raw, '$.metadata.creationTimestamp')), 0), 0)) END";
+
 impl Store {
     /// Notes that sight was lost, on disk before the list that follows. One that is open already began earlier.
     pub(super) fn lose_sight(&mut self, scope: &str, lost: &Lost) -> rusqlite::Result<()> {
@@ -133,14 +139,21 @@ impl Store {
         };
         let (Some(first), Some(last)) = (edge("ASC")?, edge("DESC")?) else { return Ok(()) };
         let until = last.0 + 1;
+        let since = self.connection.query_row(
+            &format!(
+                "SELECT min(min(observed_at / 1000000000, coalesce({WRITTEN}, observed_at))) FROM events WHERE position > ?1 AND position <= ?2"
+            ),
+            (after, through),
+            |row| row.get::<_, i64>(0),
+        )?;
         let grown = self.connection.execute(
-            "UPDATE gaps SET until = ?4, until_version = ?5, position = ?6 WHERE id = (SELECT max(id) FROM gaps WHERE sink = ?1) AND position = ?2 AND reason = ?3",
-            (sink, after, reason, until, &last.1, through),
+            "UPDATE gaps SET since = min(since, ?7), until = ?4, until_version = ?5, position = ?6 WHERE id = (SELECT max(id) FROM gaps WHERE sink = ?1) AND position = ?2 AND reason = ?3",
+            (sink, after, reason, until, &last.1, through, since),
         )?;
         if grown == 0 {
             self.connection.execute(
                 "INSERT INTO gaps (sink, since, until, since_version, until_version, certain, reason, position) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)",
-                (sink, first.0, until, first.1, last.1, reason, through),
+                (sink, since, until, first.1, last.1, reason, through),
             )?;
         }
         Ok(())

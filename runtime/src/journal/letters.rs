@@ -29,8 +29,8 @@ pub struct Letter {
 }
 
 /// Values of the column `requeued`: a person wants it tried again; the sink tries it again by itself.
-const REQUEUED: i64 = 1;
-const HELD_BACK: i64 = 2;
+pub(super) const REQUEUED: i64 = 1;
+pub(super) const HELD_BACK: i64 = 2;
 
 const COLUMNS: &str = "id, sink, position, reason, attempts, died_at, observed_at, job, labels, raw, requeued";
 
@@ -124,7 +124,7 @@ pub enum Retried {
 impl Store {
     /// Marks letters to be tried again; gives how many there are.
     pub(super) fn requeue(&mut self, choice: &Choice) -> rusqlite::Result<u64> {
-        self.each(choice, "UPDATE dead_letters SET requeued = 1 WHERE sink <> ''")
+        self.each(choice, &format!("UPDATE dead_letters SET requeued = {REQUEUED} WHERE sink <> ''"))
     }
 
     /// Throws letters away; gives how many.

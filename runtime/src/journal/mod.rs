@@ -202,7 +202,7 @@ impl Journal {
         salvage::finish(&file, (options.now)())?;
         let connection = match schema::open(&file, options.durable) {
             Err(why) if why.is_damage() => {
-                salvage::salvage(&file, (options.now)())?;
+                salvage::salvage(&file, (options.now)(), options.event_ttl)?;
                 schema::open(&file, options.durable)?
             }
             opened => opened?,

@@ -146,7 +146,9 @@ impl Reader {
 
     /// Whether a dead letter is to be tried again.
     pub fn any_requeued(&self) -> Result<bool, Error> {
-        self.with(|connection| Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = 1)", [], |row| row.get(0))?))
+        self.with(|connection| {
+            Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = ?1)", [letters::REQUEUED], |row| row.get(0))?)
+        })
     }
 
     /// Dead letters with a number above `after`, the oldest first; of one sink, or of all.

@@ -30,13 +30,14 @@ const BUILT: &str = ".salvaged";
 const DAMAGED: &str = ".damaged-";
 
 /// Puts a new file in the place of a damaged one, which is kept for a person. Nobody may have the old one open for writing.
-pub(super) fn salvage(file: &Path, now: SystemTime) -> Result<(), Error> {
-    build(file, now)?;
+pub(super) fn salvage(file: &Path, now: SystemTime, event_ttl: Duration) -> Result<(), Error> {
+    build(file, now, event_ttl)?;
     finish(file, now)
 }
 
-/// Builds the new file beside the damaged one, which may be open; [`finish`] makes it count. With too little room nothing is begun.
-pub(super) fn build(file: &Path, now: SystemTime) -> Result<(), Error> {
+/// Builds the new file beside the damaged one, which may be open; [`finish`] makes it count. With too little room nothing is begun. An event may be as old
+/// as `event_ttl` when it is seen.
+pub(super) fn build(file: &Path, now: SystemTime, event_ttl: Duration) -> Result<(), Error> {
     discard(file);
     let old = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let needed = pages(old.as_ref().ok(), file).saturating_add(MARGIN);
@@ -46,7 +47,7 @@ pub(super) fn build(file: &Path, now: SystemTime) -> Result<(), Error> {
         return Err(Error::NoRoom { folder: folder.to_owned(), needed, free });
     }
     let building = with_suffix(file, BUILDING);
-    let built = copy_into(&building, old, seconds(now)).and_then(|counts| {
+    let built = copy_into(&building, old, seconds(now), event_ttl).and_then(|counts| {
         let whole = File::open(&building).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&building, with_suffix(file, BUILT)));
         whole.and_then(|()| File::open(folder)?.sync_all()).map_err(|why| Error::Folder { path: building.clone(), why })?;
         Ok(counts)
@@ -163,13 +164,13 @@ fn free(folder: &Path) -> Result<u64, Error> {
 }
 
 /// Fills a new file with what can be read of the old one.
-fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: i64) -> Result<(u64, u64), Error> {
+fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: i64, event_ttl: Duration) -> Result<(u64, u64), Error> {
     let new = Connection::open(building)?;
     schema::prepare_unsafe(&new)?;
     let counts = match old {
-        Ok(old) => copy(&old, &new, at)?,
+        Ok(old) => copy(&old, &new, at, event_ttl)?,
         Err(_) => {
-            note(&new, None, at)?;
+            note(&new, None, at, event_ttl)?;
             (0, 0)
         }
     };
@@ -180,7 +181,7 @@ fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: i64) -> Res
 }
 
 /// Gives how many rows were moved, and how many that some sink still needed are gone.
-fn copy(old: &Connection, new: &Connection, at: i64) -> Result<(u64, u64), Error> {
+fn copy(old: &Connection, new: &Connection, at: i64, event_ttl: Duration) -> Result<(u64, u64), Error> {
     for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12), ("selections", 3), ("origins", 3)] {
         by_rowid(old, new, table, columns)?;
     }
@@ -198,7 +199,7 @@ fn copy(old: &Connection, new: &Connection, at: i64) -> Result<(u64, u64), Error
         }
     };
     new.execute("UPDATE journal SET cluster = ?1, epoch = ?2, last_position = ?3", (cluster, epoch, last))?;
-    let lost = account(new, last, at)?;
+    let lost = account(new, last, at, event_ttl)?;
     Ok((rows, lost))
 }
 
@@ -303,7 +304,7 @@ fn copy_identities(old: &Connection, new: &Connection) -> Result<(), Error> {
 }
 
 /// Notes for each sink the rows that it still needed and that are gone. Gives how many such rows there are.
-fn account(new: &Connection, last: Position, at: i64) -> Result<u64, Error> {
+fn account(new: &Connection, last: Position, at: i64, event_ttl: Duration) -> Result<u64, Error> {
     let mut statement = new.prepare("SELECT sink, position FROM cursors WHERE active")?;
     let cursors: Vec<(String, Position)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     let mut most = 0;
@@ -311,25 +312,25 @@ fn account(new: &Connection, last: Position, at: i64) -> Result<u64, Error> {
         let there: i64 = new.query_row("SELECT count(*) FROM events WHERE position > ?1", [position], |row| row.get(0))?;
         let lost = (last - position - there).max(0);
         if lost > 0 {
-            note(new, Some(sink), at)?;
+            note(new, Some(sink), at, event_ttl)?;
         }
         most = most.max(lost);
     }
     let checkpoints: i64 = new.query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0))?;
     if cursors.is_empty() || checkpoints == 0 {
-        note(new, None, at)?;
+        note(new, None, at, event_ttl)?;
     }
     Ok(u64::try_from(most).unwrap_or(0))
 }
 
-fn note(new: &Connection, sink: Option<&str>, at: i64) -> Result<(), Error> {
+fn note(new: &Connection, sink: Option<&str>, at: i64, event_ttl: Duration) -> Result<(), Error> {
     let certain = sink.is_some();
     let reason = "rows of the journal were damaged on the disk and could not be saved";
     let since: Option<i64> = new
         .query_row(
-            "SELECT observed_at / 1000000000 FROM events WHERE ?1 IS NOT NULL AND position <= (SELECT position FROM cursors WHERE sink = ?1) \
+            "SELECT observed_at / 1000000000 - ?2 FROM events WHERE ?1 IS NOT NULL AND position <= (SELECT position FROM cursors WHERE sink = ?1) \
              ORDER BY position DESC LIMIT 1",
-            [sink],
+            (sink, i64::try_from(event_ttl.as_secs()).unwrap_or(i64::MAX)),
             |row| row.get(0),
         )
         .optional()?;

@@ -73,7 +73,7 @@ CREATE TABLE dead_letters (
   job         TEXT,
   labels      TEXT,
   raw         TEXT NOT NULL,
-  requeued    INTEGER NOT NULL DEFAULT 0 -- 1: the sink is to try it again
+  requeued    INTEGER NOT NULL DEFAULT 0 -- 1: a person wants it tried again; 2: held back, the sink tries it again by itself
 ) STRICT;
 CREATE INDEX dead_letters_by_sink ON dead_letters (sink, position);
 
@@ -149,13 +149,18 @@ pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// - SQLite built with STAT4 plans a statement anew for every other value bound to it, which here costs more than running it
 ///   (sqlite.org/qpsg.html).
+/// - As many statements are kept prepared as there are: to parse one costs more than most of them do.
 /// - Its temporary files are kept in memory: a savepoint of more than some pages wants one, and where the root file system can't be written to, as in a Pod,
 ///   there is no place for it: then SQLite undoes the whole transaction, each time anew (sqlite.org/tempfiles.html, section 5).
 pub(super) fn tune(connection: &Connection) -> Result<(), Error> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
+
+/// More than the program has.
+const STATEMENTS: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::letters::Unreadable;
+use super::letters::{HELD_BACK, Unreadable};
 use super::mark::Marks;
 use super::reader::checksum;
 use super::{Appended, Batch, Cursor, DeadLetter, Entry, Error, Position, Start};
@@ -138,7 +138,7 @@ impl Store {
                     "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, job, labels, raw, requeued) \
                      SELECT ?1, position, ?2, ?3, ?4, observed_at, job, labels, raw, ?6 FROM events WHERE position = ?5",
                 )?
-                .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position, if letter.held_back { 2 } else { 0 }))?;
+                .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position, if letter.held_back { HELD_BACK } else { 0 }))?;
         }
         // A cursor that was lost with a damaged file is made again: what is acknowledged is settled.
         self.connection

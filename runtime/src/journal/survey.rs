@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::letters::HELD_BACK;
 use super::room::log_size;
 use super::salvage::set_aside;
 use super::store::time;
@@ -61,7 +62,7 @@ fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {
         rows: first.map_or(0, |first| unsigned(last - first + 1)),
         last,
         sinks: sinks(connection, last)?,
-        letters: pairs(connection, "SELECT sink, count(*) FROM dead_letters WHERE requeued <> 2 GROUP BY sink")?
+        letters: pairs(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued <> {HELD_BACK} GROUP BY sink"))?
             .map(|(sink, count)| (sink, unsigned(count)))
             .collect(),
         gaps: gaps(connection)?,

@@ -46,7 +46,7 @@ pub(super) fn of(connection: &Connection, scope: &str) -> Result<Witnesses, Erro
     let forgotten = forgotten(connection, scope)?;
     let mut statement = connection.prepare_cached(
         "SELECT raw, observed_at / 1000000000 FROM events WHERE scope = ?1 \
-         AND position > max((SELECT last_position FROM journal) - 10000, coalesce((SELECT max(position) FROM gaps WHERE set_back), 0)) ORDER BY position DESC LIMIT ?2",
+         AND position > max((SELECT last_position FROM journal) - 10000, coalesce((SELECT max(position) FROM gaps WHERE set_back AND scope = ?1), 0)) ORDER BY position DESC LIMIT ?2",
     )?;
     let rows = statement.query_map((scope, ROWS), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
     let mut newest = Vec::new();

@@ -80,14 +80,13 @@ impl Relay<'_> {
                 Ended::Stalled { reason, .. } => Some(reason),
             };
             failed.append(&mut work.dead);
-            let through = work.through;
             let fate = |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
                 (Some(letter), _) => Retried::Kept { id, reason: letter.reason.clone(), attempts: letter.attempts },
-                (None, Some(reason)) if id > through => Retried::Kept { id, reason: reason.clone(), attempts: 1 },
+                (None, Some(reason)) if !work.stored.contains(&id) => Retried::Kept { id, reason: reason.clone(), attempts: 1 },
                 (None, _) => Retried::Stored(id),
             };
             let fates: Vec<Retried> = ids.into_iter().map(fate).collect();
-            info!(sink = self.options.sink, tried = fates.len(), stored = work.stored, "Dead letters were tried again.");
+            info!(sink = self.options.sink, tried = fates.len(), stored = work.stored.len(), "Dead letters were tried again.");
             if !self.note(fates, stop).await {
                 return;
             }

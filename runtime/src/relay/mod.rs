@@ -7,6 +7,7 @@ mod gather;
 mod histogram;
 mod item;
 mod letters;
+mod policy;
 mod probe;
 mod progress;
 mod reading;
@@ -20,9 +21,10 @@ use std::time::Duration;
 
 pub use histogram::{Counted, Histogram};
 pub use item::Item;
+pub use policy::Policy;
 pub use progress::{Progress, State};
 pub use run::{Options, open, run};
-pub use step::{Next, Part, Policy, Probe, Work, step};
+pub use step::{Among, Next, Part, Probe, Work, step};
 
 /// How much a destination takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

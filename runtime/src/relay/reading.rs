@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use crate::journal::{self, DeadLetter, Row};
+use crate::journal::{self, DeadLetter, Origin, Row};
 
 use super::gather::{Gathered, gather};
 use super::run::{Relay, pause};
@@ -37,17 +37,22 @@ impl Relay<'_> {
 
     /// Rows after the cursor, without those that are at the destination already: by a probe, or by another replica before this journal began.
     fn gather(&mut self, limits: Limits) -> Result<Gathered, journal::Error> {
-        let origins = match self.origins {
-            Some(false) => Vec::new(),
-            _ => self.reader.origins_of(&self.options.sink)?,
-        };
-        let ahead = &self.ahead;
-        let is_there = |row: &Row| ahead.contains(&row.position) || origins.iter().any(|origin| origin.covers_row(row));
-        let gathered = gather(&self.reader, self.position, limits, self.options, &is_there)?;
+        let origins = self.origins()?;
+        let gathered = gather(&self.reader, self.position, limits, self.options, &|row| self.is_there(row, &origins))?;
         if gathered.through.is_some() {
-            self.origins = Some(!origins.is_empty());
+            self.has_origins = Some(!origins.is_empty());
         }
         Ok(gathered)
+    }
+
+    /// Up to where others had delivered before this journal began.
+    pub(super) fn origins(&self) -> Result<Vec<Origin>, journal::Error> {
+        if self.has_origins == Some(false) { Ok(Vec::new()) } else { self.reader.origins_of(&self.options.sink) }
+    }
+
+    /// Whether a row's event is at the destination already.
+    pub(super) fn is_there(&self, row: &Row, origins: &[Origin]) -> bool {
+        self.ahead.contains(&row.position) || origins.iter().any(|origin| origin.covers_row(row))
     }
 
     async fn unreadable(&mut self, why: journal::Error, stop: &mut watch::Receiver<bool>) {

@@ -82,24 +82,7 @@ pub async fn run<D: Destination>(
 ) -> Result<(), Error> {
     let reader = journal.reader().map_err(Error::Journal)?;
     let (mut head, mut requeued) = (journal.head(), journal.requeued());
-    let (position, unsure_through) = (cursor.position, cursor.unsure_through);
-    let mut relay = Relay {
-        journal: &journal,
-        reader,
-        options,
-        progress,
-        position,
-        unsure_through,
-        refusals: 0,
-        settled: true,
-        undecided: Seldom::default(),
-        letters: Seldom::default(),
-        ahead: BTreeSet::new(),
-        rounds: Rounds::new(),
-        journal_trouble: Seldom::default(),
-        origins: None,
-        closed: false,
-    };
+    let mut relay = Relay::new(&journal, reader, &cursor, options, progress);
     progress.moved(relay.position);
     relay.mended();
     // Letters may have been put back while nothing ran.
@@ -161,7 +144,7 @@ pub(super) struct Relay<'a> {
     /// What is said of a journal that can't be written.
     pub(super) journal_trouble: Seldom,
     /// Whether the journal was asked for what others had delivered, and had something.
-    pub(super) origins: Option<bool>,
+    pub(super) has_origins: Option<bool>,
     /// The journal takes nothing any more.
     closed: bool,
 }
@@ -176,7 +159,27 @@ pub(super) enum Ended {
     Stopped,
 }
 
-impl Relay<'_> {
+impl<'a> Relay<'a> {
+    fn new(journal: &'a Journal, reader: Reader, cursor: &Cursor, options: &'a Options, progress: &'a Progress) -> Self {
+        Self {
+            journal,
+            reader,
+            options,
+            progress,
+            position: cursor.position,
+            unsure_through: cursor.unsure_through,
+            refusals: 0,
+            settled: true,
+            undecided: Seldom::default(),
+            letters: Seldom::default(),
+            ahead: BTreeSet::new(),
+            rounds: Rounds::new(),
+            journal_trouble: Seldom::default(),
+            has_origins: None,
+            closed: false,
+        }
+    }
+
     /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.
     async fn next_batch<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
         let Some((work, gathered)) = self.read(destination.limits(), stop).await else { return };
@@ -190,10 +193,12 @@ impl Relay<'_> {
         self.refusals = work.refusals;
         let dead = std::mem::take(&mut work.dead);
         self.mourn(&dead);
-        self.rounds.others_stored |= work.stored > 0;
-        if work.through > self.position && !self.acknowledge(work.through, dead, work.stored, stop).await {
+        self.rounds.others_stored |= !work.stored.is_empty();
+        let (stored, ahead): (Vec<_>, Vec<_>) = work.stored.into_iter().partition(|position| *position <= work.through);
+        if work.through > self.position && !self.acknowledge(work.through, dead, stored.len(), stop).await {
             return;
         }
+        ahead.into_iter().for_each(|position| self.stored_ahead(position));
         self.settled = after.is_none();
         if self.settled {
             self.progress.passed_over(gathered.unselected, gathered.undecided);
@@ -233,7 +238,7 @@ impl Relay<'_> {
             work = after_step;
             let (after, probe) = match next {
                 Next::Send { after } => (after, None),
-                Next::Probe { after, at_once } => (after, Some(at_once)),
+                Next::Probe { after, at_once, among } => (after, Some((at_once, among))),
                 Next::Acknowledge => break,
                 Next::Stall { after, reason } => return (work, Ended::Stalled { after, reason }),
             };
@@ -241,8 +246,8 @@ impl Relay<'_> {
                 self.progress.set(if misconfigured { State::Misconfigured { reason } } else { State::Retrying { reason } });
             }
             for at_once in [true, false] {
-                if probe == Some(at_once) {
-                    let Some(probe) = self.probe(destination, &work, items, stop).await else { return (work, Ended::Stopped) };
+                if let Some((_, among)) = probe.filter(|(when, _)| *when == at_once) {
+                    let Some(probe) = self.probe(destination, &work, items, among, stop).await else { return (work, Ended::Stopped) };
                     work.probed(probe);
                 }
                 if at_once && pause(after, stop).await {
@@ -347,6 +352,12 @@ impl Relay<'_> {
         }
         self.progress.acknowledged(position, stored, letters);
         true
+    }
+
+    /// An event that comes later is stored already, so it is not sent again.
+    pub(super) fn stored_ahead(&mut self, position: Position) {
+        self.ahead.insert(position);
+        self.progress.stored_ahead();
     }
 
     /// Says, seldom, that the journal failed; gives whether it is closed for good, so that this relay ends.

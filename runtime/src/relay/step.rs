@@ -7,55 +7,17 @@
 //! - An event that alone breaks [`Policy::kills`] fresh instances is a suspect. It is a dead letter once a later one of the batch is
 //!   stored. Without that, or with [`Policy::suspects`] of them in a row, it is the sink that is blamed: it stalls, and drops nothing.
 //! - A destination that stores nothing is down, and no event is to blame. After [`Policy::tries`] tries an event of another object is sent by itself, and
-//!   shows whether it is ([`Next::Probe`]). If that one is stored, and the part in front fails again, the part is halved until the event to blame is
+//!   shows whether it is ([`Next::Probe`]); where none is, half as many tries later, the part is halved until one
+//!   event is alone, and then any other event does. If that one is stored, and the part in front fails again, the part is halved until the event to blame is
 //!   alone. Then that is *held back*: the cursor goes on, and it is tried again by itself, among the dead letters, for as long as the operator says.
 //! - An event that the destination calls retryable while it stores others in the same call is held back after as many tries.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::journal::{DeadLetter, Position};
 
-use super::{Attempt, Cause, Failure, Outcome};
-
-/// How patient the relay is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The wait after the first failure; doubled at each further one.
-    pub first_wait: Duration,
-    /// The longest wait of its own accord.
-    pub longest_wait: Duration,
-    /// The longest wait that a destination can ask for.
-    pub longest_asked: Duration,
-    /// The wait after `misconfigured`, and of a sink that stalls.
-    pub misconfigured_wait: Duration,
-    /// Tries of what is not stored, until it is found out whether an event is to blame.
-    pub tries: u32,
-    /// How long an event that is held back is tried again, while others are stored; then it is a dead letter.
-    pub give_up_after: Duration,
-    /// Fresh instances that an event breaks alone until it is a suspect.
-    pub kills: u32,
-    /// Suspects in a row, without an event stored between, that make it the sink's fault.
-    pub suspects: usize,
-    /// Events refused in a row, without one stored between, that make it the sink's fault.
-    pub refusals: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            first_wait: Duration::from_millis(100),
-            longest_wait: Duration::from_secs(30),
-            longest_asked: Duration::from_secs(15 * 60),
-            misconfigured_wait: Duration::from_secs(15),
-            tries: 6,
-            give_up_after: Duration::from_secs(3600),
-            kills: 3,
-            suspects: 8,
-            refusals: 16,
-        }
-    }
-}
+use super::{Attempt, Cause, Failure, Outcome, Policy};
 
 /// Events of a batch that are sent together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +54,8 @@ pub struct Work {
     pub dead: Vec<DeadLetter>,
     /// Events that are dead letters once a later one is stored.
     pub suspects: Vec<DeadLetter>,
-    /// Events stored.
-    pub stored: usize,
+    /// Positions of events stored. After a stall some lie behind `through`: they are not sent again.
+    pub stored: Vec<Position>,
     /// Events refused in a row, those of batches before included.
     pub refusals: u32,
 }
@@ -104,7 +66,7 @@ impl Work {
         let maybe_sent = positions.first().is_some_and(|first| *first <= unsure_through);
         let attempt = Attempt { number: 0, maybe_sent };
         let parts = if positions.is_empty() { VecDeque::new() } else { VecDeque::from([Part::new(positions, attempt)]) };
-        Self { parts, through, dead: Vec::new(), suspects: Vec::new(), stored: 0, refusals }
+        Self { parts, through, dead: Vec::new(), suspects: Vec::new(), stored: Vec::new(), refusals }
     }
 
     /// Ends a batch that stalls: what is settled stays so, and the cursor goes to the last event before the first that isn't.
@@ -112,7 +74,7 @@ impl Work {
         let open = self.suspects.iter().map(|letter| letter.position).chain(self.parts.iter().flat_map(|part| part.positions.iter().copied()));
         if let Some(first) = open.min() {
             self.through = first - 1;
-            // What lies behind it is read again.
+            // What is not stored behind it is read again.
             self.dead.retain(|letter| letter.position < first);
         }
         self.parts.clear();
@@ -129,13 +91,15 @@ pub enum Next {
         /// How long.
         after: Duration,
     },
-    /// Send an event of another object by itself; [`Work::probed`] takes in whether it is stored. Then send the front part.
+    /// Send another event by itself; [`Work::probed`] takes in whether it is stored. Then send the front part.
     Probe {
         /// How long the front part waits.
         after: Duration,
         /// Before that wait: what is stored a moment after the front part was not shows more, and comes before it in fewer cases. After it where the
         /// destination has asked for the wait.
         at_once: bool,
+        /// Which event.
+        among: Among,
     },
     /// Everything is stored or given up: acknowledge.
     Acknowledge,
@@ -155,31 +119,22 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
     let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
     let wait = |after: Option<Duration>| backoff.mul_f64(spread).max(after.unwrap_or_default().min(policy.longest_asked));
     let stalled = policy.misconfigured_wait.mul_f64(spread);
-    let (mut probe, mut at_once) = (false, true);
-    let after = match outcome {
-        Outcome::Stored(failures) if !part.positions.is_empty() && failures.len() >= part.positions.len() && failures.iter().all(|f| f.retryable) => {
-            let asked = failures.iter().filter_map(|failure| failure.after).max();
-            let reason = failures.into_iter().next().map(|failure| failure.reason).unwrap_or_default();
-            at_once = asked.is_none();
-            probe = unstored(&mut work, part, &reason, policy);
-            Some(wait(asked))
-        }
+    let (mut then, mut at_once) = (Then::Wait, true);
+    let after = match all_unstored(outcome, &part) {
         Outcome::Stored(failures) => stored(&mut work, part, failures, policy).map(|asked| wait(Some(asked))),
         Outcome::Retry { after, reason } => {
             // "Nothing is known to be stored" is no proof that nothing was.
             at_once = after.is_none();
-            probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: true, ..part.attempt }, ..part }, &reason, policy);
+            then = unstored(&mut work, part, true, &reason, policy);
             Some(wait(after))
         }
         Outcome::Misconfigured { .. } => {
-            let sent = part.attempt.maybe_sent;
-            again(&mut work, part, sent);
+            work.parts.push_front(Part { attempt: next(part.attempt, false), ..part });
             Some(wait(Some(policy.misconfigured_wait)))
         }
         Outcome::Broken { maybe_sent, cause: Cause::Waiting, after, reason } => {
-            let sent = part.attempt.maybe_sent || maybe_sent;
             at_once = after.is_none();
-            probe = unstored(&mut work, Part { attempt: Attempt { maybe_sent: sent, ..part.attempt }, ..part }, &reason, policy);
+            then = unstored(&mut work, part, maybe_sent, &reason, policy);
             Some(wait(after))
         }
         Outcome::Broken { reason, maybe_sent, cause: Cause::Sink, after } => {
@@ -210,31 +165,52 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             work.stall(stalled, reason)
         }
         true => (work, Next::Acknowledge),
-        false if probe => (work, Next::Probe { after: after.unwrap_or_default(), at_once }),
-        false => (work, Next::Send { after: after.unwrap_or_default() }),
+        false => {
+            let after = after.unwrap_or_default();
+            match then {
+                Then::Wait => (work, Next::Send { after }),
+                Then::Probe(among) => (work, Next::Probe { after, at_once, among }),
+                Then::GoOn if at_once => (work, Next::Send { after: Duration::ZERO }),
+                Then::GoOn => (work, Next::Send { after }),
+            }
+        }
     }
 }
 
 impl Work {
-    /// Takes in how a probe ended: whether an event of another object was `stored`, or that there is `none`. An event of this very work that was is done.
+    /// Takes in how a probe ended: whether the other event was `stored`, or that there is `none`. An event of this very work that was is done.
     pub fn probed(&mut self, probe: Probe) {
         let Some(mut front) = self.parts.pop_front() else { return };
         match probe {
             Probe::Stored(position) => {
                 (front.proven, front.failed) = (true, 0);
                 for part in &mut self.parts {
-                    let before = part.positions.len();
-                    part.positions.retain(|other| *other != position);
-                    self.stored += before - part.positions.len();
+                    self.stored.extend(part.positions.extract_if(.., |other| *other == position));
                 }
                 self.parts.retain(|part| !part.positions.is_empty());
             }
             // Its halves can be each other's probes.
-            Probe::None if front.positions.len() > 1 => return split(self, front),
-            Probe::None | Probe::NotStored => {}
+            Probe::None if front.positions.len() > 1 => {
+                front.attempt.number = 0;
+                return halve(self, front);
+            }
+            Probe::NotStored(position) => {
+                let sent = self.parts.iter_mut().filter(|part| part.positions.contains(&position));
+                sent.for_each(|part| part.attempt.maybe_sent = true);
+            }
+            Probe::None => {}
         }
         self.parts.push_front(front);
     }
+}
+
+/// What a probe is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// The first events of other objects than those of the front part, so that no object's events change places.
+    OtherObjects,
+    /// All events.
+    AllObjects,
 }
 
 /// How a probe ended.
@@ -242,72 +218,98 @@ impl Work {
 pub enum Probe {
     /// This event was stored.
     Stored(Position),
-    /// It was not, whatever the reason.
-    NotStored,
-    /// There is no event of another object.
+    /// This event is not known to be stored, whatever the reason; it may be.
+    NotStored(Position),
+    /// There is no such event.
     None,
 }
 
-/// Nothing of a part was stored, and nothing says whose fault it is. Gives whether a probe is to show it.
-fn unstored(work: &mut Work, mut part: Part, reason: &str, policy: &Policy) -> bool {
-    part.attempt.number = part.attempt.number.saturating_add(1);
+/// An answer that names each event of a part as not stored, and as to be tried again, says no more than [`Outcome::Retry`].
+fn all_unstored(outcome: Outcome, part: &Part) -> Outcome {
+    match outcome {
+        Outcome::Stored(failures) if failures.len() >= part.positions.len() && failures.iter().all(|failure| failure.retryable) => {
+            let after = failures.iter().filter_map(|failure| failure.after).max();
+            match failures.into_iter().next() {
+                Some(Failure { reason, .. }) => Outcome::Retry { reason, after },
+                None => Outcome::Stored(Vec::new()),
+            }
+        }
+        other => other,
+    }
+}
+
+/// Nothing of a part was stored, and nothing says whose fault it is.
+fn unstored(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, policy: &Policy) -> Then {
+    part.attempt = next(part.attempt, maybe_sent);
     part.failed = part.failed.saturating_add(1);
     if !std::mem::take(&mut part.proven) {
-        let probe = part.failed >= policy.tries;
+        let often = part.failed >= policy.often();
+        let among = if often { Among::AllObjects } else { Among::OtherObjects };
+        let then = if part.failed >= policy.tries { Then::Probe(among) } else { Then::Wait };
+        if often && part.positions.len() > 1 {
+            // What could show it may be at fault, too: fewer events, and others behind them.
+            part.attempt.number = 0;
+            halve(work, part);
+            return Then::Wait;
+        }
         work.parts.push_front(part);
-        return probe;
+        return then;
     }
     let [position] = part.positions[..] else {
         // The first failure of a half calls for a probe.
         part.failed = policy.tries.saturating_sub(1);
-        split(work, part);
-        return false;
+        part.attempt.number = 0;
+        halve(work, part);
+        return Then::Wait;
     };
     work.dead.push(held_back(position, reason, part.attempt.number));
-    false
+    Then::GoOn
+}
+
+/// What follows when nothing of a part was stored.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    /// It is tried again.
+    Wait,
+    /// A probe shows whose fault it is.
+    Probe(Among),
+    /// It is held back. Another event was stored a moment ago, so the next part needs no wait.
+    GoOn,
 }
 
 fn held_back(position: Position, reason: &str, attempts: u32) -> DeadLetter {
     DeadLetter { position, reason: reason.to_owned(), attempts, held_back: true }
 }
 
-/// In the same order, with all that is known of it.
-fn split(work: &mut Work, mut part: Part) {
-    let attempt = Attempt { number: 0, ..part.attempt };
-    let second = part.positions.split_off(part.positions.len() / 2);
-    work.parts.push_front(Part { positions: second, attempt, ..part.clone() });
-    work.parts.push_front(Part { attempt, ..part });
-}
-
-fn again(work: &mut Work, mut part: Part, maybe_sent: bool) {
-    part.attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent };
-    work.parts.push_front(part);
+/// What the next try is told.
+fn next(attempt: Attempt, maybe_sent: bool) -> Attempt {
+    Attempt { number: attempt.number.saturating_add(1), maybe_sent: attempt.maybe_sent || maybe_sent }
 }
 
 /// Sorts named failures, beside which something was stored; gives the wait that they ask for, if any is to be tried again.
 fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) -> Option<Duration> {
     let named = part.named + 1;
     let attempts = part.attempt.number + 1;
-    let others_stored = failures.len() < part.positions.len();
+    let named_ones: BTreeSet<usize> = failures.iter().map(|failure| failure.index).collect();
+    let passed = part.positions.iter().enumerate().filter(|(index, _)| !named_ones.contains(index)).map(|(_, position)| *position);
+    let passed: Vec<Position> = passed.collect();
+    let some_stored = !passed.is_empty();
     let mut again: Vec<Position> = Vec::new();
     let mut asked = Duration::ZERO;
-    let mut gone = 0;
     for failure in failures {
         // An index beyond the batch names nothing; the boundary that the answer crossed has refused it already.
         let Some(position) = part.positions.get(failure.index).copied() else { continue };
-        gone += 1;
         if !failure.retryable {
             work.dead.push(DeadLetter { position, reason: failure.reason, attempts, held_back: false });
-        } else if named >= policy.tries && others_stored {
+        } else if named >= policy.tries && some_stored {
             work.dead.push(held_back(position, &failure.reason, attempts));
         } else {
             asked = asked.max(failure.after.unwrap_or_default());
             again.push(position);
         }
     }
-    let passed = part.positions.len().saturating_sub(gone);
-    work.stored += passed;
-    if passed > 0 {
+    work.stored.extend(passed);
+    if some_stored {
         work.refusals = 0;
         work.dead.append(&mut work.suspects);
     }
@@ -317,8 +319,8 @@ fn stored(work: &mut Work, part: Part, failures: Vec<Failure>, policy: &Policy) 
     again.sort_unstable();
     again.dedup();
     // That one is named as not stored is no proof: the answer about it may be what got lost.
-    let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: true };
-    work.parts.push_front(Part { named: if passed > 0 { named } else { part.named }, ..Part::new(again, attempt) });
+    let attempt = next(part.attempt, true);
+    work.parts.push_front(Part { named: if some_stored { named } else { part.named }, ..Part::new(again, attempt) });
     Some(asked)
 }
 
@@ -329,13 +331,13 @@ fn refused(work: &mut Work, part: Part, reason: String) {
         return;
     }
     let attempt = Attempt { number: 0, ..part.attempt };
-    halve(work, part, attempt);
+    halve(work, Part { named: part.named, ..Part::new(part.positions, attempt) });
 }
 
 /// Broke its instance: the halves are tried alone, and what does it alone, again and again, is a suspect.
 fn broken(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, policy: &Policy) {
-    let attempt = Attempt { number: part.attempt.number.saturating_add(1), maybe_sent: part.attempt.maybe_sent || maybe_sent };
-    let [position] = part.positions[..] else { return halve(work, part, attempt) };
+    let attempt = next(part.attempt, maybe_sent);
+    let [position] = part.positions[..] else { return halve(work, Part { named: part.named, ..Part::new(part.positions, attempt) }) };
     part.kills += 1;
     part.attempt = attempt;
     if part.kills < policy.kills {
@@ -345,9 +347,9 @@ fn broken(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, polic
     work.suspects.push(DeadLetter { position, reason, attempts: attempt.number, held_back: false });
 }
 
-fn halve(work: &mut Work, mut part: Part, attempt: Attempt) {
+/// In the same order, with all that is known of it.
+fn halve(work: &mut Work, mut part: Part) {
     let second = part.positions.split_off(part.positions.len() / 2);
-    let half = |positions| Part { named: part.named, ..Part::new(positions, attempt) };
-    work.parts.push_front(half(second));
-    work.parts.push_front(half(std::mem::take(&mut part.positions)));
+    work.parts.push_front(Part { positions: second, ..part.clone() });
+    work.parts.push_front(part);
 }

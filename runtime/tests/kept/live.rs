@@ -144,6 +144,18 @@ fn odd_lines_of_a_watch_are_kept_and_what_follows_is_stored() {
 }
 
 #[test]
+fn an_event_without_a_resource_version_is_kept_even_when_it_comes_alone() {
+    let mut event = bare(1);
+    event["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    let desk = Desk::new();
+    let mut service = Service::start(&desk, api(list(&[]), format!("{}\n", json!({"type": "ADDED", "object": event})).into_bytes(), true));
+    let kept = || serde_json::from_str(&desk.list_letters().out).unwrap_or_default();
+    service.wait_for(|| Vec::<Value>::len(&kept()) == 1);
+    let reason = desk.letters()[0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("resourceVersion"), "{reason}");
+}
+
+#[test]
 fn a_watch_of_which_nothing_can_be_read_fails() {
     for answer in [&b"<html>\nSign in\n</html>\n"[..], b"{\"type\":\"ADDED\",\"object\":5}\n", b"{\"type\":\"ERROR\",\"object\":5}\n"] {
         let desk = Desk::new();

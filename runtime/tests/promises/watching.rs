@@ -53,18 +53,22 @@ fn a_watch_that_fails_again_and_again_is_tried_seldom_said_once_and_not_ready() 
     }
 }
 
-#[tokio::test]
-async fn events_deleted_by_hand_are_no_restored_backup() {
-    let world = World::new(&["t"], &[]).await;
-    let hook = Hook::start().unwrap();
-    let start = || to_hook(world.start("log"), world.folder.path(), "hook", &hook.url());
-    let mut program = start().start().unwrap();
-    wait(&mut program, "The list is read.");
+/// Events of the namespace `t`, deleted by hand once the sink has them.
+async fn see_and_delete(world: &World, hook: &Hook, program: &mut Program) {
+    wait(program, "The list is read.");
     for n in 0..5 {
         world.event("t", &format!("e-{n}"), &format!("e-{n}")).await;
     }
-    expect(&hook, &["e-4"]);
+    expect(hook, &["e-4"]);
     world.delete("/api/v1/namespaces/t/events").await;
+}
+
+#[tokio::test]
+async fn events_deleted_by_hand_are_no_restored_backup() {
+    let (world, hook) = (World::new(&["t"], &[]).await, Hook::start().unwrap());
+    let start = || to_hook(world.start("log"), world.folder.path(), "hook", &hook.url());
+    let mut program = start().start().unwrap();
+    see_and_delete(&world, &hook, &mut program).await;
     // Beyond the deletions, so that the watch has seen them.
     world.event("default", "beyond", "beyond").await;
     expect(&hook, &["beyond"]);
@@ -81,16 +85,10 @@ async fn events_deleted_by_hand_are_no_restored_backup() {
 
 #[tokio::test]
 async fn that_events_were_deleted_by_hand_is_known_after_a_restart_too() {
-    let world = World::new(&["t"], &[]).await;
-    let hook = Hook::start().unwrap();
+    let (world, hook) = (World::new(&["t"], &[]).await, Hook::start().unwrap());
     let start = || to_hook(world.start("log"), world.folder.path(), "hook", &hook.url());
     let mut program = start().start().unwrap();
-    wait(&mut program, "The list is read.");
-    for n in 0..5 {
-        world.event("t", &format!("e-{n}"), &format!("e-{n}")).await;
-    }
-    expect(&hook, &["e-4"]);
-    world.delete("/api/v1/namespaces/t/events").await;
+    see_and_delete(&world, &hook, &mut program).await;
     let deleted = world.get("/api/v1/namespaces/t/events").await["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
     let until = std::time::Instant::now() + PATIENCE;
     let reached = || kubedl_events::journal::Reader::open(&world.data()).unwrap().checkpoint("*").unwrap().unwrap().parse::<u64>().unwrap();

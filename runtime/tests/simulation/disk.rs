@@ -10,9 +10,8 @@ use super::world::{Cause, World};
 
 /// What was stored beyond the cursors on disk is sent again: so much is explained by a crash, and no more.
 pub fn explain_in_flight(world: &mut World, folder: &Path) {
-    let Ok(reader) = Reader::open(folder) else { return };
-    let standings = reader.standings().unwrap_or_default();
-    let letters = reader.letters(None, 0, usize::MAX).unwrap_or_default();
+    let look = |_: &World, reader: &Reader| Some((reader.standings().ok()?, reader.letters(None, 0, usize::MAX).ok()?));
+    let Some((standings, letters)) = world.read(folder, look) else { return };
     for (name, store) in &mut world.stores {
         let cursor = standings.iter().find(|standing| standing.sink == *name).map_or(0, |standing| standing.position);
         let held_back = letters.iter().filter(|letter| letter.held_back && letter.sink == *name).filter_map(|letter| letter.position);
@@ -49,6 +48,7 @@ fn lose(world: &mut World, folder: &Path) {
     world.old_letters.extend(letters.into_iter().filter(|letter| !letter.sink.is_empty()));
     world.old_gaps.extend(reader.gaps().unwrap_or_default());
     drop(reader);
+    world.reader = None;
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let _ = std::fs::remove_file(entry.path());
     }

@@ -7,7 +7,10 @@ use kubedl_events::relay::{Attempt, Cause, Destination, Failure, Item, Limits, O
 use tokio::time::sleep;
 
 use super::bugs::Bug;
-use super::world::{Nature, Shared, lock};
+use super::world::{Nature, Shared, World, lock};
+
+/// As many tries as `relay::Policy` has, and half as many.
+const OFTEN: u32 = 9;
 
 /// Events a batch.
 pub const BATCH: usize = 8;
@@ -62,8 +65,25 @@ impl Sink {
         }
     }
 
+    /// What failed often may come after later ones of its object, one of which was sent to show whether the destination is down.
+    fn fail(&self, items: &[Arc<Item>]) {
+        let mut world = lock(&self.world);
+        let World { stores, writes, .. } = &mut *world;
+        let store = stores.get_mut(&self.name).unwrap();
+        for item in items {
+            let times = store.failed.entry(serial(item)).or_default();
+            *times += 1;
+            if *times >= OFTEN || writes[usize::try_from(serial(item)).unwrap()].nature == Nature::Failing {
+                store.displaced.insert(serial(item));
+            }
+        }
+    }
+
     /// What is sent while it is well, or while nothing says otherwise.
     fn take(&self, items: &[Arc<Item>], mood: u64) -> Outcome {
+        if mood.is_multiple_of(2) && items.iter().any(|item| self.nature(item) == Nature::Failing) {
+            return Outcome::Retry { reason: "500".to_owned(), after: None };
+        }
         let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
         if !refused.is_empty() && mood.is_multiple_of(2) {
             return Outcome::Refused { reason: "one of them is bad".to_owned() };
@@ -86,13 +106,17 @@ impl Sink {
         let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };
         let failure = |index: usize, retryable| Failure { index, retryable, after: None, reason: "not this one".to_owned() };
         let failures: Vec<Failure> = (0..items.len())
-            .filter_map(|index| if refused.contains(&index) { Some(failure(index, false)) } else { (index == busy).then(|| failure(index, true)) })
+            .filter_map(|index| {
+                if refused.contains(&index) {
+                    return Some(failure(index, false));
+                }
+                (index == busy || self.nature(&items[index]) == Nature::Failing).then(|| failure(index, true))
+            })
             .collect();
         let is_good = |index: usize| failures.iter().all(|failure| failure.index != index);
         let good: Vec<Arc<Item>> = items.iter().enumerate().filter(|(index, _)| is_good(*index)).map(|(_, item)| item.clone()).collect();
-        if let Some(item) = items.get(busy) {
-            lock(&self.world).stores.get_mut(&self.name).unwrap().displaced.insert(serial(item));
-        }
+        let named = failures.iter().filter(|failure| failure.retryable).map(|failure| serial(&items[failure.index]));
+        lock(&self.world).stores.get_mut(&self.name).unwrap().displaced.extend(named);
         self.store(&good);
         Outcome::Stored(failures)
     }
@@ -113,6 +137,18 @@ impl Destination for Sink {
 
     async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
         self.check(attempt, items);
+        let outcome = self.answer(items).await;
+        if matches!(outcome, Outcome::Retry { .. } | Outcome::Broken { cause: Cause::Waiting, .. }) {
+            self.fail(items);
+        }
+        outcome
+    }
+
+    async fn close(&mut self) {}
+}
+
+impl Sink {
+    async fn answer(&self, items: &[Arc<Item>]) -> Outcome {
         let (latency, down, mood, bug) = {
             let mut world = lock(&self.world);
             let mood = if world.calm { 100 } else { world.random.below(100) };
@@ -139,6 +175,4 @@ impl Destination for Sink {
         }
         self.take(items, mood)
     }
-
-    async fn close(&mut self) {}
 }

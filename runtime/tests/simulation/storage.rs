@@ -45,6 +45,16 @@ struct SetBack {
     committed: u64,
 }
 
+/// An object that somebody deleted.
+struct DeletedByHand {
+    uid: String,
+    namespace: &'static str,
+    /// Of the deletion.
+    version: u64,
+    /// The version up to which the service had surely seen everything then.
+    seen: u64,
+}
+
 type Lines = UnboundedSender<Result<String, String>>;
 
 struct Watcher {
@@ -72,8 +82,8 @@ pub struct Storage {
     backup: Option<Backup>,
     /// A restored backup that the service has not looked at yet, by scopes.
     unseen: HashMap<String, SetBack>,
-    /// Objects that were deleted by hand, the version of that, and whether a watch can still show it.
-    by_hand: Vec<(String, u64)>,
+    /// Objects that were deleted by hand.
+    by_hand: Vec<DeletedByHand>,
     last_page: Option<(u64, u64)>,
 }
 
@@ -114,6 +124,7 @@ impl World {
             _ if self.calm => Nature::Good,
             0 | 1 => Nature::Refused,
             2 => Nature::Poison,
+            3 => Nature::Failing,
             _ => Nature::Good,
         };
         let namespace = NAMESPACES[usize::try_from(self.random.below(4)).unwrap()];
@@ -127,6 +138,10 @@ impl World {
                 ("ADDED", format!("e{:05}-{}", self.random.below(100_000), self.storage.names), format!("uid-{serial}"), namespace, 1)
             }
         };
+        // That an event has the same version in two histories is a coincidence that nobody can see through; with versions as small as these it would be common.
+        while self.writes.iter().any(|write| write.uid == uid && write.version == self.storage.version) {
+            self.storage.version += 1;
+        }
         let version = self.storage.version;
         let created = super::beginning() + super::elapsed();
         let created = jiff::Timestamp::try_from(created).unwrap().strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -138,7 +153,17 @@ impl World {
         );
         let object = Object { uid: uid.clone(), namespace, serial, version, count, json: json.clone(), expires: super::elapsed() + TTL };
         self.storage.objects.insert(name, object);
-        self.writes.push(Write { serial, at: super::clock(), gone: Vec::new(), nature, namespace, uid, version, count });
+        self.writes.push(Write {
+            serial,
+            at: super::clock(),
+            truly_at: super::beginning() + super::elapsed(),
+            gone: Vec::new(),
+            nature,
+            namespace,
+            uid,
+            version,
+            count,
+        });
         self.change(kind, namespace, &json);
     }
 
@@ -159,19 +184,23 @@ impl World {
     }
 
     /// Somebody deletes the events of a namespace; they are not of their age, which nothing shows to who is blind meanwhile.
-    pub fn delete_by_hand(&mut self) {
+    pub fn delete_by_hand(&mut self, seen: u64) {
         if self.api_down || !self.storage.unseen.is_empty() {
             return;
         }
         let namespace = NAMESPACES[usize::try_from(self.random.below(4)).unwrap()];
         self.tell(format!("the events of {namespace} are deleted by hand"));
         self.because(Cause::DeletedByHand);
+        if self.disks_lost > 0 {
+            // It may be taken for a set-back, after which what the Lease said before the disk was lost counts no more.
+            self.explain(0..self.writes.len() as u64);
+        }
         let names: Vec<String> =
             self.storage.objects.iter().filter(|(_, object)| object.namespace == namespace).map(|(name, _)| name.clone()).collect();
         for name in names {
             let uid = self.storage.objects[&name].uid.clone();
             self.remove(&name);
-            self.storage.by_hand.push((uid, self.storage.version));
+            self.storage.by_hand.push(DeletedByHand { uid, namespace, version: self.storage.version, seen });
         }
     }
 
@@ -186,10 +215,19 @@ impl World {
 
     /// The known exception: what is deleted by hand before it is seen leaves no trace.
     fn forget_by_hand(&mut self, seen: u64) {
-        for (uid, version) in std::mem::take(&mut self.storage.by_hand) {
-            if version > seen {
-                self.taken_back.extend(self.writes.iter().filter(|write| write.uid == uid).map(|write| write.serial));
+        for deleted in std::mem::take(&mut self.storage.by_hand) {
+            if deleted.version > seen {
+                self.taken_back.extend(self.writes.iter().filter(|write| write.uid == deleted.uid).map(|write| write.serial));
             }
+        }
+    }
+
+    /// The same where a list is read in place of the history: what the service had not seen before is not in it.
+    fn list_without_deleted(&mut self, namespace: Option<&str>) {
+        let World { storage, writes, taken_back, .. } = self;
+        for deleted in storage.by_hand.iter().filter(|deleted| namespace.is_none_or(|only| only == deleted.namespace)) {
+            let unseen = writes.iter().filter(|write| write.uid == deleted.uid && write.version > deleted.seen);
+            taken_back.extend(unseen.map(|write| write.serial));
         }
     }
 
@@ -232,7 +270,11 @@ impl World {
         let objects: Vec<(u64, String)> = self.storage.objects.values().map(|object| (object.serial, object.uid.clone())).collect();
         objects.iter().for_each(|(serial, _)| self.gone(*serial));
         self.reordered.extend(backup.objects.values().map(|object| object.uid.clone()));
-        if self.disks_lost > 0 || self.forgets_identities() {
+        if self.disks_lost > 0 {
+            // What the Lease said before the disk was lost counts no more.
+            self.explain(0..self.writes.len() as u64);
+        }
+        if self.forgets_identities() {
             self.explain(backup.objects.values().map(|object| object.serial).collect::<Vec<_>>());
         }
         self.storage.version = backup.version;
@@ -287,6 +329,9 @@ impl World {
                 let of = |object: &&Object| namespace.is_none_or(|only| only == object.namespace);
                 let listed: Vec<(String, u64, &'static str)> =
                     self.storage.objects.values().filter(of).map(|object| (object.json.clone(), object.serial, object.namespace)).collect();
+                if limit > 1 {
+                    self.list_without_deleted(namespace);
+                }
                 if limit > 1 && self.forgets_identities() {
                     self.explain(listed.iter().map(|(_, serial, _)| *serial).collect::<Vec<_>>());
                 }
@@ -320,7 +365,8 @@ impl World {
             return Err(410);
         }
         let named = format!("\"name\":\"{name}\"");
-        let change = storage.history.iter().find(|change| change.version == exact && change.line.contains(&named));
+        let change =
+            storage.history.iter().find(|change| change.version == exact && change.line.contains(&named) && !change.line.contains("DELETED"));
         let json = change.and_then(|change| Some(change.line.split_once("\"object\":")?.1.trim_end().strip_suffix('}')?.to_owned()));
         Ok((exact, json.unwrap_or_default()))
     }

@@ -15,7 +15,7 @@ pub async fn trouble(world: &Shared, folder: &Path) {
     // A first list shows no event in a version that was replaced before it, so nothing is written before the first checkpoint.
     loop {
         sleep(Duration::from_millis(20)).await;
-        if standing(&lock(world), folder).iter().all(|(_, committed, _)| *committed > 0) {
+        if standing(&mut lock(world), folder).iter().all(|(_, committed, _)| *committed > 0) {
             break;
         }
     }
@@ -60,7 +60,10 @@ fn happen(world: &mut World, folder: &Path) {
             world.restore(&standing, seen);
         }
         44..=55 => world.bookmark(),
-        56..=57 => world.delete_by_hand(),
+        56..=57 => {
+            let seen = seen(world, folder);
+            world.delete_by_hand(seen);
+        }
         58..=59 => {
             world.short_watches = !world.short_watches;
             let short = world.short_watches;
@@ -74,7 +77,7 @@ fn happen(world: &mut World, folder: &Path) {
 }
 
 /// The resource version up to which the service has surely seen everything, and will know so after the loss of its disk.
-fn seen(world: &World, folder: &Path) -> u64 {
+fn seen(world: &mut World, folder: &Path) -> u64 {
     let committed = standing(world, folder).iter().map(|(_, committed, _)| *committed).min().unwrap_or(0);
     if !world.shape.loses_disks {
         return committed;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use kubedl_events::journal::{Gap, Letter, Reader, SHED};
+use kubedl_events::journal::{self, Gap, Letter, Reader, SHED};
 
 use super::world::{Cause, Nature, Shared, Store, TTL, World, Write, lock};
 
@@ -44,14 +44,17 @@ struct Account {
 }
 
 impl Account {
-    fn of(world: &World, folder: &Path) -> Option<Self> {
-        let reader = Reader::open(folder).ok()?;
-        let mut gaps = reader.gaps().ok()?;
+    fn of(world: &mut World, folder: &Path) -> Option<Self> {
+        world.read(folder, |world, reader| Self::read(world, reader).ok())
+    }
+
+    fn read(world: &World, reader: &Reader) -> Result<Self, journal::Error> {
+        let mut gaps = reader.gaps()?;
         gaps.extend(world.old_gaps.iter().cloned());
-        let letters = reader.letters(None, 0, usize::MAX).ok()?.into_iter().chain(world.old_letters.iter().cloned());
+        let letters = reader.letters(None, 0, usize::MAX)?.into_iter().chain(world.old_letters.iter().cloned());
         let of = |letter: &Letter| serial(&letter.row.raw).or_else(|| world.rows.get(&letter.position?).copied());
         let letters = letters.filter_map(|letter| Some(((letter.sink.clone(), of(&letter)?), letter))).collect();
-        Some(Self { gaps, letters })
+        Ok(Self { gaps, letters })
     }
 }
 
@@ -70,7 +73,9 @@ fn covers(gap: &Gap, at: SystemTime, clock_jumps: bool) -> bool {
 
 /// Whether a gap excuses that a sink has not got a write: of its scope, written then, and no longer there when the list was read.
 fn excuses(world: &World, gap: &Gap, sink: &str, write: &Write) -> bool {
-    if gap.sink.as_deref().is_some_and(|only| only != sink) || !covers(gap, write.at, world.shape.clock_jumps) {
+    let jumps = world.shape.clock_jumps;
+    let is_then = covers(gap, write.at, jumps) || covers(gap, write.truly_at, jumps);
+    if gap.sink.as_deref().is_some_and(|only| only != sink) || !is_then {
         return false;
     }
     let Some(scope) = &gap.scope else { return true };
@@ -80,8 +85,8 @@ fn excuses(world: &World, gap: &Gap, sink: &str, write: &Write) -> bool {
 
 /// Writes that are neither stored, nor a dead letter, nor in a gap, with the sink that misses them.
 pub fn open(world: &Shared, folder: &Path) -> Vec<(String, Write)> {
-    let world = lock(world);
-    let Some(account) = Account::of(&world, folder) else { return Vec::from([(String::new(), world.writes[0].clone())]) };
+    let mut world = lock(world);
+    let Some(account) = Account::of(&mut world, folder) else { return Vec::from([(String::new(), world.writes[0].clone())]) };
     let mut open = Vec::new();
     for (name, store) in &world.stores {
         let stored: HashSet<u64> = store.stored.iter().copied().collect();
@@ -93,10 +98,19 @@ pub fn open(world: &Shared, folder: &Path) -> Vec<(String, Write)> {
     open
 }
 
+/// The number of events that are not known yet to be at fault.
+pub fn at_fault(world: &Shared, folder: &Path) -> usize {
+    let mut world = lock(world);
+    let Some(account) = Account::of(&mut world, folder) else { return 0 };
+    let bad = |write: &&Write| matches!(write.nature, Nature::Poison | Nature::Failing);
+    let is_known = |write: &Write| world.stores.keys().all(|name| account.letters.contains_key(&(name.clone(), write.serial)));
+    world.writes.iter().filter(bad).filter(|write| !is_known(write)).count()
+}
+
 pub fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
     let missing = open(world, folder);
     let mut world = lock(world);
-    let account = Account::of(&world, folder).unwrap();
+    let account = Account::of(&mut world, folder).unwrap();
     let since_beginning = |time: Option<SystemTime>| time.and_then(|time| time.duration_since(super::beginning()).ok());
     for gap in &account.gaps {
         let (sink, scope) = (gap.sink.as_deref().unwrap_or("every sink"), gap.scope.as_deref().unwrap_or("any"));
@@ -106,7 +120,7 @@ pub fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
     let found = lost(&missing, &world)
         .or_else(|| (!world.settled).then(|| "it was not settled in time".to_owned()))
         .or_else(|| world.stores.iter().find_map(|(name, store)| of_store(name, store, &account, &world)))
-        .or_else(|| account.gaps.iter().find_map(|gap| unfounded(gap, &world)))
+        .or_else(|| account.gaps.iter().find_map(|gap| unfounded(gap, &account.gaps, &world)))
         .or_else(|| too_many(&world.watches, MOST_WATCHES * world.shape.scopes.len(), "watches"))
         .or_else(|| too_many(&world.lists, MOST_LISTS * world.shape.scopes.len(), "lists"));
     found.map_or(Ok(()), |what| Err(Violation { what, story: world.story.clone() }))
@@ -163,9 +177,13 @@ fn disordered(store: &Store, world: &World) -> Option<String> {
 }
 
 /// A gap has a cause that the world knows.
-fn unfounded(gap: &Gap, world: &World) -> Option<String> {
+fn unfounded(gap: &Gap, all: &[Gap], world: &World) -> Option<String> {
     let (since, until) = times(gap);
     let until = until.unwrap_or_else(super::clock);
+    // What happened while a list was not whole yet shows in the next gap, too.
+    let before = all.iter().filter(|other| other.scope == gap.scope && other.sink.is_none()).map(times);
+    let before = before.filter(|(_, end)| end.is_none_or(|end| (since..=until).contains(&end)));
+    let since = before.map(|(begin, _)| begin).min().unwrap_or(since).min(since);
     let within = |at: SystemTime| world.shape.clock_jumps || (since.checked_sub(ROUNDING).unwrap_or(since)..=until).contains(&at);
     let has = |cause: Cause| world.causes.iter().any(|(at, of)| *of == cause && within(*at));
     let words = |why: &str| Some(format!("a gap without a cause, {why}: {gap:?}"));
@@ -181,6 +199,9 @@ fn unfounded(gap: &Gap, world: &World) -> Option<String> {
     }
     // One witness is all that a namespace has; of several that are young one will be left.
     let deletions = world.causes.iter().filter(|(at, cause)| *cause == Cause::DeletedByHand && within(*at)).count();
+    if gap.reason.contains("deleted before their time") {
+        return if deletions > 0 { None } else { words("nothing was deleted, and the storage was not set back") };
+    }
     if gap.reason.contains("set back") {
         let young = |write: &&Write| write.at <= since + LAG && write.at + TTL / 2 >= until;
         let namespaces: HashSet<&str> = world.writes.iter().filter(young).map(|write| write.namespace).collect();

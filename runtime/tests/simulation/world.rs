@@ -1,12 +1,13 @@
 //! The world outside: what happens to the API server's storage and to the destinations. Everything in it is decided by the seed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use kubedl_events::cluster::Scope;
 use kubedl_events::cluster::lease::Delivered;
-use kubedl_events::journal::{Gap, Letter, OnFull};
+use kubedl_events::journal::{Gap, Letter, OnFull, Reader};
 
 use super::bugs::Bug;
 use super::random::Random;
@@ -26,7 +27,10 @@ pub const NAMESPACES: [&str; 4] = ["a", "b", "c", "d"];
 pub struct Write {
     /// Also in the event's text, so that no two writes are the same, whatever resource version they got.
     pub serial: u64,
+    /// By the service's wall clock.
     pub at: SystemTime,
+    /// By a clock that is right.
+    pub truly_at: SystemTime,
     /// When a list no longer showed it; a backup may bring it back.
     pub gone: Vec<SystemTime>,
     pub nature: Nature,
@@ -44,6 +48,8 @@ pub enum Nature {
     Refused,
     /// Breaks every instance that gets it.
     Poison,
+    /// Answered as by a destination that is down, for ever.
+    Failing,
 }
 
 /// What a seed's service and its surroundings are.
@@ -62,7 +68,7 @@ pub struct Shape {
 
 impl Shape {
     fn of(seed: u64) -> Self {
-        let sinks: &[&str] = if seed % 2 == 1 { &["x", "y"] } else { &["x"] };
+        let sinks: &[&str] = if seed % 2 == 1 || seed % 8 == 6 { &["x", "y"] } else { &["x"] };
         let scopes = if seed % 3 == 2 { ["a", "b"].map(|name| Scope::Namespace(name.to_owned())).to_vec() } else { vec![Scope::All] };
         let cap = match seed % 8 {
             1 => Some((CAP, OnFull::Shed)),
@@ -108,8 +114,10 @@ pub struct Store {
     pub explained: HashMap<u64, u64>,
     /// Places in the present journal at which something was stored.
     pub places: HashMap<i64, u64>,
-    /// Serials that may be stored after later ones of their object: named by the destination as not stored, or held back.
+    /// Serials that may be stored after later ones of their object: named by the destination as not stored, held back, or failed often.
     pub displaced: HashSet<u64>,
+    /// How often a serial was among what was not stored, and nothing was.
+    pub failed: HashMap<u64, u32>,
     /// What it was told that isn't so.
     pub misled: Option<String>,
 }
@@ -127,6 +135,8 @@ pub struct World {
     pub lease: Option<(Delivered, SystemTime)>,
     /// A note was written since the storage was last set back.
     pub noted: bool,
+    /// Of the present journal, where that is never replaced.
+    pub reader: Option<Reader>,
     /// Of disks that were lost.
     pub old_gaps: Vec<Gap>,
     pub old_letters: Vec<Letter>,
@@ -165,6 +175,7 @@ pub fn world(seed: u64, bug: Option<Bug>) -> Shared {
         stores,
         lease: None,
         noted: false,
+        reader: None,
         old_gaps: Vec::new(),
         old_letters: Vec::new(),
         disks_lost: 0,
@@ -188,6 +199,14 @@ pub fn lock(shared: &Shared) -> MutexGuard<'_, World> {
 impl World {
     pub fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
+    }
+
+    /// Looks into the journal.
+    pub fn read<T>(&mut self, folder: &Path, look: impl FnOnce(&Self, &Reader) -> Option<T>) -> Option<T> {
+        let reader = self.reader.take().or_else(|| Reader::open(folder).ok())?;
+        let seen = look(self, &reader);
+        self.reader = (!self.shape.damages).then_some(reader);
+        seen
     }
 
     pub fn tell(&mut self, what: impl Into<String>) {

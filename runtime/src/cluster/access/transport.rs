@@ -60,6 +60,18 @@ struct Inner {
     pool: Mutex<Option<(u64, Option<Identity>, Connections)>>,
 }
 
+/// Has the way read again where a request ends without an answer, or with a 401; also one that nobody waits for any more: addresses, certificates and tokens
+/// change.
+struct Doubt<'a>(Option<&'a Access>);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(access) = self.0 {
+            access.renew();
+        }
+    }
+}
+
 impl Service<Request<Body>> for Lane {
     type Response = Answer;
     type Error = Cause;
@@ -77,11 +89,11 @@ impl Service<Request<Body>> for Lane {
 
 impl Inner {
     async fn send(&self, mut request: Request<Body>) -> Result<Answer, Failure> {
+        let mut doubt = Doubt(Some(&self.access));
         let way = self.access.current().ok_or_else(|| Failure::Unreachable("the way to the cluster is not known".to_owned()))?;
         let issued = match way.credentials.issue().await {
             Ok(issued) => issued,
             Err(why) => {
-                self.access.renew();
                 // What was ended by the end of the program is no fault of a plugin.
                 return Err(if way.credentials.are_closed() { Failure::Unreachable(why) } else { Failure::Credentials(why) });
             }
@@ -95,14 +107,12 @@ impl Inner {
             Ok(response) => {
                 if response.status() == 401 {
                     issued.are_refused();
-                    self.access.renew();
+                } else {
+                    doubt.0 = None;
                 }
                 foreign(&response, &way).map_or_else(|| decoded(response), Err)
             }
-            Err(why) => {
-                self.access.renew();
-                Err(Failure::Unreachable(words(&why, &way.shown())))
-            }
+            Err(why) => Err(Failure::Unreachable(words(&why, &way.shown()))),
         }
     }
 

@@ -15,8 +15,6 @@ use crate::cluster::{Client, Error, Scope};
 
 /// For one turn. Two fit between a renewal and the deadline.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// For reading credentials anew.
-const RENEWAL: Duration = Duration::from_secs(1);
 /// The duration that a released Lease says, as client-go's does.
 const RELEASED: Duration = Duration::from_secs(1);
 
@@ -57,7 +55,7 @@ pub async fn read(client: &Client, place: &Place) -> Result<Option<Told>, Error>
 
 /// Takes part in an election.
 pub struct Elector {
-    client: Client,
+    api: Api<Lease>,
     place: Place,
     identity: String,
     /// Sinks of which is noted what they have delivered.
@@ -78,8 +76,8 @@ pub struct Elector {
 impl Elector {
     /// `identity` must be another one for each process. What the Lease says of other sinks than `sinks` is dropped by the first write.
     pub fn new(client: &Client, place: Place, identity: String, sinks: Vec<String>) -> Self {
-        let client = client.clone();
-        Self { client, place, identity, sinks, left_out: Vec::new(), lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
+        let api = place.api(client);
+        Self { api, place, identity, sinks, left_out: Vec::new(), lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
     }
 
     /// Until when we lead, by our last renewal; none when another does.
@@ -115,10 +113,6 @@ impl Elector {
             if step(None, &self.identity, self.renewed, Instant::now()) == Step::GiveUp {
                 self.renewed = None;
             }
-        }
-        if matches!(result, Err(Error::Unauthorized { .. } | Error::Unreachable(_))) {
-            // Certificates and tokens rotate. What can't be read in time is read at another turn.
-            let _ = timeout(RENEWAL, self.client.renew()).await;
         }
         result
     }
@@ -178,7 +172,7 @@ impl Elector {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        self.lease = self.place.api(&self.client).get_opt(&self.place.name).await.map_err(|error| sort(error, self.place.about("get")))?;
+        self.lease = self.api.get_opt(&self.place.name).await.map_err(|error| sort(error, self.place.about("get")))?;
         let now = Instant::now();
         let Some(record) = self.lease.as_ref().map(record) else {
             self.observed = None;
@@ -214,8 +208,8 @@ impl Elector {
         self.unanswered = Some((wall, began));
         let parameters = PostParams::default();
         let (verb, answer) = match &self.lease {
-            None => ("create", self.place.api(&self.client).create(&parameters, &lease).await),
-            Some(_) => ("update", self.place.api(&self.client).replace(&self.place.name, &parameters, &lease).await),
+            None => ("create", self.api.create(&parameters, &lease).await),
+            Some(_) => ("update", self.api.replace(&self.place.name, &parameters, &lease).await),
         };
         match answer {
             Ok(lease) => {

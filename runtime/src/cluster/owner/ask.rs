@@ -28,13 +28,13 @@ pub(super) struct Answer {
     pub(super) step: Step,
     /// None: for ever.
     pub(super) holds_for: Option<Duration>,
-    /// The credentials, or the connection, may be old.
-    pub(super) is_stale_client: bool,
+    /// Only the connection may have died, or the credentials have aged: another try has others.
+    pub(super) may_differ: bool,
 }
 
 impl Answer {
     fn of(step: Step, holds_for: Option<Duration>) -> Self {
-        Self { step, holds_for, is_stale_client: false }
+        Self { step, holds_for, may_differ: false }
     }
 }
 
@@ -75,19 +75,14 @@ impl Asking {
 
     pub(super) async fn ask_again(&self, client: &Client, object: &Object) -> Answer {
         let unknown = |holds_for| Answer::of(Step::Unknown, Some(holds_for));
-        let Some((resource, plural)) = resource(object) else { return Answer::of(Step::Gone, None) };
+        let Some((resource, group, plural)) = resource(object) else { return Answer::of(Step::Gone, None) };
         let place = (plural, object.namespace.clone());
         let _permit = self.permits.acquire().await;
         if lock(&self.refused).get(&place).is_some_and(|until| Instant::now() < *until) {
             return unknown(Duration::ZERO);
         }
         let api: Api<DynamicObject> = Api::namespaced_with(client.kube.clone(), &object.namespace, &resource);
-        let about = About {
-            verb: "get",
-            resource: plural,
-            group: super::KINDS.iter().find(|kind| kind.0 == object.group()).map_or("", |kind| kind.0),
-            scope: Scope::Namespace(object.namespace.clone()),
-        };
+        let about = About { verb: "get", resource: plural, group, scope: Scope::Namespace(object.namespace.clone()) };
         let asked = timeout(PATIENCE, api.get_metadata_opt(&object.name)).await;
         let found = match asked {
             Ok(answer) => answer.map_err(|error| sort(error, about)),
@@ -99,9 +94,9 @@ impl Asking {
                 judge(object, found.map(|found| found.metadata).as_ref())
             }
             Err(error) => {
-                let is_stale_client = matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_));
+                let may_differ = matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_));
                 let holds_for = self.fails(object, place, &error);
-                Answer { is_stale_client, ..unknown(holds_for) }
+                Answer { may_differ, ..unknown(holds_for) }
             }
         }
     }
@@ -152,16 +147,16 @@ fn judge(object: &Object, found: Option<&ObjectMeta>) -> Answer {
 }
 
 /// None where there can be no such object.
-fn resource(object: &Object) -> Option<(ApiResource, &'static str)> {
-    let plural = object.plural()?;
+fn resource(object: &Object) -> Option<(ApiResource, &'static str, &'static str)> {
+    let (group, plural) = object.known()?;
     let version = object.api_version.split_once('/').map_or(object.api_version.as_str(), |(_, version)| version);
     let version = if version.is_empty() { "v1" } else { version };
     let resource = ApiResource {
-        group: object.group().to_owned(),
+        group: group.to_owned(),
         version: version.to_owned(),
         api_version: object.api_version.clone(),
         kind: object.kind.clone(),
         plural: plural.to_owned(),
     };
-    name::label(version).is_ok().then_some((resource, plural))
+    name::label(version).is_ok().then_some((resource, group, plural))
 }

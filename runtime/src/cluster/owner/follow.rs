@@ -23,10 +23,10 @@ impl Owners {
     /// Follows the Pods of a scope, for ever. Ends only with an error of the very first answer that waiting can't heal, while no scope is served yet.
     pub async fn follow_pods(&self, scope: &Scope, stats: &Stats) -> Result<(), Error> {
         let (mut wait, mut seldom, mut listed) = (WAITS.0, Seldom::default(), false);
+        let Some(client) = &self.0.client else { return Ok(()) };
         lock(&self.0.pods).follow(scope);
         loop {
-            let Some(client) = self.client() else { return Ok(()) };
-            let error = self.follow_once(&client, scope, &mut listed, &mut wait, &mut seldom).await;
+            let error = self.follow_once(client, scope, &mut listed, &mut wait, &mut seldom).await;
             lock(&self.0.pods).lose(scope);
             self.0.changed.send_modify(|times| *times += 1);
             if error.is_fatal() && !listed && !stats.is_any_whole() {
@@ -37,9 +37,6 @@ impl Owners {
             }
             sleep(wait).await;
             wait = (wait * 2).min(WAITS.1);
-            if matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_)) {
-                self.renew().await;
-            }
         }
     }
 

@@ -44,11 +44,12 @@ const KINDS: [(&str, &str, &str); 9] = [
 
 /// Whether an object of this kind may have a controller that counts.
 pub fn has_controller(group: &str, kind: &str) -> bool {
-    plural(group, kind).is_some()
+    known(group, kind).is_some()
 }
 
-fn plural(group: &str, kind: &str) -> Option<&'static str> {
-    KINDS.iter().find(|known| (known.0, known.1) == (group, kind)).map(|known| known.2)
+/// The group and the resource's name of a kind whose controller is asked for.
+fn known(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+    KINDS.iter().find(|known| (known.0, known.1) == (group, kind)).map(|known| (known.0, known.2))
 }
 
 /// A controller: the owner reference of an object that has `controller: true`.
@@ -94,11 +95,12 @@ pub struct Object {
 
 impl Object {
     fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        name::group(&self.api_version)
     }
 
-    fn plural(&self) -> Option<&'static str> {
-        plural(self.group(), &self.kind)
+    /// See [`known`].
+    fn known(&self) -> Option<(&'static str, &'static str)> {
+        known(self.group(), &self.kind)
     }
 
     /// Kubernetes makes uids of RFC 4122. Anything else is what somebody wrote in their place.
@@ -140,7 +142,7 @@ pub struct Owners(Arc<Inner>);
 
 struct Inner {
     /// None for a recording: what isn't known is gone.
-    client: Option<Mutex<Client>>,
+    client: Option<Client>,
     pods: Mutex<Pods>,
     others: Mutex<Remembered>,
     asking: Asking,
@@ -151,7 +153,7 @@ struct Inner {
 impl Owners {
     /// For a cluster. Nothing is known until [`Owners::follow_pods`] runs; look-ups work from the start.
     pub fn new(client: Client) -> Self {
-        Self::with(Some(Mutex::new(client)))
+        Self::with(Some(client))
     }
 
     /// For a recording: knows what [`Owners::learn`] is told, and takes the rest as gone.
@@ -159,7 +161,7 @@ impl Owners {
         Self::with(None)
     }
 
-    fn with(client: Option<Mutex<Client>>) -> Self {
+    fn with(client: Option<Client>) -> Self {
         Self(Arc::new(Inner { client, pods: Mutex::default(), others: Mutex::default(), asking: Asking::default(), changed: watch::Sender::new(0) }))
     }
 
@@ -222,7 +224,7 @@ impl Owners {
     }
 
     fn known_step(&self, object: &Object, seen: Seen<'_>) -> Option<Step> {
-        if object.plural().is_none() {
+        if object.known().is_none() {
             return Some(Step::Top);
         }
         if name::subdomain(&object.name).is_err() || name::label(&object.namespace).is_err() {
@@ -275,30 +277,14 @@ impl Owners {
                 };
             }
         }
-        let Some(client) = self.client() else { return Step::Gone };
+        let Some(client) = &self.0.client else { return Step::Gone };
         let answered = self.0.asking.is_answered();
-        let mut answer = self.0.asking.ask(&client, object).await;
-        if answer.is_stale_client {
-            self.renew().await;
-        }
-        if answer.is_stale_client && answered {
-            // Only its connection may have died, or its credentials have aged.
-            answer = self.0.asking.ask_again(&self.client().unwrap_or(client), object).await;
+        let mut answer = self.0.asking.ask(client, object).await;
+        if answer.may_differ && answered {
+            answer = self.0.asking.ask_again(client, object).await;
         }
         lock(&self.0.others).remember(object, &answer.step, answer.holds_for);
         answer.step
-    }
-
-    fn client(&self) -> Option<Client> {
-        self.0.client.as_ref().map(|client| lock(client).clone())
-    }
-
-    /// Reads credentials anew, since certificates and tokens rotate.
-    async fn renew(&self) {
-        if let (Some(mut client), Some(slot)) = (self.client(), &self.0.client) {
-            client.renew().await;
-            *lock(slot) = client;
-        }
     }
 }
 

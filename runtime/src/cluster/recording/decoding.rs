@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use crate::cluster::utf16;
+
 /// How often a file may be compressed.
 const MOST_LAYERS: usize = 3;
 /// Bytes that are looked at where a file's kind is to be guessed.
@@ -56,7 +58,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, String> {
         return Err("it is a tar archive: unpack it first, and give a file of it".to_owned());
     }
     let text = match wide(&text) {
-        Some((big, mark)) => Cow::Owned(from_utf16(text.get(mark..).unwrap_or_default(), big).into_bytes()),
+        Some((big, mark)) => Cow::Owned(utf16::decode(text.get(mark..).unwrap_or_default(), big).into_bytes()),
         None => match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)),
             Cow::Owned(text) => text.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).map_or(Cow::Owned(text), Cow::Owned),
@@ -75,16 +77,6 @@ fn wide(text: &[u8]) -> Option<(bool, usize)> {
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some((false, 0)),
         _ => None,
     }
-}
-
-fn from_utf16(bytes: &[u8], big: bool) -> String {
-    let unit = |pair: &[u8]| match *pair {
-        [first, second] if big => u16::from_be_bytes([first, second]),
-        [first, second] => u16::from_le_bytes([first, second]),
-        // Half a character at the end.
-        _ => 0xfffd,
-    };
-    char::decode_utf16(bytes.chunks(2).map(unit)).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// What a text is in which no object was found, for people.

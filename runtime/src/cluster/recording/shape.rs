@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::decoding::shortened;
 use super::objects::{Odd, TEXT};
+use crate::cluster::name::group;
 use crate::cluster::raw::{Outline, is_object, text};
 use crate::cluster::{Owners, Raw, Unreadable, has_controller};
 
@@ -62,7 +63,7 @@ struct Listed<'a> {
 
 /// Whether a JSON object is one of those that are looked for, wherever it is found.
 pub(super) fn says_what_it_is(json: &str) -> bool {
-    let Ok(outline) = serde_json::from_str::<Outline<'_>>(json) else { return false };
+    let Ok(outline) = Outline::of(json) else { return false };
     let named = outline.kind.is_some() || outline.is_about_something();
     (outline.has_metadata() && named) || is_envelope(&outline) || (outline.kind.is_some() && outline.items.is_some())
 }
@@ -70,11 +71,6 @@ pub(super) fn says_what_it_is(json: &str) -> bool {
 fn is_envelope(outline: &Outline<'_>) -> bool {
     let of_watch = outline.change.is_some() && is_object(outline.object);
     !outline.has_metadata() && (of_watch || (outline.verb.is_some() && is_object(outline.event)))
-}
-
-/// Group of `apiVersion`; empty for core, and where there is none.
-fn group(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 impl Contents {
@@ -137,7 +133,7 @@ impl Contents {
             self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind: "no object" });
             return;
         }
-        let outline: Outline<'_> = match serde_json::from_str(json) {
+        let outline = match Outline::of(json) {
             Ok(outline) => outline,
             Err(why) => return self.refuse(json, place, &why.to_string(), "no JSON"),
         };
@@ -192,7 +188,7 @@ impl Contents {
         match &*word {
             "ADDED" | "MODIFIED" | "UPDATED" => self.sort(object.get(), place, Listed::default(), deep),
             "DELETED" | "BOOKMARK" | "ERROR" => {
-                let inner: Outline<'_> = serde_json::from_str(object.get()).unwrap_or_default();
+                let inner = Outline::of(object.get()).unwrap_or_default();
                 if let ("DELETED", Some(kind)) = (&*word, text(inner.kind)) {
                     // Events may follow an object that is gone.
                     self.learn(&inner, &kind, &text(inner.api_version).unwrap_or_default());

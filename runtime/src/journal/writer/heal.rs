@@ -39,7 +39,7 @@ impl Writer {
     fn replace(&mut self) -> Result<(), Error> {
         let now = (self.options.now)();
         if !self.adrift {
-            salvage::build(&self.file, now)?;
+            salvage::build(&self.file, now, self.options.event_ttl)?;
         }
         let stats = self.stats.clone();
         let _replacing = stats.replacing.write().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -161,7 +161,7 @@ impl Writer {
         let before = self.store.last;
         let mut pending: Vec<Pending> = Vec::new();
         let requeued = commands.iter().any(|command| matches!(command, Command::Requeue { .. }));
-        let began = self.store.connection.execute_batch("BEGIN IMMEDIATE");
+        let began = self.say("BEGIN IMMEDIATE");
         for command in commands {
             match (command, &room) {
                 (Command::Append { reply, .. }, Err(why)) => {
@@ -175,7 +175,7 @@ impl Writer {
         if result.is_ok() {
             self.stats.commits.fetch_add(1, Ordering::Relaxed);
         } else {
-            let _ = self.store.connection.execute_batch("ROLLBACK");
+            let _ = self.say("ROLLBACK");
             self.store.last = before;
             self.store.unreadable = None;
         }
@@ -197,7 +197,12 @@ impl Writer {
         if self.store.last != before {
             self.store.connection.prepare_cached("UPDATE journal SET last_position = ?1")?.execute([self.store.last])?;
         }
-        self.store.connection.execute_batch("COMMIT")
+        self.say("COMMIT")
+    }
+
+    /// A statement that begins or ends something.
+    fn say(&self, statement: &str) -> rusqlite::Result<()> {
+        self.store.connection.prepare_cached(statement)?.execute([]).map(drop)
     }
 
     fn one(&mut self, command: Command, began: Option<&rusqlite::Error>, pending: &mut Vec<Pending>) {
@@ -253,7 +258,7 @@ impl Writer {
             // An earlier command's failure has undone the transaction: a savepoint now would be one of its own, and be committed.
             return Err(Error::Undone);
         }
-        self.store.connection.execute_batch("SAVEPOINT command")?;
+        self.say("SAVEPOINT command")?;
         let result = work(&mut self.store);
         if let Err(why) = &result {
             self.store.last = before;
@@ -265,9 +270,9 @@ impl Writer {
                 }
                 return Err(why.copy());
             }
-            self.store.connection.execute_batch("ROLLBACK TO command")?;
+            self.say("ROLLBACK TO command")?;
         }
-        self.store.connection.execute_batch("RELEASE command")?;
+        self.say("RELEASE command")?;
         result
     }
 

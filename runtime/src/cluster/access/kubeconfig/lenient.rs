@@ -5,19 +5,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::cluster::utf16;
+
 /// The only values that are not texts.
 const SWITCHES: [&str; 4] = ["insecure-skip-tls-verify", "disable-compression", "provideClusterInfo", "colors"];
 
 /// The text of a file, in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
 pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
-    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> =
-            rest.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])).collect();
-        if rest.len().is_multiple_of(2) { String::from_utf16(&units).ok() } else { None }
-    };
+    let wide = |rest, big| Some(utf16::decode(rest, big)).filter(|text| !text.contains(char::REPLACEMENT_CHARACTER));
     let text = match bytes {
-        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xFF, 0xFE, rest @ ..] => wide(rest, false),
+        [0xFE, 0xFF, rest @ ..] => wide(rest, true),
         [0xEF, 0xBB, 0xBF, rest @ ..] | rest => String::from_utf8(rest.to_vec()).ok(),
     };
     text.ok_or_else(|| "it is neither UTF-8 nor UTF-16".to_owned())
