@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::apiserver::{ApiServer, client};
 use testkit::hook::{Hook, Posted};
-use testkit::life::Life;
+use testkit::life::{Life, Written};
 use testkit::program::Start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
@@ -83,6 +83,10 @@ fn ids(posted: &[Posted], language: &str) -> Vec<String> {
     batches.flatten().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
+fn of_job(life: &Life) -> impl Iterator<Item = &Written> {
+    life.written().iter().filter(|event| event.belongs)
+}
+
 /// Each language's sink gets the life of a job from the API server, all at the same time.
 async fn deliver(languages: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
@@ -103,14 +107,21 @@ async fn deliver(languages: &[&str]) {
     let mut life = Life::begin(client(&server.kubeconfig).await.unwrap(), "training").await.unwrap();
     life.train("mnist").await.unwrap();
     life.noise().await.unwrap();
-    let wanted: Vec<String> =
-        life.written().iter().filter(|event| event.belongs).map(|event| format!("{}/{}", event.uid, event.resource_version)).collect();
+    let wanted: Vec<String> = of_job(&life).map(|event| format!("{}/{}", event.uid, event.resource_version)).collect();
     let all: BTreeSet<String> = wanted.iter().cloned().collect();
     let there = |posted: &[Posted]| languages.iter().all(|language| ids(posted, language).into_iter().collect::<BTreeSet<_>>().is_superset(&all));
     let waited = hook.wait(PATIENCE, there);
     let (Ok(posted) | Err(posted)) = waited;
+    let about: BTreeMap<&str, &str> = wanted.iter().map(String::as_str).zip(of_job(&life).map(|event| event.about.as_str())).collect();
+    let by_object = |ids: &[String]| {
+        let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for id in ids {
+            objects.entry(about.get(id.as_str()).copied().unwrap_or("nothing").to_owned()).or_default().push(id.clone());
+        }
+        objects
+    };
     for language in languages {
-        assert_eq!(ids(&posted, language), wanted, "{language} did not deliver each event once and in order");
+        assert_eq!(by_object(&ids(&posted, language)), by_object(&wanted), "{language} did not deliver each event once, and each object's in order");
     }
     program.terminate().unwrap();
 }

@@ -1,5 +1,6 @@
 //! The sinks at work: all the time, or while this process holds the Lease.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -104,10 +105,43 @@ async fn always(sinks: Vec<Supplied>, setting: &Setting, closed: &watch::Receive
     Ok(running)
 }
 
+/// In the data folder: what is random in the identity of who has it.
+const IDENTITY: &str = "identity";
+
 /// Another one for each process: the Pod's or machine's name, and something random.
-pub(super) fn identity() -> String {
+///
+/// Where nothing is elected, the same for each process of a data folder, which only one at a time has: a Lease that was not given back, as after a kill, is
+/// its own then, and what is delivered is noted in it at once. In an election a process waits for the time of one that was killed, which may still have sent
+/// something.
+pub(super) fn identity(elect: bool, data: &Path) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "kubedl-events" } else { host.trim() };
-    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
-    format!("{host}-{random:016x}")
+    let random = format!("{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id()));
+    let is_one = |text: &String| text.len() == random.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let file = data.join(IDENTITY);
+    let kept = if elect { None } else { std::fs::read_to_string(&file).ok().filter(is_one) };
+    if !elect
+        && kept.is_none()
+        && let Err(why) = std::fs::write(&file, &random)
+    {
+        tracing::warn!("Cannot write {}: {why}. After a kill it takes 15 seconds until the Lease is written again.", file.display());
+    }
+    format!("{host}-{}", kept.unwrap_or(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_data_folder_keeps_its_identity_and_a_candidate_has_a_new_one() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = identity(false, one.path());
+        assert_eq!(identity(false, one.path()), first);
+        assert_ne!(identity(false, other.path()), first);
+        assert_ne!(identity(true, one.path()), first);
+        assert_ne!(identity(true, one.path()), identity(true, one.path()));
+        std::fs::write(one.path().join(IDENTITY), "cut").unwrap();
+        assert_eq!(identity(false, one.path()), identity(false, one.path()), "one that was cut off is made anew");
+    }
 }

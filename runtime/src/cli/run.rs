@@ -99,7 +99,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
         let (journal, board, event) = (journal.clone(), board.clone(), event.clone());
         let setting =
             Setting { journal: journal.clone(), start, grace: args.grace, give_up_after: args.give_up_after, event, network, selections, board };
-        let (scopes, elector) = (source.scopes(), source.elector(args.lease.leader_elect, &names));
+        let (scopes, elector) = (source.scopes(), source.elector(args.lease.leader_elect, &args.data_dir, &names));
         let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
         Ok((home, journal, source, delivery))
     };

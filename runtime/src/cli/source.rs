@@ -1,5 +1,6 @@
 //! Where events come from: a cluster, or a recording.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,9 +54,11 @@ impl Source {
     }
 
     /// For the Lease, where there is to be one, and whether it says who delivers.
-    pub(super) fn elector(&self, elect: bool, sinks: &[String]) -> Option<(Elector, bool)> {
+    pub(super) fn elector(&self, elect: bool, data: &Path, sinks: &[String]) -> Option<(Elector, bool)> {
         match self {
-            Self::Cluster { client, lease: Some(place), .. } => Some((Elector::new(client, place.clone(), identity(), sinks.to_vec()), elect)),
+            Self::Cluster { client, lease: Some(place), .. } => {
+                Some((Elector::new(client, place.clone(), identity(elect, data), sinks.to_vec()), elect))
+            }
             _ => None,
         }
     }

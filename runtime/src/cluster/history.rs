@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::list::{escaped, named, page};
 use super::watch::{Eye, lost};
@@ -38,7 +38,6 @@ impl Eye<'_> {
         // By a clock that was wrong: no proof of youth.
         let is_young = |seen_at: SystemTime| (recent..=(self.options.now)()).contains(&seen_at);
         let (mut gone, mut others_are_there) = (Vec::new(), false);
-        tracing::debug!(scope = %self.scope, stand = stand.resource_version, witnesses = ?self.witnesses, "Asking whether the storage knows them.");
         for witness in self.witnesses.iter() {
             match self.testimony(witness, is_young(witness.seen_at)).await? {
                 Testimony::Same => {
@@ -70,30 +69,53 @@ impl Eye<'_> {
 
     async fn testimony(&self, witness: &Witness, is_young: bool) -> Result<Testimony, Error> {
         let Witness { namespace, name, resource_version, .. } = witness;
+        let exact = format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version));
         // In the very version in which it was seen: a history that knows it is the same.
-        match self.version_of(witness, &format!("&resourceVersion={}&resourceVersionMatch=Exact", escaped(resource_version))).await {
-            Ok(found) if found.as_deref() == Some(resource_version) => Ok(Testimony::Same),
-            Ok(_) => Ok(Testimony::Other(format!("{namespace}/{name} was never written in version {resource_version}"))),
+        match self.look_for(witness, &exact).await {
+            Ok(Found::In(version)) if version == *resource_version => Ok(Testimony::Same),
+            Ok(Found::In(_) | Found::Nowhere) => Ok(Testimony::Other(format!("{namespace}/{name} was never written in version {resource_version}"))),
             // The storage has not come so far yet. (kube-apiserver's words for etcd's "required revision is a future revision".)
             Err(Error::Busy { status: 504, message, .. }) if message.contains("Too large resource version") => {
                 Ok(Testimony::Other(format!("{namespace}/{name} is of version {resource_version}, which is still to come")))
             }
             // Compacted since: it must still be there, in that version or a newer one.
-            Err(Error::Expired) if is_young => Ok(match self.version_of(witness, "").await?.map(|found| is_before(&found, resource_version)) {
-                Some(Some(true)) => Testimony::Other(format!("{namespace}/{name} is older than it was")),
-                Some(_) => Testimony::Same,
-                None => Testimony::Gone(format!("{namespace}/{name} is gone before its time")),
+            Err(Error::Expired) if is_young => Ok(match self.look_for(witness, "").await? {
+                Found::In(version) if is_before(&version, resource_version) == Some(true) => {
+                    Testimony::Other(format!("{namespace}/{name} is older than it was"))
+                }
+                Found::In(_) => Testimony::Same,
+                Found::Nowhere => Testimony::Gone(format!("{namespace}/{name} is gone before its time")),
+                Found::Unasked => Testimony::Nothing,
             }),
-            Err(Error::Expired) => Ok(Testimony::Nothing),
+            Ok(Found::Unasked) | Err(Error::Expired) => Ok(Testimony::Nothing),
+            // One that can't be asked about single events says nothing of them.
+            Err(why @ (Error::Busy { status: 404 | 405, .. } | Error::Forbidden { .. })) => {
+                debug!(scope = %self.scope, "The API server can't be asked for the event {namespace}/{name}: {why}.");
+                Ok(Testimony::Nothing)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// The resource version that the API server gives for a witness; none where it has no such event.
-    async fn version_of(&self, witness: &Witness, at: &str) -> Result<Option<String>, Error> {
+    async fn look_for(&self, witness: &Witness, at: &str) -> Result<Found, Error> {
         let scope = Scope::Namespace(witness.namespace.clone());
         let query = format!("limit=1&fieldSelector={}{at}", named(&witness.name));
         let page = page(&self.client, &scope, &query).await?;
-        Ok(page.items().first().and_then(|item| Some(Raw::from_object(item.get()).ok()?.1)))
+        let mut found = page.items().iter().filter_map(|item| Witness::of(&Raw::from_object(item.get()).ok()?.0, UNIX_EPOCH));
+        Ok(match found.find(|found| (&found.namespace, &found.name) == (&witness.namespace, &witness.name)) {
+            Some(found) => Found::In(found.resource_version),
+            None if page.items().is_empty() => Found::Nowhere,
+            None => Found::Unasked,
+        })
     }
+}
+
+/// What became of a witness.
+enum Found {
+    /// It is there, in this version.
+    In(String),
+    /// It is not there.
+    Nowhere,
+    /// The answer is about other events: the API server, or what is before it, does not heed the selector.
+    Unasked,
 }
