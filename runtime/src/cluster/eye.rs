@@ -11,11 +11,10 @@ use super::{Deletion, Ending, Error, Forgotten, Observation, Resume, Witness, is
 
 impl Eye<'_> {
     /// Reads the whole list in pages, and stands at the first page's resource version: all that came later, a watch from there shows. With `keep` it stands
-    /// where it stood, which is earlier.
+    /// where it stood, which is earlier, and leaves out what was written since: the watch shows that.
     pub(super) async fn list(&mut self, keep: bool) -> Result<(), Error> {
         let began = (self.options.now)();
-        let (mut first, mut last): (Option<String>, Option<String>) = (None, None);
-        self.listed = None;
+        let mut first: Option<String> = None;
         let (client, scope) = (self.client.clone(), self.scope.clone());
         let mut pages = Pages::new(&client, &scope, self.options.page);
         while let Some(page) = pages.next().await? {
@@ -25,23 +24,14 @@ impl Eye<'_> {
                 self.stand = None;
                 self.say_lost(lost).await;
             }
-            let (events, newest, unreadable) = page.events();
-            if let Some(newest) = newest.and_then(|place| Witness::of(events.get(place)?, began)) {
-                if last.as_ref().is_none_or(|last| is_before(last, &newest.resource_version) == Some(true)) {
-                    last = Some(newest.resource_version.clone());
-                }
-                self.witnesses.add(newest);
-            }
+            let stand = self.stand.clone().filter(|_| keep);
+            let (events, newest, unreadable) = page.events(stand.as_ref().map(|stand| &*stand.resource_version));
+            let newest = newest.and_then(|place| Witness::of(events.get(place)?, began));
+            newest.into_iter().for_each(|witness| self.witnesses.add(witness));
             let resource_version = first.get_or_insert_with(|| page.version().to_owned()).clone();
-            let listed = Resume { resource_version, at: began };
-            let reached = page.is_last().then(|| self.stand.clone().filter(|_| keep).unwrap_or(listed));
+            let reached = page.is_last().then(|| stand.unwrap_or(Resume { resource_version, at: began }));
             drop(page);
-            if let Some(reached) = &reached {
-                // Else the event would count as one that is before the place where the watch stands.
-                self.listed = last.take().filter(|last| is_before(&reached.resource_version, last) == Some(true));
-            }
-            let proven = reached.clone().filter(|_| self.listed.is_none());
-            self.hand_over(Observation { events, unreadable, reached: proven, ..Observation::of(self.scope.clone()) }).await;
+            self.hand_over(Observation { events, unreadable, reached: reached.clone(), ..Observation::of(self.scope.clone()) }).await;
             if let Some(reached) = reached {
                 info!(scope = %self.scope, resource_version = reached.resource_version, "The list is read.");
                 self.sight.listed();
@@ -132,9 +122,7 @@ impl Eye<'_> {
         let forgotten = self.forget(deleted);
         let newest = events.last().and_then(|raw| Witness::of(raw, (self.options.now)()));
         newest.into_iter().for_each(|witness| self.witnesses.add(witness));
-        self.listed.take_if(|listed| is_before(&stand.resource_version, listed) != Some(true));
-        let reached = Some(stand).filter(|_| self.listed.is_none());
-        Some(Observation { events, unreadable, reached, forgotten, lifetime, ..Observation::of(self.scope.clone()) })
+        Some(Observation { events, unreadable, reached: Some(stand), forgotten, lifetime, ..Observation::of(self.scope.clone()) })
     }
 
     /// Where the watch stands by what it has shown, or by having been silent for its whole time: then there was nothing up to the version that the storage

@@ -38,8 +38,9 @@ impl Page {
         self.items.as_deref().unwrap_or_default()
     }
 
-    /// The same as events, the place among them of the one that was written last, and what can't be read as an event.
-    pub(super) fn events(&self) -> (Vec<Raw>, Option<usize>, Vec<Unreadable>) {
+    /// The same as events, the place among them of the one that was written last, and what can't be read as an event. Without those that were written after
+    /// the resource version `through`.
+    pub(super) fn events(&self, through: Option<&str>) -> (Vec<Raw>, Option<usize>, Vec<Unreadable>) {
         let (mut events, mut unreadable) = (Vec::new(), Vec::new());
         let mut newest: Option<(usize, String)> = None;
         for (number, item) in (1..).zip(self.items()) {
@@ -47,6 +48,7 @@ impl Page {
                 Ok(_) if self.mended && item.get().contains(char::REPLACEMENT_CHARACTER) => {
                     ("a byte of it is not UTF-8".to_owned(), "item that is not UTF-8")
                 }
+                Ok((_, version)) if through.is_some_and(|through| is_before(through, &version) == Some(true)) => continue,
                 Ok((raw, version)) => {
                     if newest.as_ref().is_none_or(|(_, before)| is_before(before, &version) == Some(true)) {
                         newest = Some((events.len(), version));
@@ -162,5 +164,18 @@ mod tests {
         assert_eq!(escaped("a+b/c==&limit=1"), "a%2Bb%2Fc%3D%3D%26limit%3D1");
         assert_eq!(named("a,b=c\\ d"), "metadata.name%3Da%5C%2Cb%5C%3Dc%5C%5C%20d");
         assert_eq!(path(&Scope::Namespace("../pods".to_owned()), "q"), "/api/v1/namespaces/..%2Fpods/events?q");
+    }
+
+    #[test]
+    fn what_was_written_after_a_version_is_left_out_where_a_watch_from_there_shows_it() {
+        let item = |version: &str| format!("{{\"involvedObject\":{{}},\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}");
+        let items = ["7", "12", "9", "opaque"].map(item).join(",");
+        let page: Page = serde_json::from_str(&format!("{{\"metadata\":{{\"resourceVersion\":\"15\"}},\"items\":[{items}]}}")).unwrap();
+        let of = |through| {
+            let (events, newest, unreadable) = page.events(through);
+            (events.len(), newest, unreadable.len())
+        };
+        assert_eq!(of(None), (4, Some(1), 0));
+        assert_eq!(of(Some("9")), (3, Some(1), 0), "7, 9, and what can't be compared");
     }
 }

@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Raw;
+use super::raw::text;
 
 /// Namespaces of which the newest event is remembered.
 const NAMESPACES: usize = 3;
@@ -34,22 +35,23 @@ pub struct Witness {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Outline {
-    metadata: Metadata,
-    #[serde(default)]
-    last_timestamp: Value,
-    #[serde(default)]
-    deprecated_last_timestamp: Value,
+struct Outline<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+    #[serde(borrow)]
+    last_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deprecated_last_timestamp: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct Metadata<'a> {
     namespace: String,
     name: String,
     resource_version: String,
-    #[serde(default)]
-    creation_timestamp: Value,
+    #[serde(borrow)]
+    creation_timestamp: Option<&'a RawValue>,
 }
 
 /// The last of some times that can be read.
@@ -61,8 +63,8 @@ impl Witness {
     /// Of an event that was seen then; none where it has no name or version.
     pub fn of(raw: &Raw, seen_at: SystemTime) -> Option<Self> {
         let Outline { metadata, last_timestamp, deprecated_last_timestamp } = serde_json::from_str(raw.json()).ok()?;
-        let times = [&metadata.creation_timestamp, &last_timestamp, &deprecated_last_timestamp];
-        let written_at = last_of(times.into_iter().filter_map(Value::as_str)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let times = [metadata.creation_timestamp, last_timestamp, deprecated_last_timestamp].map(text);
+        let written_at = last_of(times.iter().flatten().map(|time| &**time)).unwrap_or(SystemTime::UNIX_EPOCH);
         let Metadata { namespace, name, resource_version, .. } = metadata;
         Some(Self { namespace, name, resource_version, seen_at: seen_at.min(written_at) })
     }

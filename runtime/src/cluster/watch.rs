@@ -53,19 +53,7 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
     }
     let mut state = if from.is_none() || list_first { State::List { lost, keep: list_first } } else { State::Probe };
     let may_end = |answered: bool| mode == Mode::Once || (!answered && !options.stats.is_any_whole());
-    let mut eye = Eye {
-        client,
-        scope,
-        options,
-        out,
-        stand: from,
-        witnesses,
-        listed: None,
-        target: String::new(),
-        sight,
-        failures: 0,
-        seldom: Seldom::default(),
-    };
+    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: String::new(), sight, failures: 0, seldom: Seldom::default() };
     let mut answered = false;
     loop {
         let result = eye.act(&mut state).await;
@@ -146,9 +134,6 @@ pub(super) struct Eye<'a> {
     pub(super) stand: Option<Resume>,
     /// Events that the storage must still have.
     pub(super) witnesses: Witnesses,
-    /// The newest event of a list that was read although the watch goes on from before it: what was handed over is more than the watch has reached, until it
-    /// has come so far.
-    pub(super) listed: Option<String>,
     /// What the storage had reached before the watch began: before the watch has, what it shows may be old.
     pub(super) target: String,
     pub(super) sight: Arc<Sight>,

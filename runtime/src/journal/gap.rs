@@ -141,7 +141,8 @@ impl Store {
         let until = last.0 + 1;
         let since = self.connection.query_row(
             &format!(
-                "SELECT min(min(observed_at / 1000000000, coalesce({WRITTEN}, observed_at))) FROM events WHERE position > ?1 AND position <= ?2"
+                "SELECT min(min(seen, coalesce({WRITTEN}, seen))) \
+                 FROM (SELECT raw, observed_at / 1000000000 AS seen FROM events WHERE position > ?1 AND position <= ?2)"
             ),
             (after, through),
             |row| row.get::<_, i64>(0),

@@ -165,15 +165,7 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             work.stall(stalled, reason)
         }
         true => (work, Next::Acknowledge),
-        false => {
-            let after = after.unwrap_or_default();
-            match then {
-                Then::Wait => (work, Next::Send { after }),
-                Then::Probe(among) => (work, Next::Probe { after, at_once, among }),
-                Then::GoOn if at_once => (work, Next::Send { after: Duration::ZERO }),
-                Then::GoOn => (work, Next::Send { after }),
-            }
-        }
+        false => (work, then.next(after.unwrap_or_default(), at_once)),
     }
 }
 
@@ -244,8 +236,7 @@ fn unstored(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, pol
     part.failed = part.failed.saturating_add(1);
     if !std::mem::take(&mut part.proven) {
         let often = part.failed >= policy.often();
-        let among = if often { Among::AllObjects } else { Among::OtherObjects };
-        let then = if part.failed >= policy.tries { Then::Probe(among) } else { Then::Wait };
+        let probes = part.failed >= policy.tries;
         if often && part.positions.len() > 1 {
             // What could show it may be at fault, too: fewer events, and others behind them.
             part.attempt.number = 0;
@@ -253,7 +244,7 @@ fn unstored(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, pol
             return Then::Wait;
         }
         work.parts.push_front(part);
-        return then;
+        return if probes { Then::Probe(if often { Among::AllObjects } else { Among::OtherObjects }) } else { Then::Wait };
     }
     let [position] = part.positions[..] else {
         // The first failure of a half calls for a probe.
@@ -273,8 +264,18 @@ enum Then {
     Wait,
     /// A probe shows whose fault it is.
     Probe(Among),
-    /// It is held back. Another event was stored a moment ago, so the next part needs no wait.
+    /// It is held back. Another event was stored a moment ago, so the next part needs no wait, but one that the destination has asked for.
     GoOn,
+}
+
+impl Then {
+    fn next(self, after: Duration, at_once: bool) -> Next {
+        match self {
+            Self::Probe(among) => Next::Probe { after, at_once, among },
+            Self::GoOn if at_once => Next::Send { after: Duration::ZERO },
+            Self::Wait | Self::GoOn => Next::Send { after },
+        }
+    }
 }
 
 fn held_back(position: Position, reason: &str, attempts: u32) -> DeadLetter {
