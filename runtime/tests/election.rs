@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kubedl_events::cluster::Resume;
-use kubedl_events::cluster::lease::{DEADLINE, DURATION, Delivered, Observed, RETRY, Record, Step, merge, step};
+use kubedl_events::cluster::lease::{DEADLINE, DURATION, Delivered, Identity, Observed, RETRY, Record, Step, merge, step};
 
-const ME: &str = "me";
+/// As it stands in the Lease.
+const ME: &str = "me-0000000000000001";
+
+fn me() -> Identity {
+    Identity::new("me", "0000000000000001", true)
+}
 
 fn record(holder: &str, renewed: i64) -> Record {
     Record { holder: holder.to_owned(), duration: DURATION, renewed: Some(Timestamp::from_second(renewed).unwrap()) }
@@ -39,7 +44,26 @@ fn each_case_has_one_step() {
         ("another has it before our time is over", Some(observed("other", ago(0.0))), Some(ago(1.0)), Step::GiveUp),
     ];
     for (case, seen, renewed, wanted) in table {
-        assert_eq!(step(seen.as_ref(), ME, renewed, now), wanted, "{case}");
+        assert_eq!(step(seen.as_ref(), &me(), renewed, now), wanted, "{case}");
+    }
+}
+
+#[test]
+fn who_is_not_elected_waits_for_seconds_only_until_it_follows_a_process_of_its_host() {
+    let now = Instant::now() + Duration::from_secs(3600);
+    let waits = |elected: bool, holder: &str, silent: f64| {
+        let me = Identity::new("pod-0", "0000000000000001", elected);
+        step(Some(&observed(holder, now - Duration::from_secs_f64(silent))), &me, None, now) == Step::StandBy
+    };
+    let before = "pod-0-ffffffffffffffff";
+    assert!(waits(false, before, 4.999), "it may live, and renew");
+    assert!(!waits(false, before, 5.0));
+    assert!(waits(true, before, 14.999), "what was killed may still send something");
+    for other in
+        ["pod-1-0000000000000002", "pod-0", "pod-0-0000000000000002-", "pod-0-x-0000000000000002", "pod-00000000000000002", "pod-0-another-one-of-16"]
+    {
+        assert!(waits(false, other, 14.999), "{other}");
+        assert!(!waits(false, other, 15.0), "{other}");
     }
 }
 
@@ -52,10 +76,10 @@ fn a_change_is_what_counts_and_not_what_clocks_say() {
     assert_eq!((seen.since, seen.renewals), (first, 0), "one look proves nothing");
     let seen = Observed::after(Some(seen), record("other", 1_000), later(14));
     assert_eq!((seen.since, seen.renewals), (first, 0));
-    assert_eq!(step(Some(&seen), ME, None, later(15)), Step::Acquire);
+    assert_eq!(step(Some(&seen), &me(), None, later(15)), Step::Acquire);
     let seen = Observed::after(Some(seen), record("other", 10), later(14));
     assert_eq!((seen.since, seen.renewals), (later(14), 1));
-    assert_eq!(step(Some(&seen), ME, None, later(28)), Step::StandBy);
+    assert_eq!(step(Some(&seen), &me(), None, later(28)), Step::StandBy);
     let seen = Observed::after(Some(seen), record("third", 10), later(20));
     assert_eq!((seen.since, seen.renewals), (later(20), 0), "the new holder has not renewed yet");
 }
@@ -72,11 +96,11 @@ fn the_deposed_is_silent_before_the_next_may_speak() {
             let seen = began + Duration::from_millis(took + looked);
             let other = observed("leader", seen);
             let mut acquired = seen;
-            while step(Some(&other), ME, None, acquired) == Step::StandBy {
+            while step(Some(&other), &me(), None, acquired) == Step::StandBy {
                 acquired += Duration::from_millis(10);
             }
             let mut deposed = began;
-            while step(None, "leader", Some(began), deposed) == Step::Renew {
+            while step(None, &me(), Some(began), deposed) == Step::Renew {
                 deposed += Duration::from_millis(10);
             }
             assert!(deposed + Duration::from_secs(4) < acquired, "{took} {looked}");

@@ -194,3 +194,23 @@ async fn only_what_this_journal_has_reached_can_be_told_to_it() {
     journal.append(batch("x", &[], Some("9"))).await.unwrap();
     assert_eq!(journal.deliver_through("s", through(&[("x", "9")])).await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn within_one_second_not_more_than_some_thousand_rows_lie_between_what_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    journal.register("s", Start::Oldest).await.unwrap();
+    let versions: Vec<String> = (1..=20_000).map(|version: u32| version.to_string()).collect();
+    for part in versions.chunks(100) {
+        let part: Vec<&str> = part.iter().map(String::as_str).collect();
+        journal.append(batch("x", &part, part.last().copied())).await.unwrap();
+    }
+    let mut unknown = Vec::new();
+    for position in (500..=20_000).step_by(500) {
+        acknowledge(&journal, position).await;
+        let told = delivered(&journal).await.first().map_or(0, |(_, version)| version.parse::<i64>().unwrap());
+        assert!(told <= position, "{told} is told of {position}");
+        unknown.push(position - told);
+    }
+    assert!(unknown.iter().all(|rows| *rows <= 2_000), "{unknown:?}");
+}

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::cluster::Seldom;
-use crate::cluster::lease::Elector;
+use crate::cluster::lease::{Elector, Identity};
 use crate::relay::Progress;
 use crate::sink::Term;
 use crate::telemetry::Role;
@@ -113,7 +113,7 @@ const IDENTITY: &str = "identity";
 /// Where nothing is elected, the same for each process of a data folder, which only one at a time has: a Lease that was not given back, as after a kill, is
 /// its own then, and what is delivered is noted in it at once. In an election a process waits for the time of one that was killed, which may still have sent
 /// something.
-pub(super) fn identity(elect: bool, data: &Path) -> String {
+pub(super) fn identity(elect: bool, data: &Path) -> Identity {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "kubedl-events" } else { host.trim() };
     let random = format!("{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id()));
@@ -124,9 +124,9 @@ pub(super) fn identity(elect: bool, data: &Path) -> String {
         && kept.is_none()
         && let Err(why) = std::fs::write(&file, &random)
     {
-        tracing::warn!("Cannot write {}: {why}. After a kill it takes 15 seconds until the Lease is written again.", file.display());
+        tracing::warn!("Cannot write {}: {why}. After a kill it takes 5 seconds until the Lease is written again.", file.display());
     }
-    format!("{host}-{}", kept.unwrap_or(random))
+    Identity::new(host, &kept.unwrap_or(random), elect)
 }
 
 #[cfg(test)]

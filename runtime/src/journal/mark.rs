@@ -16,7 +16,7 @@ use crate::cluster::{Resume, is_before};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
 const TABLE: &str = "
--- Which place belongs to which resource version: about one a second for each scope, and always the newest.
+-- Which place belongs to which resource version: about one a second and a thousand rows for each scope, and always the newest.
 CREATE TABLE IF NOT EXISTS marks (
   scope            TEXT NOT NULL,
   position         INTEGER NOT NULL, -- of the scope's last row up to resource_version
@@ -35,6 +35,10 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Rows between two marks of a scope, at most, beside those of one batch: as many may come again after a lost disk, when many are taken in one second and
+/// are delivered slowly.
+const ROWS_BETWEEN: Position = 1_000;
 
 /// Rows that one `deliver_through` looks at, so that it doesn't hold up appends.
 const ROWS_AT_ONCE: i64 = 5_000;
@@ -55,13 +59,21 @@ pub(super) struct Marks(HashMap<String, Scope>);
 struct Scope {
     /// The scope's last row, or a later row of another scope.
     last: Position,
-    /// The newest mark, and the second that it is of.
-    newest: Option<(Position, i64)>,
+    newest: Option<Newest>,
+}
+
+/// The newest mark of a scope, which the next one takes the place of while both are of one second and few rows lie between.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    position: Position,
+    second: i64,
+    /// Where the mark before it is, or was begun.
+    after: Position,
 }
 
 impl Marks {
     /// After a batch of a scope, in its transaction. `rows` is from the journal's last position before it to that after it; `second`
-    /// is the time: marks of one second become one.
+    /// is the time: marks of one second become one, unless many rows lie between.
     pub(super) fn note(
         &mut self,
         connection: &Connection,
@@ -80,8 +92,11 @@ impl Marks {
         }
         let Some(Resume { resource_version, at }) = checkpoint else { return Ok(()) };
         let seen_at = known_seconds(*at);
-        let before = known.newest.replace((known.last, second));
-        if let Some((position, _)) = before.filter(|(_, of)| *of == second) {
+        let is_near = |newest: &Newest| newest.second == second && known.last - newest.after <= ROWS_BETWEEN;
+        let replaced = known.newest.filter(is_near);
+        let after = replaced.map(|newest| newest.after).or(known.newest.map(|newest| newest.position)).unwrap_or(known.last);
+        known.newest = Some(Newest { position: known.last, second, after });
+        if let Some(Newest { position, .. }) = replaced {
             let moved = connection
                 .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
                 .execute((scope, position, known.last, resource_version, seen_at))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::class::Class;
 use super::gaps::{Gaps, class_at};
-use super::record::{Arrival, BATCH, Journal, Letter, Put, Window};
+use super::record::{Arrival, Journal, Letter, Put, Window};
 
 /// Where a version was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,7 +85,7 @@ impl Account {
         for window in windows {
             let tally = account.tally(Some(window.class));
             tally.caused += 1;
-            tally.bound += window.doubts * BATCH + window.unrenewed;
+            tally.bound += window.copies();
         }
         let evidence = Evidence::new(journal, arrivals, sink);
         let gaps = Gaps::new(journal, puts, arrivals, windows, sink);

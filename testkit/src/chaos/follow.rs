@@ -62,6 +62,11 @@ impl Follow {
         self.arrivals.iter().rev().take_while(|arrival| arrival.at_ns >= at_ns).count()
     }
 
+    /// Copies that have arrived beyond the first of each version.
+    pub fn doubled(&self) -> usize {
+        self.times.values().map(|times| times.saturating_sub(1) as usize).sum()
+    }
+
     /// Versions that have arrived.
     pub fn arrived(&self) -> usize {
         self.times.len()

@@ -136,9 +136,7 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
                 continue;
             }
             let (found, remark) = one(class, &mut stage)?;
-            if let Some(window) = found.first() {
-                say(&progress(window, &stage, began, remark.as_deref()));
-            }
+            say(&progress(&found, &stage, began, remark.as_deref()));
             windows.iter_mut().zip(found).for_each(|(windows, window)| windows.push(window));
             remarks.extend(remark.map(|remark| (class, remark)));
             let rest = stage.dice.time(300..=1_500);
@@ -182,17 +180,23 @@ fn one(class: Class, stage: &mut Stage<'_>) -> Result<(Vec<Window>, Option<Strin
     Ok((windows.collect(), remark))
 }
 
-fn progress(window: &Window, stage: &Stage<'_>, began: Instant, remark: Option<&str>) -> String {
+/// One line: the fault, and for each destination what has arrived so far.
+fn progress(windows: &[Window], stage: &Stage<'_>, began: Instant, remark: Option<&str>) -> String {
+    let Some(window) = windows.first() else { return String::new() };
     let seconds = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from)).as_secs_f64();
-    let arrived: Vec<String> = stage.destinations.iter().map(|destination| destination.follow.arrived().to_string()).collect();
+    let of = |(destination, window): (&Destination, &Window)| {
+        let Destination { sink, follow, .. } = destination;
+        format!("{sink}: {} arrived, {} doubled (+{} may be)", follow.arrived(), follow.doubled(), window.copies())
+    };
+    let arrived: Vec<String> = stage.destinations.iter().zip(windows).map(of).collect();
     format!(
-        "{:>5.0} s  {:<13} for {:>4.1} s, then {:>4.1} s to recover; {} put, {} arrived{}{}",
+        "{:>5.0} s  {:<13} for {:>4.1} s, then {:>4.1} s to recover; {} put; {}{}{}",
         began.elapsed().as_secs_f64(),
         window.class.name(),
         seconds(window.began_ns, window.healed_ns),
         seconds(window.healed_ns, now_ns()),
         stage.puts.len(),
-        arrived.join(" and "),
+        arrived.join("; "),
         if remark.is_some() { "; " } else { "" },
         remark.unwrap_or_default(),
     )

@@ -141,3 +141,11 @@ pub struct Window {
     /// What the sink had delivered since the Lease may have been renewed last, when the disk was taken away: it may come again.
     pub unrenewed: u64,
 }
+
+impl Window {
+    /// How many copies of what was stored before may come.
+    #[must_use]
+    pub fn copies(&self) -> u64 {
+        self.doubts * BATCH + self.unrenewed
+    }
+}

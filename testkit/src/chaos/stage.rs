@@ -32,6 +32,9 @@ const SCOPES: [&str; 2] = ["load-0", "load-1"];
 /// The Lease says what was delivered so long before a crash (`runtime/ARCHITECTURE.md`, "Two replicas"), with a second for a busy machine.
 const RENEWED: Duration = Duration::from_secs(4);
 
+/// A program that begins with an empty disk notes nothing for so long: until it takes the Lease, and renews it with what is delivered (the same section).
+const UNNOTED: Duration = Duration::from_secs(5 + 2 + 2 + 1);
+
 /// A disk that was taken away.
 pub(super) struct LostDisk {
     pub at_ns: u64,
@@ -55,6 +58,8 @@ pub(super) struct Stage<'a> {
     pub readings: Readings,
     /// Since it was asked for last.
     pub lost_disk: Option<LostDisk>,
+    /// When the disk was taken away last.
+    emptied_ns: Option<u64>,
     starts: u32,
     /// Processes killed.
     pub kills: u64,
@@ -78,10 +83,26 @@ impl<'a> Stage<'a> {
         let program = Some(Self::program(options, &folder, 1, &destinations, &server)?);
         let generator = Generator::start(&server.kubeconfig, &SCOPES, options.load)?;
         let dice = Dice::new(options.seed, options.is_short());
-        let (puts, readings, lost_disk) = (Vec::new(), Readings::new(folder.join("data")), None);
+        let (puts, readings, lost_disk, emptied_ns) = (Vec::new(), Readings::new(folder.join("data")), None, None);
         let (starts, kills, own_ends) = (1, 0, 0);
-        let stage =
-            Self { generator, program, destinations, server, disk, folder, options, stop, dice, puts, readings, lost_disk, starts, kills, own_ends };
+        let stage = Self {
+            generator,
+            program,
+            destinations,
+            server,
+            disk,
+            folder,
+            options,
+            stop,
+            dice,
+            puts,
+            readings,
+            lost_disk,
+            emptied_ns,
+            starts,
+            kills,
+            own_ends,
+        };
         Ok(stage)
     }
 
@@ -245,7 +266,9 @@ impl<'a> Stage<'a> {
         self.kill()?;
         self.look();
         let at_ns = now_ns();
-        let from = at_ns.saturating_sub(u64::try_from(RENEWED.as_nanos()).unwrap_or(0));
+        let before = |time: Duration| at_ns.saturating_sub(u64::try_from(time.as_nanos()).unwrap_or(0));
+        let began = self.emptied_ns.replace(at_ns).filter(|began| *began > before(UNNOTED));
+        let from = before(RENEWED).min(began.unwrap_or(at_ns));
         let unrenewed = self.destinations.iter().map(|destination| destination.follow.since(from) as u64).collect();
         self.lost_disk = Some(LostDisk { at_ns, unrenewed });
         if self.options.keep {

@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::{DEADLINE, DURATION, Delivered, Observed, Record, Step, annotation, merge, step};
+use super::{DEADLINE, DURATION, Delivered, Identity, Observed, Record, Step, annotation, merge, step};
 use crate::cluster::client::{About, sort};
 use crate::cluster::{Client, Error, Scope};
 
@@ -57,7 +57,7 @@ pub async fn read(client: &Client, place: &Place) -> Result<Option<Told>, Error>
 pub struct Elector {
     api: Api<Lease>,
     place: Place,
-    identity: String,
+    identity: Identity,
     /// Sinks of which is noted what they have delivered.
     sinks: Vec<String>,
     /// Sinks for which there was no room, as last seen.
@@ -74,8 +74,8 @@ pub struct Elector {
 }
 
 impl Elector {
-    /// `identity` must be another one for each process. What the Lease says of other sinks than `sinks` is dropped by the first write.
-    pub fn new(client: &Client, place: Place, identity: String, sinks: Vec<String>) -> Self {
+    /// What the Lease says of other sinks than `sinks` is dropped by the first write.
+    pub fn new(client: &Client, place: Place, identity: Identity, sinks: Vec<String>) -> Self {
         let api = place.api(client);
         Self { api, place, identity, sinks, left_out: Vec::new(), lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
     }
@@ -131,10 +131,10 @@ impl Elector {
                 }
                 Step::Acquire => {
                     let before = self.observed.as_ref().map(|observed| observed.record.holder.clone());
-                    self.succeeded = before.is_some_and(|holder| !holder.is_empty() && holder != self.identity);
-                    self.write(&self.identity.clone(), DURATION, &Delivered::new()).await?
+                    self.succeeded = before.is_some_and(|holder| !holder.is_empty() && holder != self.identity.name);
+                    self.write(&self.identity.name.clone(), DURATION, &Delivered::new()).await?
                 }
-                Step::Renew => self.write(&self.identity.clone(), DURATION, ours).await?,
+                Step::Renew => self.write(&self.identity.name.clone(), DURATION, ours).await?,
             };
             if done {
                 return Ok(());
@@ -159,7 +159,7 @@ impl Elector {
             if self.lease.is_none() {
                 self.look().await?;
             }
-            let ours_still = self.observed.as_ref().is_some_and(|observed| observed.record.holder == self.identity);
+            let ours_still = self.observed.as_ref().is_some_and(|observed| observed.record.holder == self.identity.name);
             if !ours_still || self.write("", RELEASED, ours).await? {
                 break;
             }
@@ -179,7 +179,7 @@ impl Elector {
             return Ok(());
         };
         if let (Some((written, began)), Some(_)) = (self.unanswered.take(), self.renewed)
-            && record.holder == self.identity
+            && record.holder == self.identity.name
             && record.renewed == Some(written)
         {
             // Our write happened, only its answer was lost.

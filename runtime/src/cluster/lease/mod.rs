@@ -26,6 +26,9 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at the Lease, and between two renewals.
 pub const RETRY: Duration = Duration::from_secs(2);
 
+/// Who lives renews twice in this time, and a little more.
+pub const FOLLOWED: Duration = Duration::from_secs(5);
+
 /// For each sink, for each scope's key, up to where every event is delivered, and when that was known to be every event. The resource version is empty
 /// where nothing is known any more, since the API server's storage was set back.
 pub type Delivered = BTreeMap<String, BTreeMap<String, Resume>>;
@@ -72,6 +75,35 @@ impl Observed {
     }
 }
 
+/// Who takes part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What it writes into the Lease: the host, and 16 hexadecimal digits that are another process's on no host.
+    name: String,
+    /// Where nothing is elected, the host: who holds the Lease there and is silent for [`FOLLOWED`] was replaced by this process, as a Pod of a StatefulSet
+    /// or a container that starts again.
+    follows: Option<String>,
+}
+
+impl Identity {
+    /// `elected`: only who holds the Lease acts, so that one that is silent is waited for, which may still send something. Otherwise the Lease only keeps
+    /// what is delivered.
+    pub fn new(host: &str, digits: &str, elected: bool) -> Self {
+        Self { name: format!("{host}-{digits}"), follows: (!elected).then(|| host.to_owned()) }
+    }
+
+    /// How long `holder` must have been silent.
+    fn waits_for(&self, record: &Record) -> Duration {
+        let is_random = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_of = |host: &str| record.holder.strip_prefix(host).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_random);
+        match &self.follows {
+            _ if record.holder.is_empty() || record.holder == self.name => Duration::ZERO,
+            Some(host) if is_of(host) => FOLLOWED.min(record.duration),
+            _ => record.duration,
+        }
+    }
+}
+
 /// What to do about the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -86,14 +118,12 @@ pub enum Step {
 }
 
 /// Decides from what was seen of the Lease (`None`: there is none), and from the begin of our own last write that succeeded, if we lead.
-pub fn step(observed: Option<&Observed>, identity: &str, renewed: Option<Instant>, now: Instant) -> Step {
+pub fn step(observed: Option<&Observed>, identity: &Identity, renewed: Option<Instant>, now: Instant) -> Step {
     if let Some(renewed) = renewed {
         let expired = now.saturating_duration_since(renewed) >= DEADLINE;
-        let other = observed.is_some_and(|observed| observed.record.holder != identity);
+        let other = observed.is_some_and(|observed| observed.record.holder != identity.name);
         return if expired || other { Step::GiveUp } else { Step::Renew };
     }
     let Some(observed) = observed else { return Step::Acquire };
-    let record = &observed.record;
-    let free = record.holder.is_empty() || record.holder == identity;
-    if free || now.saturating_duration_since(observed.since) >= record.duration { Step::Acquire } else { Step::StandBy }
+    if now.saturating_duration_since(observed.since) >= identity.waits_for(&observed.record) { Step::Acquire } else { Step::StandBy }
 }
