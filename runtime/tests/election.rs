@@ -68,6 +68,16 @@ fn who_is_not_elected_waits_for_seconds_only_until_it_follows_a_process_of_its_h
 }
 
 #[test]
+fn who_could_not_renew_for_a_while_is_no_other_process() {
+    let now = Instant::now();
+    let renewed = |holder: &str| Observed { renewals: 3, ..observed(holder, now) };
+    assert_eq!(renewed(ME).other_than(&me()), None);
+    assert_eq!(renewed("").other_than(&me()), None, "it was given back");
+    assert_eq!(renewed("other").other_than(&me()), Some(("other", true)));
+    assert_eq!(observed("other", now).other_than(&me()), Some(("other", false)));
+}
+
+#[test]
 fn a_change_is_what_counts_and_not_what_clocks_say() {
     let first = Instant::now();
     let later = |seconds| first + Duration::from_secs(seconds);

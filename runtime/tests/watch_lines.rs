@@ -20,6 +20,16 @@ fn lines_come_out_whole_however_they_are_cut() {
 }
 
 #[test]
+fn a_last_line_without_an_end_is_one_when_it_is_whole() {
+    for (text, whole) in [("{\"a\":1}\n{\"b\":2}", true), ("{\"a\":1}\n{\"b\":2", false), ("{\"a\":1}\n", false)] {
+        let mut assembler = Assembler::default();
+        assembler.push(text.as_bytes());
+        assert_eq!(assembler.lines().unwrap(), [b"{\"a\":1}"]);
+        assert_eq!(assembler.last_line().as_deref(), whole.then_some(&b"{\"b\":2}"[..]), "{text}");
+    }
+}
+
+#[test]
 fn news_progress_and_errors_are_told_apart() {
     let object = r#"{"kind":"Event","metadata":{"name":"e","uid":"u","resourceVersion":"42"}}"#;
     let line = |kind: &str, object: &str| parse_line(format!(r#"{{"type":"{kind}","object":{object}}}"#));
@@ -37,7 +47,13 @@ fn news_progress_and_errors_are_told_apart() {
         assert!(matches!(line("ERROR", nothing), Err(Error::Busy { status: 500, .. })), "{nothing}");
     }
     assert!(matches!(line("ERROR", r#"{"reason":"Expired","code":null}"#), Err(Error::Expired)));
-    for garbage in ["5", "null", "[]", r#"{"code":"x"}"#] {
+    // As Go's clients do, what can be understood of an odd one counts.
+    assert!(matches!(line("ERROR", r#"{"reason":"Expired","code":"410"}"#), Err(Error::Expired)));
+    assert!(matches!(line("ERROR", r#"{"code":"410","message":5}"#), Err(Error::Expired)));
+    assert!(matches!(line("ERROR", r#"{"code":"x"}"#), Err(Error::Busy { status: 500, .. })));
+    let busy = line("ERROR", r#"{"code":429,"message":"later","details":{"retryAfterSeconds":7}}"#);
+    assert_eq!(busy.unwrap_err().after(), std::time::Duration::from_secs(7));
+    for garbage in ["5", "null", "[]"] {
         assert!(matches!(line("ERROR", garbage), Err(Error::Protocol(_))), "{garbage}");
     }
 }

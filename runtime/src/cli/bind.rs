@@ -25,9 +25,7 @@ pub(super) async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow:
             }
             Err(why) if why.is_fatal() => return Err(why.into()),
             Err(why) => {
-                if let cluster::Error::Busy { after: Some(after), .. } = &why {
-                    pause = pause.max(*after);
-                }
+                pause = pause.max(why.after());
                 if let Some(times) = seldom.fails("bind") {
                     warn!(times, "Cannot begin yet: {why}. Trying again.");
                 }

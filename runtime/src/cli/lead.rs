@@ -34,17 +34,22 @@ type Closed = watch::Receiver<bool>;
 pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
     let (patience, mut seldom) = (Duration::from_secs(10), Seldom::default());
     loop {
-        let why = match timeout(patience, lease::read(client, place)).await {
+        let (why, after) = match timeout(patience, lease::read(client, place)).await {
             Ok(Ok(told)) => return told,
             Ok(Err(why)) if why.is_fatal() => return None,
-            Ok(Err(why)) => why.to_string(),
-            Err(_) => "no answer".to_owned(),
+            Ok(Err(why)) => (why.to_string(), pause_after(&why)),
+            Err(_) => ("no answer".to_owned(), lease::RETRY),
         };
         if let Some(times) = seldom.fails("unread") {
             warn!(times, "Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name);
         }
-        sleep(lease::RETRY).await;
+        sleep(after).await;
     }
+}
+
+/// Until the next try about the Lease: the usual time, or what the API server asks for, though not so long that the next holder would be late.
+fn pause_after(why: &Error) -> Duration {
+    lease::RETRY.max(why.after()).min(lease::DEADLINE)
 }
 
 /// How far the Lease says that sinks have come with a scope, for those of which it says so.
@@ -133,7 +138,11 @@ async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut cl
     while !*closed.borrow() {
         let ours = delivered(&journal, &sinks).await;
         let result = elector.turn(&ours).await;
-        let forbidden = matches!(result, Err(Error::Forbidden { .. }));
+        let pause = match &result {
+            Err(Error::Forbidden { .. }) => FORBIDDEN,
+            Err(why) => pause_after(why),
+            Ok(()) => lease::RETRY,
+        };
         match result {
             Ok(()) => said = false,
             Err(why) if !said => {
@@ -155,7 +164,6 @@ async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut cl
                  --leader-elect, or give each a --lease-name of its own."
             );
         }
-        let pause = if forbidden { FORBIDDEN } else { lease::RETRY };
         let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
     }
     let ours = delivered(&journal, &sinks).await;
@@ -215,6 +223,7 @@ impl Lead {
             // What is delivered is not ours to say: it stays as it is.
             let turn = self.elector.turn(&Delivered::new()).await;
             let reached = turn.is_ok();
+            let pause = turn.as_ref().map_or_else(pause_after, |()| lease::RETRY);
             match turn {
                 Err(why) if why.is_fatal() && !*known => return Err(why.into()),
                 Err(why) => self.is_unreachable(&why),
@@ -238,7 +247,7 @@ impl Lead {
             if let Err(why) = follow(&self.setting.journal, names, &self.elector.delivered()).await {
                 warn!("Cannot note in the journal what the leader has delivered: {why}. Trying again.");
             }
-            let _ = timeout(lease::RETRY, closed.wait_for(|closed| *closed)).await;
+            let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
         }
     }
 
@@ -317,11 +326,13 @@ async fn serve(sinks: Vec<Supplied>, setting: &Setting, unsure: bool, term: &Ter
 
 /// Renews, and ends the term when that fails for too long.
 async fn renew(elector: &mut Elector, journal: &Journal, sinks: &[String], end: &watch::Sender<Instant>, term: &Term) -> Infallible {
-    let mut seldom = Seldom::default();
+    let (mut seldom, mut pause) = (Seldom::default(), lease::RETRY);
     loop {
-        sleep(lease::RETRY).await;
+        sleep(pause).await;
         let ours = delivered(journal, sinks).await;
-        match elector.turn(&ours).await {
+        let turn = elector.turn(&ours).await;
+        pause = turn.as_ref().map_or_else(pause_after, |()| lease::RETRY);
+        match turn {
             Ok(()) => drop(seldom.over()),
             Err(why) => {
                 if let Some(times) = seldom.fails("not renewed") {

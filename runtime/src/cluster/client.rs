@@ -5,11 +5,13 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use kube::client::Body;
 
-use super::access::failure::{Failure, chain, retry_after, unreadable};
+use super::access::failure::{Failure, chain, retry_after, told, unreadable};
 use super::access::{self, Place};
-use super::line::Status;
+use super::raw::{members, text};
 use super::{Error, Options, Scope};
 
+/// Bytes of a namespace, at most: an API server takes no object over etcd's 1.5 MiB.
+const NAMESPACE_BYTES: usize = 4 << 20;
 /// A watch may be silent until the server ends it, and an answer for a little longer.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -53,12 +55,19 @@ impl Client {
 
     /// The uid of the namespace `kube-system`, which names a cluster; none where there is no such namespace.
     pub async fn cluster_uid(&self) -> Result<Option<String>, Error> {
-        let api: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(self.kube.clone());
-        match api.get_metadata("kube-system").await {
-            Ok(namespace) => Ok(namespace.metadata.uid),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(sort(error, About { verb: "get", resource: "namespaces", group: "", scope: Scope::All })),
-        }
+        let about = About { verb: "get", resource: "namespaces", group: "", scope: Scope::All };
+        let bytes = match self.get_bytes("/api/v1/namespaces/kube-system", about, NAMESPACE_BYTES).await {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(Error::Busy { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let uid = |json: &str| {
+            let [metadata] = members(json, &["metadata"]).ok()?;
+            let [uid] = members(metadata?.get(), &["uid"]).ok()?;
+            text(uid).map(|uid| uid.into_owned())
+        };
+        let found = std::str::from_utf8(&bytes).ok().and_then(uid).filter(|uid| !uid.is_empty());
+        found.map(Some).ok_or_else(|| Error::Protocol(unreadable(&bytes, "it is no namespace with a uid")))
     }
 
     /// Whether a namespace is there; none where that may not be read, or can't be asked now.
@@ -86,9 +95,8 @@ impl Client {
         }
         let after = retry_after(response.headers());
         let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let words: Status = serde_json::from_slice(&body).unwrap_or_default();
-        let message = if words.message.is_empty() { String::from_utf8_lossy(&body).chars().take(200).collect() } else { words.message };
-        Err(sort_status(status.as_u16(), message, after, about))
+        let told = told(&body);
+        Err(sort_status(status.as_u16(), told.message, after.or(told.after), about))
     }
 
     /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`.
@@ -111,6 +119,10 @@ fn sort_status(status: u16, message: String, after: Option<Duration>, about: Abo
         401 => Error::Unauthorized { message },
         403 => Error::Forbidden { verb: about.verb, resource: about.resource, group: about.group, scope: about.scope, message },
         410 => Error::Expired,
+        404 => {
+            let message = format!("{}. Is the server's URL, with its path, that of the API server?", message.trim().trim_end_matches('.'));
+            Error::Busy { status: 404, message, after }
+        }
         status => Error::Busy { status, message, after },
     }
 }
@@ -123,6 +135,7 @@ fn broken(error: &kube::Error) -> Error {
 fn sort_transport(error: &kube::Error) -> Error {
     match error {
         kube::Error::Service(why) => why.downcast_ref::<Failure>().map_or_else(|| Error::Unreachable(chain(error)), |failure| failure.clone().into()),
+        kube::Error::SerdeError(why) if why.is_eof() => Error::Protocol(unreadable(b"", "")),
         kube::Error::SerdeError(why) => Error::Protocol(format!("it is not what was asked for: {why}")),
         kube::Error::FromUtf8(why) => Error::Protocol(unreadable(why.as_bytes(), "it is not UTF-8")),
         kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => Error::Protocol(format!("it can't be asked for: {}", chain(error))),
@@ -133,7 +146,10 @@ fn sort_transport(error: &kube::Error) -> Error {
 /// Sorts an error of a typed request.
 pub(super) fn sort(error: kube::Error, about: About) -> Error {
     match error {
-        kube::Error::Api(status) => sort_status(status.code, status.message.clone(), None, about),
+        kube::Error::Api(status) => {
+            let after = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0);
+            sort_status(status.code, status.message.clone(), after.map(|seconds| Duration::from_secs(u64::from(seconds))), about)
+        }
         error => sort_transport(&error),
     }
 }

@@ -1,11 +1,11 @@
 //! What a watch sends: one JSON object a line. Pure.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::raw::{Outline, is_object, text};
+use super::raw::{Outline, is_object, members, text};
 use super::{Deletion, Error, Raw, Unreadable};
 
 /// Longer lines are refused: an API server takes no object over etcd's 1.5 MiB, twice that with its managedFields.
@@ -41,24 +41,29 @@ pub enum Line {
     },
 }
 
-/// Kubernetes' answer to what failed. What is null or missing is empty.
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
+/// Kubernetes' answer to what failed (`metav1.Status`). What is null or missing, or of another type than it should be, is empty.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
-    #[serde(deserialize_with = "or_empty")]
     pub code: u16,
-    #[serde(deserialize_with = "or_empty")]
     pub message: String,
-    #[serde(deserialize_with = "or_empty")]
     pub reason: String,
-}
-
-fn or_empty<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    /// `details.retryAfterSeconds`.
+    pub after: Option<Duration>,
 }
 
 impl Status {
+    /// Reads a JSON object.
+    pub(super) fn of(json: &str) -> Result<Self, serde_json::Error> {
+        let [code, message, reason, details] = members(json, &["code", "message", "reason", "details"])?;
+        let inner = details.filter(|details| is_object(Some(details))).map(|details| members(details.get(), &["retryAfterSeconds"]));
+        let [after] = inner.transpose()?.unwrap_or_default();
+        let number = |value| text(value).and_then(|text| text.trim().parse::<u64>().ok());
+        let words = |value| text(value).unwrap_or_default().into_owned();
+        let code = number(code).and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
+        let after = number(after).filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        Ok(Self { code, message: words(message), reason: words(reason), after })
+    }
+
     pub(super) fn into_error(self) -> Error {
         match (self.code, self.reason.as_str()) {
             (410, _) | (_, "Expired" | "Gone") => Error::Expired,
@@ -66,7 +71,7 @@ impl Status {
                 let (status, silent) = if code == 0 { (NO_CODE, "an error without a code, and without words") } else { (code, "without words") };
                 let words = if self.message.is_empty() { reason } else { &self.message };
                 let message = if words.is_empty() { silent } else { words }.to_owned();
-                Error::Busy { status, message, after: None }
+                Error::Busy { status, message, after: self.after }
             }
         }
     }
@@ -113,7 +118,7 @@ pub fn parse_line(line: impl AsRef<[u8]>) -> Result<Line, Error> {
 
 /// What an `ERROR` line tells.
 fn told(object: Option<&RawValue>) -> Error {
-    let status = object.filter(|object| is_object(Some(object))).map(|object| serde_json::from_str::<Status>(object.get()));
+    let status = object.filter(|object| is_object(Some(object))).map(|object| Status::of(object.get()));
     match status {
         Some(Ok(status)) => status.into_error(),
         Some(Err(why)) => Error::Protocol(format!("the watch ended with an error that can't be read: {why}")),
@@ -159,6 +164,13 @@ impl Assembler {
             return Err(Error::Protocol(format!("a line of the watch is over {LONGEST_LINE} bytes")));
         }
         Ok(lines)
+    }
+
+    /// Takes out what stands behind the last line end when the body has ended in order, where that is whole.
+    pub fn last_line(&mut self) -> Option<Vec<u8>> {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&self.buffer).ok()?;
+        self.searched = 0;
+        Some(std::mem::take(&mut self.buffer))
     }
 
     /// Notes that a line could be read.

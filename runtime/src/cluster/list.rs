@@ -1,11 +1,12 @@
 //! Lists of events: one page, or all of them.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::access::failure::unreadable;
 use super::client::{About, Client};
+use super::raw::text;
 use super::{Error, Raw, Scope, Unreadable, is_before};
 
 /// One page.
@@ -22,9 +23,16 @@ pub(super) struct Page {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
+    #[serde(deserialize_with = "some_text")]
     resource_version: String,
-    #[serde(default, rename = "continue")]
+    #[serde(default, rename = "continue", deserialize_with = "some_text")]
     next: String,
+}
+
+/// As Go reads it: null is empty; a number, which no API server writes, is as good as its text.
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let value: Option<Box<RawValue>> = Option::deserialize(deserializer)?;
+    Ok(text(value.as_deref()).unwrap_or_default().into_owned())
 }
 
 impl Page {

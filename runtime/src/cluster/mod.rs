@@ -248,6 +248,11 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Kubeconfig(_) | Self::Credentials(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
     }
+
+    /// How long the API server asks to be left alone; zero where it doesn't.
+    pub fn after(&self) -> Duration {
+        if let Self::Busy { after: Some(after), .. } = self { *after } else { Duration::ZERO }
+    }
 }
 
 impl fmt::Display for Error {

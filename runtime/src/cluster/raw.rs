@@ -88,7 +88,7 @@ pub(crate) fn scalar(json: &str) -> Result<Option<Cow<'_, str>>, serde_json::Err
 }
 
 /// The values of some members of a JSON object; null is as if it were absent.
-fn members<'a, const N: usize>(json: &'a str, names: &[&str; N]) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+pub(super) fn members<'a, const N: usize>(json: &'a str, names: &[&str; N]) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let values = deserializer.deserialize_map(Members(names))?;
     deserializer.end()?;

@@ -42,7 +42,11 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
     let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
     let (mut deleted, mut bytes) = (Vec::new(), 0);
     loop {
-        for line in lines.lines()? {
+        let mut came = lines.lines()?;
+        if !open {
+            came.extend(lines.last_line());
+        }
+        for line in came {
             match parse_line(&line) {
                 Ok(Line::Event { raw, resource_version }) => {
                     lines.understood();

@@ -113,9 +113,9 @@ pub async fn watch_on_thread(scope: Scope, begin: Begin, mode: Mode, options: Op
 }
 
 /// 0.1 s, doubled at each failure, up to 30 s, with a spread of a quarter; what the server asks for where that is longer.
-fn wait(failures: u32, after: Option<Duration>, options: &Options) -> Duration {
+fn wait(failures: u32, after: Duration, options: &Options) -> Duration {
     let base = Duration::from_millis(100).saturating_mul(1 << failures.saturating_sub(1).min(9)).min(LONGEST_WAIT);
-    base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after.unwrap_or_default())
+    base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after)
 }
 
 /// A watch lags behind the storage, so what is unseen may be older than the last that was seen.
@@ -179,8 +179,7 @@ impl Eye<'_> {
         self.sight.closed(Ending::by(error));
         self.sight.troubled(error);
         self.failures += 1;
-        let after = if let Error::Busy { after, .. } = error { *after } else { None };
-        let pause = wait(self.failures, after, self.options);
+        let pause = wait(self.failures, error.after(), self.options);
         let scope = &self.scope;
         if matches!(error, Error::Expired) {
             if let Some(times) = self.seldom.fails("expired") {

@@ -42,9 +42,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The compiler of guests traces every instruction, and kube says of each request that fails what the stages say seldom: nobody asks for that
+/// The compiler of guests traces every instruction, and kube and the judge of certificates say of each request that fails what the stages say seldom: nobody asks for that
 /// with `--log-level trace`. Who does, names the target.
-const QUIET: &str = "kube_client=error,kube_runtime=error,cranelift_codegen=warn,cranelift_frontend=warn,wasmtime_internal_cranelift=warn,wasmtime_environ=warn,regalloc2=warn";
+const QUIET: &str = "kube_client=error,kube_runtime=error,rustls_platform_verifier=off,cranelift_codegen=warn,cranelift_frontend=warn,wasmtime_internal_cranelift=warn,wasmtime_environ=warn,regalloc2=warn";
 
 /// Whether a target may say something of a level, whatever the operator asks for: what carries sinks' requests, warnings only.
 fn is_shown(target: &str, level: &Level) -> bool {

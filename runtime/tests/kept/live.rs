@@ -144,6 +144,18 @@ fn odd_lines_of_a_watch_are_kept_and_what_follows_is_stored() {
 }
 
 #[test]
+fn a_last_line_without_an_end_and_a_list_whose_continue_is_null_are_read() {
+    let desk = Desk::new();
+    let mut list: Value = serde_json::from_slice(&list(&[bare(1)])).unwrap();
+    list["metadata"]["continue"] = Value::Null;
+    let watch = [bare(2), bare(3)].map(|object| json!({"type": "ADDED", "object": object}).to_string()).join("\n");
+    let mut service = Service::start(&desk, api(list.to_string().into_bytes(), watch.into_bytes(), false));
+    let out = service.1.clone();
+    service.wait_for(|| std::fs::read_to_string(&out).unwrap().lines().count() >= 3);
+    assert_eq!(service.names(), ["e1", "e2", "e3"]);
+}
+
+#[test]
 fn an_event_without_a_resource_version_is_kept_even_when_it_comes_alone() {
     let mut event = bare(1);
     event["metadata"].as_object_mut().unwrap().remove("resourceVersion");

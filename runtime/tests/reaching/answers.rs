@@ -35,6 +35,10 @@ fn what_is_no_api_server_is_named() {
             ),
             &["503: later"],
         ),
+        (json("200 OK", "", ""), &["it is empty"]),
+        (reply("200 OK", "Content-Type: text/plain\r\n", "It works!"), &["begins with \\\"It works!\\\""]),
+        (json("200 OK", "", r#"{"healthy":true}"#), &["no namespace with a uid"]),
+        (reply("429 Too Many Requests", "Content-Type: text/plain\r\n", "slow down"), &["429: slow down"]),
         (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), &["does not speak HTTP"]),
     ] {
         let log = said(answer);
@@ -104,6 +108,30 @@ fn a_busy_api_server_is_asked_again_when_it_says_also_by_a_date() {
     for pair in lists.windows(2) {
         // A date has whole seconds.
         assert!(pair[1].0 - pair[0].0 >= Duration::from_secs(2), "{lists:?}");
+    }
+}
+
+#[test]
+fn a_busy_api_server_is_left_alone_for_as_long_as_it_says_by_each_kind_of_request() {
+    let details = r#"{"kind":"Status","status":"Failure","message":"too many","code":429,"details":{"retryAfterSeconds":4}}"#;
+    for busy in [json("429 Too Many Requests", "Retry-After: 4\r\n", ""), json("503 Service Unavailable", "", &details.replace("429", "503"))] {
+        // To begin with; of the Lease, which is read by who begins and by who keeps it; of Pods.
+        for (what, who_ask) in [("/namespaces/kube-system", 1), ("/leases/", 2), ("/pods?", 1)] {
+            let answer = busy.clone();
+            let api = Api::changed(move |line, _| line.contains(what).then(|| answer.clone()));
+            let case = Case::new();
+            let program = case.by(&format!("{{server: 'http://{}'}}", api.address), "{}").start().unwrap();
+            let asked = || api.asked().into_iter().filter(|(_, head)| head.lines().next().unwrap().contains(what)).collect::<Vec<_>>();
+            let until = std::time::Instant::now() + PATIENCE;
+            while asked().len() < 2 + who_ask {
+                assert!(std::time::Instant::now() < until, "{:?}", api.asked());
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+            for times in asked().windows(1 + who_ask) {
+                assert!(times[who_ask].0 - times[0].0 >= Duration::from_millis(3_900), "{what}: {:?}", asked());
+            }
+            program.kill().unwrap();
+        }
     }
 }
 

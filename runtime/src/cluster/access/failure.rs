@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use http::{Response, Uri};
 
 use super::super::Error;
+use super::super::line::Status;
 use super::Way;
 use super::trust;
 
@@ -141,6 +142,16 @@ fn page(status: u16, after: Option<Duration>, place: &str) -> Failure {
     Failure::Foreign { status, after, words }
 }
 
+/// What an answer says that is no success: a Status, or the beginning of what stands in its place.
+pub(in crate::cluster) fn told(body: &[u8]) -> Status {
+    let status = std::str::from_utf8(body).ok().and_then(|json| Status::of(json).ok()).unwrap_or_default();
+    if !status.message.is_empty() {
+        return status;
+    }
+    let beginning = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect::<String>();
+    Status { message: if beginning.trim().is_empty() { "without words".to_owned() } else { beginning }, ..status }
+}
+
 /// What is wrong with the text of a success that isn't what was asked for. Nothing of a page but its title is told.
 pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     let text = String::from_utf8_lossy(body);
@@ -156,6 +167,10 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     }
     if body.starts_with(&[0x1f, 0x8b]) {
         return "it is compressed (gzip) without saying so".to_owned();
+    }
+    if !begin.starts_with('{') {
+        let shown: String = begin.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        return format!("it begins with {shown:?}, and is no JSON object: something between this program and the API server answers in its place");
     }
     why.to_owned()
 }

@@ -12,7 +12,7 @@ use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -27,12 +27,14 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::credentials::{Identity, Issued};
-use super::failure::{Failure, foreign, words};
+use super::failure::{Failure, foreign, retry_after, told, words};
 use super::proxy::{Kind, Proxy};
 use super::{Access, Way};
 
 /// For a connection.
 const CONNECT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that is no success, at most.
+const WORDS: usize = 64 << 10;
 /// For a request to go out.
 const WRITE: Duration = Duration::from_secs(295);
 
@@ -110,7 +112,11 @@ impl Inner {
                 } else {
                     doubt.0 = None;
                 }
-                foreign(&response, &way).map_or_else(|| decoded(response), Err)
+                match foreign(&response, &way) {
+                    Some(failure) => Err(failure),
+                    None if is_busy(response.status()) => Err(busy(decoded(response)?).await),
+                    None => decoded(response),
+                }
             }
             Err(why) => Err(Failure::Unreachable(words(&why, &way.shown()))),
         }
@@ -233,6 +239,25 @@ fn refused(why: &(dyn std::error::Error + 'static), proxy: &Proxy, host: &str, p
         return format!("the proxy {proxy} asks for a user and a password, or for others: write them into its URL as USER:PASSWORD@ before the host");
     }
     format!("the proxy {proxy} does not lead to {host}:{port} ({whole})")
+}
+
+/// Whether an answer asks to come again; then it says when.
+fn is_busy(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// The same for all kinds of requests, of which kube's own know no headers.
+async fn busy(answer: Answer) -> Failure {
+    let (parts, body) = answer.into_parts();
+    let mut body = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(Ok(piece)) = body.next().await
+        && bytes.len() < WORDS
+    {
+        bytes.extend_from_slice(&piece);
+    }
+    let told = told(&bytes);
+    Failure::Foreign { status: parts.status.as_u16(), after: retry_after(&parts.headers).or(told.after), words: told.message }
 }
 
 /// With the body as it was before somebody compressed it.

@@ -90,10 +90,9 @@ impl Elector {
         self.succeeded
     }
 
-    /// Who holds it, and whether it was seen to renew.
+    /// Which other process holds it, and whether it was seen to renew.
     pub fn holder(&self) -> Option<(&str, bool)> {
-        let observed = self.observed.as_ref()?;
-        Some((&observed.record.holder, observed.renewals > 0))
+        self.observed.as_ref()?.other_than(&self.identity)
     }
 
     /// What the Lease says is delivered, as of the last read or write.

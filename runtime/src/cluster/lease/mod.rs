@@ -73,6 +73,12 @@ impl Observed {
             _ => Self { record, since: now, renewals: 0 },
         }
     }
+
+    /// Which process holds the Lease that is not this one, and whether it was seen to renew.
+    pub fn other_than(&self, identity: &Identity) -> Option<(&str, bool)> {
+        let holder = self.record.holder.as_str();
+        (!holder.is_empty() && holder != identity.name).then_some((holder, self.renewals > 0))
+    }
 }
 
 /// Who takes part.

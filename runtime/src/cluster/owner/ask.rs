@@ -125,10 +125,10 @@ impl Asking {
                 refused.insert(place, now + HOLDS);
                 HOLDS
             }
-            Error::Busy { status: 400..=499, .. } => HOLDS,
+            Error::Busy { status: 400..=428 | 430..=499, .. } => HOLDS,
             _ => {
                 silence.wait = (silence.wait * 2).clamp(SILENT.0, SILENT.1);
-                silence.until = Some(Instant::now() + silence.wait);
+                silence.until = Some(Instant::now() + silence.wait.max(error.after()).min(SILENT.1));
                 Duration::ZERO
             }
         }

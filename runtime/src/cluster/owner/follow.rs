@@ -35,7 +35,7 @@ impl Owners {
             if let Some(times) = seldom.fails("pods") {
                 warn!(%scope, times, "Cannot see Pods: {error}. Trying again; until then events of Pods that are not known are kept by the rule owner-unknown.");
             }
-            sleep(wait).await;
+            sleep(wait.max(error.after())).await;
             wait = (wait * 2).min(WAITS.1);
         }
     }
