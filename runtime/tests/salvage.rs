@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use kubedl_events::cluster::Resume;
-use kubedl_events::journal::{Batch, Entry, Haste, Journal, Kept, Options, Reader, Start};
+use kubedl_events::cluster::{Lost, Resume};
+use kubedl_events::journal::{Batch, DeadLetter, Entry, FILE, Haste, Journal, Kept, Options, Reader, Start};
 
 const ROWS: u64 = 3_000;
 
@@ -183,5 +183,59 @@ async fn who_opens_the_journal_while_it_is_replaced_sees_all_that_was_answered()
     over.store(true, Ordering::SeqCst);
     for thread in looking {
         thread.join().unwrap();
+    }
+}
+
+/// The first page of each table and index of a file, by its name.
+fn roots(file: &Path) -> Vec<(String, u64)> {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let mut all = connection.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 1").unwrap();
+    all.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+}
+
+fn overwrite(file: &Path, page: u64, with: u8) {
+    use std::os::unix::fs::FileExt;
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().write_all_at(&[with; 4096], (page - 1) * 4096).unwrap();
+}
+
+#[tokio::test]
+async fn whichever_table_is_damaged_the_next_start_goes_on_at_once_and_says_what_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path()).await;
+    let journal = Journal::open(&options(folder.path())).unwrap();
+    let letter = DeadLetter { position: 1_001, reason: "400".to_owned(), attempts: 1, held_back: false };
+    journal.acknowledge("a", 1_001, vec![letter], Haste::Now).await.unwrap();
+    let lost = Lost { last: Resume { resource_version: "1".to_owned(), at: SystemTime::UNIX_EPOCH }, reason: "410".to_owned(), set_back: false };
+    journal.append(Batch { lost: Some(lost), ..batch(ROWS + 1..=ROWS + 1) }).await.unwrap();
+    journal.close().await.unwrap();
+    let tables = roots(&folder.path().join(FILE));
+    assert!(tables.len() >= 10, "{tables:?}");
+    for ((table, page), with) in tables.into_iter().flat_map(|table| [(table.clone(), 0xff), (table, 0)]) {
+        let copy = tempfile::tempdir().unwrap();
+        let file = copy.path().join(FILE);
+        std::fs::copy(folder.path().join(FILE), &file).unwrap();
+        overwrite(&file, page, with);
+        let journal = Journal::open(&Options { durable: false, ..options(copy.path()) }).unwrap_or_else(|why| panic!("{table}: {why}"));
+        let said = |what: &str| format!("{table} with {with}: {what}");
+        journal.configure(&["a".to_owned()], Start::Oldest).await.expect(&said("configure"));
+        journal.register("a", Start::Oldest).await.expect(&said("register"));
+        journal.select("a", "").await.expect(&said("select"));
+        journal.checkpoint("*").await.expect(&said("checkpoint"));
+        journal.delivered("a").await.expect(&said("delivered"));
+        journal.read(|reader| Ok((reader.gaps()?, reader.witnesses("*")?, reader.held_back("a", 9)?))).await.expect(&said("read"));
+        journal.append(batch(ROWS + 2..=ROWS + 3)).await.expect(&said("append"));
+        let (read, _) = rest(&journal, 1_001).await;
+        assert!(read.len() >= 2, "{}", said("the new ones are there"));
+        let gaps = journal.reader().unwrap().gaps().unwrap();
+        let reasons: Vec<&str> = gaps.iter().map(|gap| gap.reason.as_str()).collect();
+        let tells = |word: &str| reasons.iter().any(|reason| reason.contains(word));
+        match table.as_str() {
+            "dead_letters" => assert!(tells("dead letters were damaged"), "{}", said(&format!("{reasons:?}"))),
+            "gaps" => assert!(tells("gaps were damaged"), "{}", said(&format!("{reasons:?}"))),
+            "events" | "cursors" | "checkpoints" => assert!(tells("rows of the journal were damaged"), "{}", said(&format!("{reasons:?}"))),
+            _ => assert!(tells("410") && reasons.len() == 1, "{}", said(&format!("{reasons:?}"))),
+        }
+        journal.close().await.unwrap();
     }
 }

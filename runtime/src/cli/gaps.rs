@@ -13,7 +13,12 @@ use super::tasks::{Format, Look};
 
 /// Prints all gaps, the oldest first.
 pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
-    let gaps = Reader::open(&journal_of(&look.data_dir))?.gaps()?;
+    let reader = Reader::open(&journal_of(&look.data_dir))?;
+    // What can't be read has no gap yet: none is no proof then.
+    reader.look_at_every_table().map_err(|why| {
+        anyhow::anyhow!("{why}. The journal is damaged: the service saves what can be read of it, and notes the rest as gaps, when it is started")
+    })?;
+    let gaps = reader.gaps()?;
     match look.format {
         Format::Json => println!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
         Format::Text if gaps.is_empty() => println!("No gaps: no event is known to be missing, and none can be missing unknown."),

@@ -205,7 +205,7 @@ impl Service<'_> {
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
         let work = async {
-            let given_up = given_up(&journal, &sinks)?;
+            let given_up = given_up(&journal, &sinks).await?;
             let seeing = async { source.run(&journal, &sinks, args, ways).await };
             let keeping = async { Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?) };
             let ((), seen) = tokio::try_join!(seeing, keeping)?;
@@ -213,7 +213,7 @@ impl Service<'_> {
             home.letters_tried(&journal, &sinks).await?;
             let unreadable: u64 = seen.iter().map(|seen| seen.unreadable).sum();
             let dead: u64 = positions.iter().map(|progress| progress.dead()).sum();
-            let is_whole = all_delivered && unreadable + dead == 0 && self::given_up(&journal, &sinks)? == given_up;
+            let is_whole = all_delivered && unreadable + dead == 0 && self::given_up(&journal, &sinks).await? == given_up;
             anyhow::Ok(if is_whole { Exit::Stopped } else { Exit::NotAllStored })
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);
@@ -238,11 +238,13 @@ impl Service<'_> {
 }
 
 /// What was given up so far: certain gaps, and events that are held back.
-fn given_up(journal: &Journal, sinks: &[String]) -> Result<(usize, usize), journal::Error> {
-    let reader = journal.reader()?;
-    let gaps = reader.gaps()?.iter().filter(|gap| gap.certain).count();
-    let held_back = sinks.iter().map(|sink| reader.held_back(sink, usize::MAX).map(|letters| letters.len()));
-    Ok((gaps, held_back.sum::<Result<usize, _>>()?))
+async fn given_up(journal: &Journal, sinks: &[String]) -> Result<(usize, usize), journal::Error> {
+    let count = |reader: &journal::Reader| {
+        let gaps = reader.gaps()?.iter().filter(|gap| gap.certain).count();
+        let held_back = sinks.iter().map(|sink| reader.held_back(sink, usize::MAX).map(|letters| letters.len()));
+        Ok((gaps, held_back.sum::<Result<usize, _>>()?))
+    };
+    journal.read(count).await
 }
 
 /// Waits until every sink is done with everything in the journal; false when one has ended before.

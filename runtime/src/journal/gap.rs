@@ -139,22 +139,29 @@ impl Store {
         };
         let (Some(first), Some(last)) = (edge("ASC")?, edge("DESC")?) else { return Ok(()) };
         let until = last.0 + 1;
-        let since = self.connection.query_row(
+        // A list is in the order of its names, so its oldest version stands anywhere. One that is no number tells nothing of the order.
+        let (since, oldest, newest) = self.connection.query_row(
             &format!(
-                "SELECT min(min(seen, coalesce({WRITTEN}, seen))) \
-                 FROM (SELECT raw, observed_at / 1000000000 AS seen FROM events WHERE position > ?1 AND position <= ?2)"
+                "SELECT min(min(seen, coalesce({WRITTEN}, seen))), CAST(min(version) AS TEXT), CAST(max(version) AS TEXT) FROM (SELECT raw, \
+                 observed_at / 1000000000 AS seen, CAST(CASE WHEN json_valid(raw) THEN json_extract(raw, '$.metadata.resourceVersion') END AS INTEGER) AS version \
+                 FROM events WHERE position > ?1 AND position <= ?2)"
             ),
             (after, through),
-            |row| row.get::<_, i64>(0),
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?)),
         )?;
+        let known = |version: Option<String>, edge: Option<String>| version.filter(|version| version != "0").or(edge);
+        let (since_version, until_version) = (known(oldest, first.1), known(newest, last.1));
         let grown = self.connection.execute(
-            "UPDATE gaps SET since = min(since, ?7), until = ?4, until_version = ?5, position = ?6 WHERE id = (SELECT max(id) FROM gaps WHERE sink = ?1) AND position = ?2 AND reason = ?3",
-            (sink, after, reason, until, &last.1, through, since),
+            "UPDATE gaps SET since = min(since, ?7), until = ?4, position = ?6, \
+             since_version = CASE WHEN CAST(?8 AS INTEGER) < CAST(since_version AS INTEGER) THEN ?8 ELSE since_version END, \
+             until_version = CASE WHEN CAST(?5 AS INTEGER) < CAST(until_version AS INTEGER) THEN until_version ELSE ?5 END \
+             WHERE id = (SELECT max(id) FROM gaps WHERE sink = ?1) AND position = ?2 AND reason = ?3",
+            (sink, after, reason, until, &until_version, through, since, &since_version),
         )?;
         if grown == 0 {
             self.connection.execute(
                 "INSERT INTO gaps (sink, since, until, since_version, until_version, certain, reason, position) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)",
-                (sink, since, until, first.1, last.1, reason, through),
+                (sink, since, until, since_version, until_version, reason, through),
             )?;
         }
         Ok(())

@@ -200,10 +200,15 @@ impl Journal {
         let lock = lock(&options.directory)?;
         let file = options.directory.join(FILE);
         salvage::finish(&file, (options.now)())?;
-        let connection = match schema::open(&file, options.durable) {
+        let open = || {
+            let connection = schema::open(&file, options.durable)?;
+            survey::look_at_every_table(&connection)?;
+            Ok::<_, Error>(connection)
+        };
+        let connection = match open() {
             Err(why) if why.is_damage() => {
                 salvage::salvage(&file, (options.now)(), options.event_ttl)?;
-                schema::open(&file, options.durable)?
+                open()?
             }
             opened => opened?,
         };
@@ -228,7 +233,7 @@ impl Journal {
     /// Stores a batch and its checkpoint.
     pub async fn append(&self, batch: impl Into<Arc<Batch>>) -> Result<Appended, Error> {
         let batch = batch.into();
-        self.ask(|reply| command::Command::Append { batch, reply }).await
+        self.ask(|reply| command::Command::Append { batch: batch.clone(), reply }).await
     }
 
     /// Makes these sinks the configured ones: rows that one of them still needs stay. Others hold nothing up from here on. To be called before anything
@@ -249,12 +254,12 @@ impl Journal {
 
     /// Notes where this journal begins for a sink that others had delivered to.
     pub async fn begins(&self, origin: Origin) -> Result<(), Error> {
-        self.ask(|reply| command::Command::Begins { origin, reply }).await
+        self.ask(|reply| command::Command::Begins { origin: origin.clone(), reply }).await
     }
 
     /// Moves a sink's cursor, and keeps its dead letters.
     pub async fn acknowledge(&self, sink: &str, position: Position, dead: Vec<DeadLetter>, haste: Haste) -> Result<(), Error> {
-        self.ask(|reply| command::Command::Acknowledge { sink: sink.to_owned(), position, dead, haste, reply }).await
+        self.ask(|reply| command::Command::Acknowledge { sink: sink.to_owned(), position, dead: dead.clone(), haste, reply }).await
     }
 
     /// Notes that a sink has nothing in flight: what follows its cursor was never sent.
@@ -264,23 +269,35 @@ impl Journal {
 
     /// Marks dead letters to be tried again by their sinks; gives how many there are.
     pub async fn requeue(&self, choice: Choice) -> Result<u64, Error> {
-        self.ask(|reply| command::Command::Requeue { choice, reply }).await
+        self.ask(|reply| command::Command::Requeue { choice: choice.clone(), reply }).await
     }
 
     /// Throws dead letters away; gives how many.
     pub async fn discard(&self, choice: Choice) -> Result<u64, Error> {
-        self.ask(|reply| command::Command::Discard { choice, reply }).await
+        self.ask(|reply| command::Command::Discard { choice: choice.clone(), reply }).await
     }
 
     /// Notes what became of dead letters that were tried again.
     pub async fn retried(&self, letters: Vec<Retried>) -> Result<(), Error> {
-        self.ask(|reply| command::Command::Retried { letters, reply }).await
+        self.ask(|reply| command::Command::Retried { letters: letters.clone(), reply }).await
     }
 
     /// Has a file that a reader found to be damaged replaced by what can be read of it.
     pub async fn salvage(&self, reader: &Reader) -> Result<(), Error> {
         let generation = reader.generation();
         self.ask(|reply| command::Command::Salvage { generation, reply }).await
+    }
+
+    /// Reads with a connection of its own. What met damage is read again from the file that takes the place of the damaged one.
+    pub async fn read<T>(&self, read: impl Fn(&Reader) -> Result<T, Error>) -> Result<T, Error> {
+        let reader = self.reader()?;
+        match read(&reader) {
+            Err(why) if why.is_damage() => {
+                self.salvage(&reader).await?;
+                read(&reader)
+            }
+            result => result,
+        }
     }
 
     /// Changes when dead letters are to be tried again.
@@ -297,7 +314,7 @@ impl Journal {
     /// Moves the cursor of a sink over rows that another replica has delivered: to the first one that is beyond the resource versions
     /// given, or a few thousand rows at once. Never backwards. Gives the cursor.
     pub async fn deliver_through(&self, sink: &str, through: Through) -> Result<Position, Error> {
-        self.ask(|reply| command::Command::DeliverThrough { sink: sink.to_owned(), through, reply }).await
+        self.ask(|reply| command::Command::DeliverThrough { sink: sink.to_owned(), through: through.clone(), reply }).await
     }
 
     /// A connection that reads, for one thread.
@@ -320,7 +337,15 @@ impl Journal {
         self.ask(|reply| command::Command::Close { reply }).await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> command::Command) -> Result<T, Error> {
+    /// Has a command done. One that met damage is done again: the writer has put a new file in the place of the old one by then, if it could.
+    async fn ask<T>(&self, command: impl Fn(oneshot::Sender<Result<T, Error>>) -> command::Command) -> Result<T, Error> {
+        match self.ask_once(&command).await {
+            Err(why) if why.is_damage() => self.ask_once(&command).await,
+            answer => answer,
+        }
+    }
+
+    async fn ask_once<T>(&self, command: impl Fn(oneshot::Sender<Result<T, Error>>) -> command::Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         match &self.way {
             Way::Thread(commands) => commands.send(command(reply)).map_err(|_| Error::Closed)?,

@@ -182,10 +182,13 @@ fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: i64, event_
 
 /// Gives how many rows were moved, and how many that some sink still needed are gone.
 fn copy(old: &Connection, new: &Connection, at: i64, event_ttl: Duration) -> Result<(u64, u64), Error> {
+    let mut forgotten = Vec::new();
     for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12), ("selections", 3), ("origins", 3)] {
-        by_rowid(old, new, table, columns)?;
+        if !by_rowid(old, new, table, columns)?.whole {
+            forgotten.push(table);
+        }
     }
-    let rows = by_rowid(old, new, "events", 8)?;
+    let Copied { rows, .. } = by_rowid(old, new, "events", 8)?;
     identities(old, new)?;
     let facts = old.query_row("SELECT cluster, epoch, last_position FROM journal", [], |row| {
         Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, Position>(2)?))
@@ -200,19 +203,45 @@ fn copy(old: &Connection, new: &Connection, at: i64, event_ttl: Duration) -> Res
     };
     new.execute("UPDATE journal SET cluster = ?1, epoch = ?2, last_position = ?3", (cluster, epoch, last))?;
     let lost = account(new, last, at, event_ttl)?;
+    for (table, reason) in FORGOTTEN {
+        if forgotten.contains(&table) {
+            // Of which sink and of when, nobody can say.
+            new.execute("INSERT INTO gaps (until, certain, reason) VALUES (?1, 0, ?2)", (at, reason))?;
+        }
+    }
     Ok((rows, lost))
 }
 
+/// Tables that say which events are not stored, and the gap that stands for what they said.
+const FORGOTTEN: [(&str, &str); 2] = [
+    ("dead_letters", "dead letters were damaged on the disk: which events are not stored is no longer known of all of them"),
+    ("gaps", "gaps were damaged on the disk: where events were missing before is no longer known of all of them"),
+];
+
+/// What came of copying a table.
+struct Copied {
+    rows: u64,
+    /// All that was there.
+    whole: bool,
+}
+
 /// Copies a table in the order of its row ids, and goes around what can't be read.
-fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> Result<u64, Error> {
+fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> Result<Copied, Error> {
     let marks = vec!["?"; columns].join(", ");
+    let there = old.query_row("SELECT count(*) FROM sqlite_schema WHERE name = ?1", [table], |row| row.get::<_, bool>(0));
     let Ok(mut select) = old.prepare(&format!("SELECT rowid, * FROM {table} WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid LIMIT ?3")) else {
-        return Ok(0);
+        // Journals of earlier versions have not all of them.
+        return Ok(Copied { rows: 0, whole: there != Ok(true) });
     };
+    if is_lost(old, table) {
+        return Ok(Copied { rows: 0, whole: false });
+    }
     let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
     new.execute_batch("BEGIN")?;
     let mut bytes = 0;
-    let last: Option<i64> = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get(0)).optional().ok().flatten().flatten();
+    let last = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get::<_, Option<i64>>(0));
+    let mut all = last.is_ok();
+    let last = last.unwrap_or_default();
     // Where the end can't be read, a stretch without any row that can is taken for it.
     let (mut after, mut barren, mut copied) = (0_i64, 0_i64, 0);
     while last.is_none_or(|last| after < last) && barren < 1_000_000 {
@@ -220,6 +249,7 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
         let through = if single { after + 1 } else { i64::MAX };
         let mut batch: Vec<Vec<Value>> = Vec::new();
         let whole = read_some(&mut select, after, through, columns, &mut batch);
+        all &= whole;
         let reached = batch.last().and_then(|row| if let Some(Value::Integer(id)) = row.first() { Some(*id) } else { None });
         for row in batch {
             if table == "events" && !is_intact(&row) {
@@ -240,7 +270,16 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
         }
     }
     new.execute_batch("COMMIT")?;
-    Ok(copied)
+    Ok(Copied { rows: copied, whole: all })
+}
+
+/// Whether no way leads into a table, as when its first page is damaged: then no row of it has to be tried.
+fn is_lost(old: &Connection, table: &str) -> bool {
+    const WAYS: i64 = 64;
+    let last: i64 = old.query_row("SELECT last_position FROM journal", [], |row| row.get(0)).unwrap_or(1_000_000);
+    let Ok(mut way) = old.prepare(&format!("SELECT 1 FROM {table} WHERE rowid = ?1")) else { return true };
+    let mut leads = |rowid: i64| way.exists([rowid]).is_ok();
+    !leads(1) && !leads(i64::MAX) && !(1..WAYS).any(|part| leads(last / WAYS * part + last % WAYS))
 }
 
 fn size(value: &Value) -> usize {

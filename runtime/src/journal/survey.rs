@@ -42,12 +42,48 @@ pub struct Behind {
 }
 
 impl Reader {
+    /// Whether every table can be read, as far as that is looked at when a journal is opened.
+    ///
+    /// # Errors
+    /// What can't be read.
+    pub fn look_at_every_table(&self) -> Result<(), Error> {
+        self.with(look_at_every_table)
+    }
+
     /// Looks at everything.
     pub fn survey(&self) -> Result<Survey, Error> {
         let aside: u64 = set_aside(self.file()).iter().map(|file| file.bytes).sum();
         let log = log_size(self.file()) + aside;
         self.with(|connection| Ok(survey(connection, log)?))
     }
+}
+
+/// Tables of which every row is looked at when a journal is opened: what can't be read of them would stop the service later, or make it forget.
+const SMALL: [&str; 9] = ["journal", "checkpoints", "cursors", "gaps", "selections", "origins", "marks", "forgotten", "dead_letters"];
+
+/// Reads every row of what is small, and both ends of what is large, so that damage is found before anything depends on it.
+///
+/// # Errors
+/// What can't be read, and a journal without its one row.
+pub(super) fn look_at_every_table(connection: &Connection) -> Result<(), Error> {
+    let there = |table: &str| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", [table], |row| row.get::<_, bool>(0))
+    };
+    for table in SMALL {
+        if there(table)? {
+            let mut rows = connection.prepare(&format!("SELECT * FROM {table} NOT INDEXED"))?;
+            let mut rows = rows.query([])?;
+            while rows.next()?.is_some() {}
+        }
+    }
+    connection.query_row("SELECT last_position FROM journal", [], |row| row.get::<_, i64>(0))?;
+    for (table, order) in [("events", "position"), ("identities", "epoch, resource_version, uid")] {
+        for direction in ["", " DESC"] {
+            let order = order.replace(", ", &format!("{direction}, "));
+            connection.query_row(&format!("SELECT * FROM {table} ORDER BY {order}{direction} LIMIT 1"), [], |_| Ok(())).optional()?;
+        }
+    }
+    Ok(())
 }
 
 fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {

@@ -9,6 +9,8 @@ pub struct Policy {
     pub first_wait: Duration,
     /// The longest wait of its own accord.
     pub longest_wait: Duration,
+    /// The longest wait of its own accord while it is found out whether an event is to blame: all others wait for that.
+    pub probing_wait: Duration,
     /// The longest wait that a destination can ask for.
     pub longest_asked: Duration,
     /// The wait after `misconfigured`, and of a sink that stalls.
@@ -30,6 +32,7 @@ impl Default for Policy {
         Self {
             first_wait: Duration::from_millis(100),
             longest_wait: Duration::from_secs(30),
+            probing_wait: Duration::from_secs(3),
             longest_asked: Duration::from_secs(15 * 60),
             misconfigured_wait: Duration::from_secs(15),
             tries: 6,
@@ -42,6 +45,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The longest wait after so many tries that stored nothing. A destination that is down for long is asked less often.
+    pub(super) fn longest_wait(&self, failed: u32) -> Duration {
+        const PROBED: u32 = 20;
+        let is_found_out = failed >= self.tries && failed < self.often() * PROBED;
+        if is_found_out { self.probing_wait.min(self.longest_wait) } else { self.longest_wait }
+    }
+
     /// Tries of an event until a later one of its object may be sent before it.
     pub(super) fn often(&self) -> u32 {
         (self.tries + self.tries / 2).max(1)

@@ -63,12 +63,22 @@ impl Relay<'_> {
                     }
                     is_new
                 });
-                front.failed
+                front.failed as usize
             }
-            // The next one has its turn when those before it have failed as often: it comes before them then.
-            Among::AllObjects => (front.failed / self.options.policy.often()).saturating_sub(1),
+            Among::AllObjects => {
+                // Those of the front part's own object first: events of other objects were probes before.
+                let own = front.positions.first().and_then(|position| items.get(position)).map(|item| item.event.regarding.clone());
+                behind.sort_by_key(|(_, item)| !own.as_ref().is_some_and(|own| is_same(own, &item.event.regarding)));
+                // The next one has its turn when those before it have failed as often as the front part: it comes before them then.
+                let often = self.options.policy.often();
+                let tries = |position: &Position| {
+                    let part = work.parts.iter().find(|part| part.positions.contains(position));
+                    part.map_or(often, |part| often.saturating_sub(part.failed).max(1))
+                };
+                in_turn(front.failed.saturating_sub(often), &behind.iter().map(|(position, _)| tries(position)).collect::<Vec<_>>())
+            }
         };
-        let turn = turn as usize % behind.len().max(1);
+        let turn = turn % behind.len().max(1);
         (turn < behind.len()).then(|| behind.swap_remove(turn))
     }
 
@@ -88,6 +98,29 @@ impl Relay<'_> {
     }
 }
 
+/// Whose turn a try is, where each has so many tries, one after the other, and again from the first.
+fn in_turn(number: u32, tries: &[u32]) -> usize {
+    let mut left = number.checked_rem(tries.iter().sum()).unwrap_or(0);
+    let has_turn = |tries: &u32| {
+        let has_turn = left < *tries;
+        left = left.saturating_sub(*tries);
+        has_turn
+    };
+    tries.iter().position(has_turn).unwrap_or(0)
+}
+
 fn is_same(a: &ObjectReference, b: &ObjectReference) -> bool {
     (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_tries_and_then_the_first_again() {
+        let turns: Vec<usize> = (0..8).map(|number| in_turn(number, &[1, 3, 2])).collect();
+        assert_eq!(turns, [0, 1, 1, 1, 2, 2, 0, 1]);
+        assert_eq!(in_turn(5, &[]), 0);
+    }
 }

@@ -50,6 +50,26 @@ async fn an_event_that_only_ever_gets_5xx_lets_the_others_pass_and_becomes_a_dea
 }
 
 #[tokio::test]
+async fn a_few_bad_events_of_one_object_let_those_behind_them_pass_within_two_minutes() {
+    let world = World::new(&["t"], &[]).await;
+    let hook = Hook::answering(nobody(), |body: &[u8]| if String::from_utf8_lossy(body).contains("poison") { 500 } else { 202 }).unwrap();
+    let start = to_hook(world.start("log"), world.folder.path(), "hook", &hook.url());
+    let mut program = start.start().unwrap();
+    wait(&mut program, "The list is read.");
+    for n in 0..3 {
+        world.event("t", &format!("bad-{n}"), &format!("poison {n}")).await;
+    }
+    for n in 0..20 {
+        world.event("t", &format!("good-{n}"), &format!("good-{n}")).await;
+    }
+    let began = std::time::Instant::now();
+    expect(&hook, &["good-0"]);
+    expect(&hook, &["good-19"]);
+    println!("after {:?}", began.elapsed());
+    assert!(program.terminate().unwrap().success());
+}
+
+#[tokio::test]
 async fn once_says_so_when_events_were_shed() {
     let world = World::new(&["t"], &[]).await;
     for n in 0..600 {

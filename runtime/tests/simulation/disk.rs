@@ -32,7 +32,9 @@ pub fn between_lives(world: &mut World, folder: &Path) {
         super::set_skew(skew);
         world.tell(format!("the wall clock is {skew} s ahead"));
     }
-    if world.shape.loses_disks && world.noted && world.random.percent(30) {
+    // Most is at stake while one sink is behind the others.
+    let chance = if world.stores.values().any(|store| store.down) { 80 } else { 30 };
+    if world.shape.loses_disks && world.noted && world.random.percent(chance) {
         lose(world, folder);
     }
     if world.shape.damages && world.random.percent(40) {

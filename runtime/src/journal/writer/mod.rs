@@ -47,6 +47,8 @@ pub(super) struct Writer {
     blocked: bool,
     /// What has undone the transaction that is open, all of it.
     undone: Option<rusqlite::Error>,
+    /// Damage that a command met, though the others of its group were done.
+    damage: Option<rusqlite::Error>,
     clean_next: Instant,
     /// Damaged files that are kept, the oldest first.
     set_aside: Vec<SetAside>,
@@ -92,6 +94,7 @@ impl Writer {
             reserve,
             blocked: false,
             undone: None,
+            damage: None,
             clean_next,
             set_aside: salvage::set_aside(&file),
             file,
@@ -182,14 +185,15 @@ impl Writer {
         if self.store.last != before {
             self.head.send_replace(self.store.last);
         }
+        // Before the answers: who asks again after damage finds what could be saved.
+        if let Some(why) = self.damage.take().as_ref().or(result.as_ref().err()) {
+            self.trouble(why);
+        }
         for answer in pending {
             answer(result.as_ref().err());
         }
         if requeued {
             self.requeued.send_modify(|times| *times += 1);
-        }
-        if let Err(why) = &result {
-            self.trouble(why);
         }
     }
 
@@ -221,33 +225,51 @@ impl Writer {
                     appended.iter().for_each(|appended| counted.count(appended));
                     stats.tried(appended.map(drop));
                 };
+                self.notes_damage(&result);
                 pending.push(answer_and(reply, result, count));
             }
             Command::Acknowledge { sink, position, dead, reply, .. } => {
-                let result = self.savepoint(|store| store.acknowledge(&sink, position, &dead));
-                pending.push(answer(reply, result));
+                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.acknowledge(&sink, position, &dead))));
             }
-            Command::Requeue { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.requeue(&choice)?)))),
-            Command::Discard { choice, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.discard(&choice)?)))),
-            Command::Retried { letters, reply } => pending.push(answer(reply, self.savepoint(|store| Ok(store.retried(&letters)?)))),
-            Command::Delivered { sink, reply } => pending.push(answer(reply, mark::delivered(&self.store.connection, &sink))),
+            Command::Requeue { choice, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.requeue(&choice)?)))),
+            Command::Discard { choice, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.discard(&choice)?)))),
+            Command::Retried { letters, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.retried(&letters)?)))),
+            Command::Delivered { sink, reply } => pending.push(self.answer(reply, |writer| mark::delivered(&writer.store.connection, &sink))),
             Command::DeliverThrough { sink, through, reply } => {
-                pending.push(answer(reply, self.savepoint(|store| store.deliver_through(&sink, &through))));
+                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.deliver_through(&sink, &through))));
             }
-            Command::Bind { cluster, reply } => pending.push(answer(reply, self.store.bind(cluster))),
-            Command::Checkpoint { scope, reply } => pending.push(answer(reply, self.store.checkpoint(&scope).map_err(Error::from))),
-            Command::Configure { sinks, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.configure(&sinks, start)))),
-            Command::Register { sink, start, reply } => pending.push(answer(reply, self.savepoint(|store| store.register(&sink, start)))),
+            Command::Bind { cluster, reply } => pending.push(self.answer(reply, |writer| writer.store.bind(cluster))),
+            Command::Checkpoint { scope, reply } => pending.push(self.answer(reply, |writer| Ok(writer.store.checkpoint(&scope)?))),
+            Command::Configure { sinks, start, reply } => {
+                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.configure(&sinks, start))));
+            }
+            Command::Register { sink, start, reply } => {
+                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.register(&sink, start))));
+            }
             Command::Select { sink, expression, reply } => {
-                let noted = selection::note(&self.store.connection, &sink, &expression);
-                pending.push(answer(reply, noted.map_err(Error::from)));
+                pending.push(self.answer(reply, |writer| Ok(selection::note(&writer.store.connection, &sink, &expression)?)));
             }
             Command::Begins { origin, reply } => {
-                pending.push(answer(reply, origin::note(&self.store.connection, &origin).map_err(Error::from)));
+                pending.push(self.answer(reply, |writer| Ok(origin::note(&writer.store.connection, &origin)?)));
             }
-            Command::Settle { sink, reply } => pending.push(answer(reply, self.store.settle(&sink))),
+            Command::Settle { sink, reply } => pending.push(self.answer(reply, |writer| writer.store.settle(&sink))),
             // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}
+        }
+    }
+
+    /// Does something, and gives the answer that waits for the commit.
+    fn answer<T: 'static>(&mut self, reply: Reply<T>, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Pending {
+        let result = work(self);
+        self.notes_damage(&result);
+        answer_and(reply, result, |_| ())
+    }
+
+    fn notes_damage<T>(&mut self, result: &Result<T, Error>) {
+        if let Err(Error::Storage(why)) = result
+            && is_damage(why)
+        {
+            self.damage = Some(copy(why));
         }
     }
 
@@ -320,10 +342,6 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
         commands.push(next);
     }
     commands
-}
-
-fn answer<T: 'static>(reply: Reply<T>, result: Result<T, Error>) -> Pending {
-    answer_and(reply, result, |_| ())
 }
 
 /// Answers, after what is to be done before that.
