@@ -218,13 +218,16 @@ async fn whichever_table_is_damaged_the_next_start_goes_on_at_once_and_says_what
         overwrite(&file, page, with);
         let journal = Journal::open(&Options { durable: false, ..options(copy.path()) }).unwrap_or_else(|why| panic!("{table}: {why}"));
         let said = |what: &str| format!("{table} with {with}: {what}");
-        journal.configure(&["a".to_owned()], Start::Oldest).await.expect(&said("configure"));
-        journal.register("a", Start::Oldest).await.expect(&said("register"));
-        journal.select("a", "").await.expect(&said("select"));
-        journal.checkpoint("*").await.expect(&said("checkpoint"));
-        journal.delivered("a").await.expect(&said("delivered"));
-        journal.read(|reader| Ok((reader.gaps()?, reader.witnesses("*")?, reader.held_back("a", 9)?))).await.expect(&said("read"));
-        journal.append(batch(ROWS + 2..=ROWS + 3)).await.expect(&said("append"));
+        let begun = async {
+            journal.configure(&["a".to_owned()], Start::Oldest).await?;
+            journal.register("a", Start::Oldest).await?;
+            journal.select("a", "").await?;
+            journal.checkpoint("*").await?;
+            journal.delivered("a").await?;
+            journal.read(|reader| Ok((reader.gaps()?, reader.witnesses("*")?, reader.held_back("a", 9)?))).await?;
+            journal.append(batch(ROWS + 2..=ROWS + 3)).await
+        };
+        begun.await.unwrap_or_else(|why| panic!("{}", said(&why.to_string())));
         let (read, _) = rest(&journal, 1_001).await;
         assert!(read.len() >= 2, "{}", said("the new ones are there"));
         let gaps = journal.reader().unwrap().gaps().unwrap();

@@ -51,6 +51,7 @@ fn a_file_that_is_missing_or_no_component_is_named() {
 fn a_bad_flag_value_is_a_usage_error() {
     refused(2, &["90", "is not a time"], |start| start.with("--event-storage", "stdout").with("--grace", "90"));
     refused(2, &["--log-level"], |start| start.with("--event-storage", "stdout").with("--log-level", "a=b=c"));
+    refused(2, &["--log-level", "loud"], |start| start.with("--event-storage", "stdout").with("--log-level", "loud"));
     refused(2, &["--event-storage"], |start| start);
 }
 

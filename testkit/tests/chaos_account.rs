@@ -41,7 +41,7 @@ fn gap(sink: Option<&str>, since: Option<i64>, until: Option<i64>) -> Gap {
 }
 
 fn window(class: Class, began: u64, healed: u64, doubts: u64) -> Window {
-    Window { class, began_ns: began * SECOND, healed_ns: healed * SECOND, doubts, disk_lost_ns: None, unrenewed: 0 }
+    Window { class, began_ns: began * SECOND, healed_ns: healed * SECOND, doubts, disk_lost_ns: None, unrenewed: 0, forgotten: 0 }
 }
 
 fn lost(account: &Account) -> Vec<(u64, Lost)> {

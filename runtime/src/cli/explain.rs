@@ -44,10 +44,13 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     let service = &explain.service;
     let sinks = relays::names(&service.event_storage, &service.folders.directories())?;
     let selections = config::selections(service, &sinks)?;
-    let (recording, recorded) = Recording::open(&explain.file)?;
+    let redaction = config::redaction(service)?;
+    let (recording, recorded) = Recording::open(&explain.file, &|text| {
+        redaction.hide(text);
+    })?;
     let owners = if explain.live { Owners::new(cluster::connect(&service.cluster_flags.options()).await?) } else { recorded };
     let options = event::Options { region: region(service, environment), cluster: service.cluster.clone() };
-    let (objects, redaction) = (service.objects.into(), config::redaction(service)?);
+    let objects = service.objects.into();
     let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
     let (out, mut observations) = mpsc::channel::<Observation>(1);
     let tell = async {

@@ -96,7 +96,14 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
             Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::Config(task)) => return config::run(task, origins, variable).await,
-            Some(Task::Explain(explain)) => return explain::run(explain, variable).await.map_err(|why| (why, Exit::Usage)),
+            Some(Task::Explain(explain)) => {
+                // A file without events, or a cluster that can't be asked, is no mistake in the flags.
+                let exit = |why: &anyhow::Error| if why.is::<crate::cluster::Error>() { Exit::Failed } else { Exit::Usage };
+                return explain::run(explain, variable).await.map_err(|why| {
+                    let exit = exit(&why);
+                    (why, exit)
+                });
+            }
             Some(Task::CompileSink { .. }) | None => {}
         }
         if let Some(file) = origins.outdone() {

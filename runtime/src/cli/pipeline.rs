@@ -182,6 +182,8 @@ struct Decided {
 
 fn object(event: &Event) -> Object {
     let ObjectReference { api_version, kind, namespace, name, uid, .. } = event.regarding.clone();
+    // An event is about an object of its own namespace, where it doesn't say.
+    let namespace = if namespace.is_empty() { event.namespace.clone() } else { namespace };
     Object { api_version, kind, namespace, name, uid }
 }
 

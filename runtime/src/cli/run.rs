@@ -76,6 +76,8 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     // Its own alone: events and compiled code lie there.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
+    let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(&args.data_dir, access).with_context(unusable).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
     let start = match args.start {
@@ -86,7 +88,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let begin = async {
         let sinks = loading.await.map_err(|why| usage(why.into()))?;
         let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
-        let source = Source::open(args, &board).await.map_err(|why| failed(why.into()))?;
+        let source = Source::open(args, &redaction, &board).await.map_err(|why| failed(why.into()))?;
         network::refuse_api_server(&mut network, source.client(), &environment).await;
         let (home, journal) = open(args, sinks.len()).await.map_err(failed)?;
         board.has_journal(&journal);

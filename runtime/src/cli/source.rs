@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place, Told};
 use crate::cluster::{self, Begin, Mode, Observation, Owners, Recording, Scope, Witnesses, name};
+use crate::event::redact::Redaction;
 use crate::journal::{self, Journal, Origin};
 use crate::telemetry::Board;
 
@@ -34,10 +35,12 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) async fn open(args: &Settings, board: &Board) -> Result<Self, cluster::Error> {
+    pub(super) async fn open(args: &Settings, redaction: &Redaction, board: &Board) -> Result<Self, cluster::Error> {
         let stats = board.cluster.clone();
         if let Some(path) = &args.from {
-            let (recording, owners) = Recording::open(path)?;
+            let (recording, owners) = Recording::open(path, &|text| {
+                redaction.hide(text);
+            })?;
             return Ok(Self::Recording { recording, owners, stats });
         }
         let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };

@@ -40,6 +40,32 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// A JSON string in which each half of a surrogate pair stands for U+FFFD, as Go writes it; none where that is not what is wrong with it.
+fn mended(json: &str) -> Option<String> {
+    struct Bytes;
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
+    let mut bytes = serde_json::Deserializer::from_str(json).deserialize_bytes(Bytes).ok()?;
+    // serde_json writes them as UTF-8 would, if it could: ED A0..BF 80..BF.
+    let mut at = 0;
+    while let Some(three) = bytes.get_mut(at..at + 3) {
+        if matches!(three, [0xed, 0xa0..=0xbf, _]) {
+            three.copy_from_slice("\u{fffd}".as_bytes());
+        }
+        at += 1;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Reads an event.
 ///
 /// # Errors
@@ -117,7 +143,9 @@ impl<'a> Members<'a> {
     }
 
     fn text(&self, key: &str) -> Result<Cow<'a, str>, serde_json::Error> {
-        Ok(self.get(key).map_or(Ok(None), scalar)?.unwrap_or_default())
+        let Some(json) = self.get(key) else { return Ok(Cow::Borrowed("")) };
+        // Half of a surrogate pair, where a tool cut a text.
+        scalar(json).or_else(|why| mended(json).map(|text| Some(Cow::Owned(text))).ok_or(why)).map(Option::unwrap_or_default)
     }
 
     fn time(&self, key: &str) -> Result<Time, serde_json::Error> {

@@ -126,9 +126,17 @@ impl Time {
             Ok(time) => Self(Some(time)),
             // The library's last moment comes a day before the last that RFC 3339 can write, which stands for "never" in some clients.
             Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => Self(Some(Timestamp::MAX)),
-            Err(_) => Self(None),
+            // RFC 3339 allows any number of digits behind the point; nanoseconds are nine.
+            Err(_) => Self(nine_digits(text).and_then(|text| text.parse().ok())),
         }
     }
+}
+
+/// A time with no more than nine digits of a fraction; none where it has no more.
+fn nine_digits(text: &str) -> Option<String> {
+    let (seconds, rest) = text.split_once('.')?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 9).then(|| format!("{seconds}.{}{}", rest.get(..9).unwrap_or_default(), rest.get(digits..).unwrap_or_default()))
 }
 
 impl<'de> Deserialize<'de> for Time {

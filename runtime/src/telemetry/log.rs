@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt as layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -53,7 +53,13 @@ fn is_shown(target: &str, level: &Level) -> bool {
 
 /// Starts the log. `level` has the syntax of `RUST_LOG`; without a `format`, a terminal gets text and everything else JSON.
 pub fn init(level: &str, format: Option<Format>) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|why| Error { level: level.to_owned(), why: why.to_string() })?;
+    let refuse = |why: String| Error { level: level.to_owned(), why };
+    // The library takes a word that it doesn't know for a target, and says nothing of all others then.
+    let unknown = |part: &&str| !part.is_empty() && !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err();
+    if let Some(word) = level.split(',').map(str::trim).find(unknown) {
+        return Err(refuse(format!("{word:?} is no level")));
+    }
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|why| refuse(why.to_string()))?;
     let terminal = std::io::stderr().is_terminal();
     // no-color.org: whatever its value, if it has one.
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

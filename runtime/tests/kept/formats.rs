@@ -53,6 +53,23 @@ metadata:
   resourceVersion: \"\"
 ";
 
+/// An object as YAML in one line, without quotes at its keys.
+fn flow(object: &Value) -> String {
+    let mut text = object.to_string();
+    for key in ["apiVersion", "kind", "metadata", "involvedObject"] {
+        text = text.replace(&format!("\"{key}\":"), &format!("{key}: "));
+    }
+    text
+}
+
+/// An event as a YAML document.
+fn block(number: u32) -> String {
+    let members = event(number);
+    let members = members.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {value}\n"));
+    let (first, rest): (Vec<String>, Vec<String>) = members.partition(|line| line.starts_with("apiVersion"));
+    [first, rest].concat().concat()
+}
+
 #[test]
 fn the_same_two_events_are_read_from_each_form() {
     let two = [event(1), event(2)];
@@ -119,6 +136,21 @@ fn the_same_two_events_are_read_from_each_form() {
                 .into(),
         ),
         ("YAML aliases", anchored.into()),
+        ("YAML in one line each", format!("- {}\n- {}\n", flow(&two[0]), flow(&two[1])).into()),
+        ("YAML mappings in one line", format!("{}\n{}\n", flow(&two[0]), flow(&two[1])).into()),
+        (
+            "YAML with keys in quotes",
+            YAML.replace("apiVersion:", "\"apiVersion\":").replace("kind:", "'kind':").replace("metadata:", "\"metadata\" :").into(),
+        ),
+        ("JSON, then YAML", format!("{}\n---\n{}", two[0], block(2)).into()),
+        ("YAML, then JSON", format!("{}---\n{}\n", block(1), two[1]).into()),
+        ("under a name of its own", json!({"events": two, "note": "of a bundle"}).to_string().into()),
+        ("by namespace", json!({"lab": two, "other": []}).to_string().into()),
+        (
+            "Docker's log",
+            lines(&two.clone().map(|event| json!({"log": format!("{event}\n"), "stream": "stdout", "time": "2026-03-01T10:00:00Z"}))).into(),
+        ),
+        ("kubectl logs --prefix", format!("[pod/router-0/main] {}\n[pod/router-0/main] {}\n", two[0], two[1]).into()),
         (
             "YAML of a watch",
             format!(

@@ -31,6 +31,12 @@ fn one_odd_thing_between_two_events_is_kept_and_the_events_are_stored() {
     };
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("line of a log", spoilt(|_| b"I0301 10:00:00 main.go:1] starting {\"a\": 1}".to_vec()), "line 2"),
+        ("kind that is a number", spoilt(|text| text.replace("\"Event\"", "5").into_bytes()), "kind is no text"),
+        ("kind that is a list", spoilt(|text| text.replace("\"Event\"", "[\"Event\"]").into_bytes()), "kind is no text"),
+        ("line of a log that begins as YAML does", spoilt(|_| b"kind: of a log line".to_vec()), "line 2"),
+        ("the same first", [b"event: started\n".to_vec(), lines(&[event(1), event(3)]).into_bytes()].concat(), "line 1"),
+        ("the same before lists", format!("metadata: foo\n{}\n", json!({"kind": "List", "items": [event(1), event(3)]})).into_bytes(), "line 1"),
+        ("YAML that is no object between", spoilt(|_| b"metadata:\n  x: [1]\nitems:\n".to_vec()), "line 2"),
         ("number", spoilt(|_| b"42".to_vec()), "line 2"),
         ("text", spoilt(|_| b"\"hello\"".to_vec()), "line 2"),
         ("null", spoilt(|_| b"null".to_vec()), "line 2"),
@@ -187,6 +193,36 @@ fn a_file_without_any_event_is_never_stored_and_is_named_for_what_it_is() {
         assert!(explained.code != 0 && explained.log.contains(words), "{what}: {}", explained.log);
         assert_eq!(desk.left(), Vec::<std::path::PathBuf>::new(), "{what}");
     }
+}
+
+#[test]
+fn what_is_hidden_is_hidden_also_where_only_its_beginning_is_shown() {
+    let secret = format!("token={}", "0123456789abcdef".repeat(8));
+    let rule = r"t=token=[0-9a-f]{128}";
+    let before = "x".repeat(80);
+    let odd = format!("{}\n{before} {secret}\n\"{before} {secret}\"\n{{\"type\":\"{before}{secret}\",\"object\":{{}}}}\n", event(1));
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "message": format!("{before} {secret}")}).to_string();
+    for (what, text) in [("odd things", odd), ("a Status", status), ("text", format!("{before} {secret}\n"))] {
+        let desk = Desk::new();
+        let file = desk.file("in", text);
+        let run = desk.play_with(&file, &["--redact", rule]);
+        assert!(run.code != 0 && !run.log.contains("token="), "{what}: {}", run.log);
+        let listed = desk.run(&["dead-letters", "list", "--data-dir", desk.data().to_str().unwrap()]).out;
+        assert!(!listed.contains("token="), "{what}: {listed}");
+    }
+}
+
+#[test]
+fn what_is_cut_off_in_a_compressed_file_is_told_beside_other_odd_things() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let many: Vec<Value> = (1..=400).map(event).collect();
+    std::io::Write::write_all(&mut encoder, format!("a line of text\n{}", lines(&many)).as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    let desk = Desk::new();
+    let run = desk.play(&desk.file("in", &whole[..whole.len() / 2]));
+    assert!(run.code == 3 && !run.names().is_empty(), "{}", run.log);
+    let reasons: Vec<String> = desk.letters().iter().map(|letter| letter["reason"].as_str().unwrap().to_owned()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("compressed with gzip")), "{reasons:?}");
 }
 
 #[test]

@@ -66,6 +66,14 @@ fn a_count_is_a_number_however_it_is_written() {
 }
 
 #[test]
+fn a_time_with_more_digits_than_a_nanosecond_has_is_that_time() {
+    let event = with(json!({"lastTimestamp": "2026-03-01T10:05:00.123456789012Z", "firstTimestamp": "2026-03-01T11:05:00.1234567890+01:00"}));
+    let event = &printed(&[event.to_string()])[0];
+    assert_eq!(event["lastTimestamp"], "2026-03-01T10:05:00.123456789Z");
+    assert_eq!(event["firstTimestamp"], "2026-03-01T10:05:00.123456789Z");
+}
+
+#[test]
 fn a_time_that_is_none_is_as_if_it_were_absent() {
     let never = [
         json!("2026-03-01 10:00:00 +0000 UTC"),

@@ -20,7 +20,7 @@ fn names(bytes: &[u8]) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Vec<String> {
-    let Ok((recording, _)) = Recording::open(path) else { return Vec::new() };
+    let Ok((recording, _)) = Recording::open(path, &|_| ()) else { return Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (out, mut observations) = tokio::sync::mpsc::channel(100);

@@ -58,6 +58,12 @@ impl Class {
         matches!(self, Self::Hang | Self::BreakAnswer | Self::LoseAnswer)
     }
 
+    /// Whether the API server's storage goes back.
+    #[must_use]
+    pub fn sets_back(self) -> bool {
+        matches!(self, Self::Restore | Self::RestoreDown)
+    }
+
     /// Whether it can keep events out of sight until nobody can show them any more, so that the program has to report a gap. Every gap
     /// must overlap the time from the beginning of such a fault to that of the next one.
     #[must_use]

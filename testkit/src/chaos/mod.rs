@@ -175,7 +175,8 @@ fn one(class: Class, stage: &mut Stage<'_>) -> Result<(Vec<Window>, Option<Strin
         // A write that hangs is given up only now.
         let in_doubt = if class.leaves_in_doubt() { destination.unanswered() - before } else { 0 };
         let unrenewed = lost.as_ref().and_then(|lost| lost.unrenewed.get(place)).copied().unwrap_or(0);
-        Window { class, began_ns, healed_ns, doubts: kills + in_doubt, disk_lost_ns, unrenewed }
+        let forgotten = if class.sets_back() { stage.before_the_journal(destination, began_ns) } else { 0 };
+        Window { class, began_ns, healed_ns, doubts: kills + in_doubt, disk_lost_ns, unrenewed, forgotten }
     });
     Ok((windows.collect(), remark))
 }

@@ -140,12 +140,14 @@ pub struct Window {
     pub disk_lost_ns: Option<u64>,
     /// What the sink had delivered since the Lease may have been renewed last, when the disk was taken away: it may come again.
     pub unrenewed: u64,
+    /// What the sink had got before the journal began, when the storage is set back after a lost disk: then nothing says any more that it had it.
+    pub forgotten: u64,
 }
 
 impl Window {
     /// How many copies of what was stored before may come.
     #[must_use]
     pub fn copies(&self) -> u64 {
-        self.doubts * BATCH + self.unrenewed
+        self.doubts * BATCH + self.unrenewed + self.forgotten
     }
 }

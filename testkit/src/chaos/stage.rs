@@ -261,6 +261,15 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// What a destination got before the disk was taken away last, and the API server may still have at a time: a copy of etcd that is restored gives each
+    /// event its whole life anew, once or twice.
+    pub fn before_the_journal(&self, destination: &Destination, at_ns: u64) -> u64 {
+        let Some(emptied) = self.emptied_ns else { return 0 };
+        let lives = self.options.event_ttl * 5 / 2;
+        let from = at_ns.saturating_sub(u64::try_from(lives.as_nanos()).unwrap_or(u64::MAX));
+        destination.follow.arrivals.iter().filter(|arrival| (from..emptied).contains(&arrival.at_ns)).count() as u64
+    }
+
     /// SIGKILL, and an empty data folder. What the journal had is read before, for the account.
     pub fn lose_disk(&mut self) -> Result<(), Error> {
         self.kill()?;

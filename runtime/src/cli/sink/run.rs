@@ -147,7 +147,7 @@ async fn record(
 /// Reads the events into a journal that ends with them, and hands them over until all are stored or given up.
 async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, folder: &Path) -> anyhow::Result<(Progress, Ended)> {
     let (recording, owners) = match &flags.from {
-        Some(path) => Recording::open(path)?,
+        Some(path) => Recording::open(path, &|_| ())?,
         None => Recording::of("the sample", SAMPLE)?,
     };
     let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder) })?;

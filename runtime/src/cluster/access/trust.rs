@@ -10,7 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Believes certificates of given authorities, as rustls does; and a certificate that is itself one of those given, with `CA:TRUE` as openssl makes
-/// them, which rustls alone would refuse and Go's and other libraries take. Names and dates have to fit in any case.
+/// them or issued by an authority that is not given, which rustls alone would refuse and Go's and other libraries take. Names and dates have to fit in any case.
 #[derive(Debug)]
 pub struct Trust {
     given: Vec<CertificateDer<'static>>,
@@ -45,7 +45,7 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // Dates were looked at before, names were not.
-            Err(rustls::Error::InvalidCertificate(why)) if is_authority(&why) && self.given.iter().any(|given| given == end_entity) => {
+            Err(rustls::Error::InvalidCertificate(why)) if is_of_nobody(&why) && self.given.iter().any(|given| given == end_entity) => {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -74,6 +74,11 @@ impl ServerCertVerifier for Trust {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chains.supported_verify_schemes()
     }
+}
+
+/// Whether only who issued it is against a certificate: of one that is given itself, that doesn't matter, as in Go's `x509.Certificate.Verify`.
+fn is_of_nobody(why: &CertificateError) -> bool {
+    is_authority(why) || matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
 }
 
 /// webpki's `CaUsedAsEndEntity`, which rustls passes on without a name of its own.

@@ -151,12 +151,8 @@ fn resource(object: &Object) -> Option<(ApiResource, &'static str, &'static str)
     let (group, plural) = object.known()?;
     let version = object.api_version.split_once('/').map_or(object.api_version.as_str(), |(_, version)| version);
     let version = if version.is_empty() { "v1" } else { version };
-    let resource = ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: object.api_version.clone(),
-        kind: object.kind.clone(),
-        plural: plural.to_owned(),
-    };
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let resource =
+        ApiResource { group: group.to_owned(), version: version.to_owned(), api_version, kind: object.kind.clone(), plural: plural.to_owned() };
     name::label(version).is_ok().then_some((resource, group, plural))
 }

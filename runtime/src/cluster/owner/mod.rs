@@ -49,7 +49,9 @@ pub fn has_controller(group: &str, kind: &str) -> bool {
 
 /// The group and the resource's name of a kind whose controller is asked for.
 fn known(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
-    KINDS.iter().find(|known| (known.0, known.1) == (group, kind)).map(|known| (known.0, known.2))
+    // Who leaves the group out means the only one that has the kind.
+    let is_meant = |of: &str| of == group || (group.is_empty() && of == "apps");
+    KINDS.iter().find(|known| known.1 == kind && is_meant(known.0)).map(|known| (known.0, known.2))
 }
 
 /// A controller: the owner reference of an object that has `controller: true`.

@@ -79,8 +79,8 @@ fn wide(text: &[u8]) -> Option<(bool, usize)> {
     }
 }
 
-/// What a text is in which no object was found, for people.
-pub(super) fn what_it_is(text: &[u8]) -> String {
+/// What a text is in which no object was found, for people. `shown` gives the beginning of a line.
+pub(super) fn what_it_is(text: &[u8], shown: &dyn Fn(&str) -> String) -> String {
     let begin = String::from_utf8_lossy(text.get(..text.len().min(LOOKED_AT)).unwrap_or_default());
     let first = begin.trim_start().lines().next().unwrap_or_default().trim_end();
     if first.is_empty() {
@@ -102,9 +102,9 @@ pub(super) fn what_it_is(text: &[u8]) -> String {
     }
     let of_kubectl = ["error:", "Error from server", "The connection to the server", "Unable to connect to the server", "No resources found"];
     if of_kubectl.iter().any(|words| first.starts_with(words)) {
-        return format!("it is what kubectl said in place of events: {:?}", shortened(first));
+        return format!("it is what kubectl said in place of events: {:?}", shown(first));
     }
-    format!("it is text, and neither JSON nor YAML with Kubernetes objects: it begins with {:?}", shortened(first))
+    format!("it is text, and neither JSON nor YAML with Kubernetes objects: it begins with {:?}", shown(first))
 }
 
 /// A text that is not too long for a message.

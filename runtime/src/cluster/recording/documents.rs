@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::objects::{Odd, Piece, TEXT};
+use super::objects::{self, Odd, Piece, TEXT};
+use super::shape::says_what_it_is;
 use crate::cluster::yaml::{self, Node};
 
 /// Keys of Kubernetes objects and lists, as a line of YAML begins with them.
-const KEYS: [&str; 7] = ["apiVersion:", "kind:", "items:", "metadata:", "involvedObject:", "regarding:", "event:"];
+const KEYS: [&str; 7] = ["apiVersion", "kind", "items", "metadata", "involvedObject", "regarding", "event"];
+
+/// Lines before the first key by which an object is known.
+const MOST_LINES: usize = 1_000;
 
 /// The lines of a text, with their places; line ends are left out.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
@@ -19,11 +23,39 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
     })
 }
 
-/// A line without its indentation and the dash of an item.
-fn begins_with_key(line: &[u8]) -> bool {
+/// Whether a line begins with a key, without its indentation, the dash of an item, and the brace of a mapping that is written in one line.
+pub(super) fn begins_with_key(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
     let line = line.strip_prefix(b"- ").map_or(line, <[u8]>::trim_ascii_start);
-    KEYS.iter().any(|key| line.starts_with(key.as_bytes()))
+    let line = line.strip_prefix(b"{").map_or(line, <[u8]>::trim_ascii_start);
+    let quote = line.first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
+    let line = if quote.is_some() { line.get(1..).unwrap_or_default() } else { line };
+    let ends = |rest: &[u8]| match (quote, rest) {
+        (Some(quote), [first, rest @ ..]) => *first == quote && rest.trim_ascii_start().starts_with(b":"),
+        (None, rest) => rest == b":" || rest.starts_with(b": "),
+        _ => false,
+    };
+    KEYS.iter().any(|key| line.strip_prefix(key.as_bytes()).is_some_and(ends))
+}
+
+/// Whether a document of YAML begins with a text, of which lines of JSON may follow later.
+pub(super) fn begins_document(bytes: &[u8]) -> bool {
+    for (_, line) in lines(bytes).take(MOST_LINES) {
+        if begins_with_key(line) {
+            return true;
+        }
+        if !may_be_yaml(line) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Where a document that begins at `start` ends at the latest: before the next line that begins with JSON.
+pub(super) fn block_end(bytes: &[u8], start: usize) -> usize {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let json = lines(rest).skip(1).find(|(_, line)| matches!(line.first(), Some(b'{' | b'[')));
+    json.map_or(bytes.len(), |(range, _)| start + range.start)
 }
 
 /// Whether a line may belong to a document: a key, an item, what is indented, a comment.
@@ -32,6 +64,7 @@ fn may_be_yaml(line: &[u8]) -> bool {
     let after = line.get(key..).unwrap_or_default();
     let has_key = key > 0 && (after == b":" || after.starts_with(b": "));
     has_key
+        || begins_with_key(line)
         || line.is_empty()
         || line == b"-"
         || matches!(line.first(), Some(b' ' | b'#' | b'%'))
@@ -39,60 +72,70 @@ fn may_be_yaml(line: &[u8]) -> bool {
         || line.starts_with(b"---")
 }
 
-/// Whether a text is YAML, and from where on: a line with the key of an object comes before any line of JSON.
+/// Whether a text is YAML, and from where on: no line begins with JSON, and one has the key of an object.
 pub(super) fn begin(bytes: &[u8]) -> Option<usize> {
-    let mut from = None;
+    let (mut from, mut found) = (None, None);
     for (range, line) in lines(bytes) {
-        if matches!(line.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        if matches!(line.first(), Some(b'{' | b'[')) {
             return None;
         }
-        from = if may_be_yaml(line) { from.or(Some(range.start)) } else { None };
-        if begins_with_key(line) {
-            return from;
+        if found.is_none() {
+            from = if may_be_yaml(line) { from.or(Some(range.start)) } else { None };
+            found = from.filter(|_| begins_with_key(line));
         }
     }
-    None
+    found
+}
+
+/// Visits the documents of a part of a file whose first line has the number `line`.
+pub(super) fn block<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+    let (mut start, mut start_line) = (0, line);
+    for (number, (range, text)) in (line..).zip(lines(bytes)) {
+        if number > line && (text == b"---" || text == b"..." || text.starts_with(b"--- ")) {
+            document(bytes.get(start..range.start).unwrap_or_default(), start_line, visit);
+            (start, start_line) = if text.len() > 3 { (range.start, number) } else { (range.end, number) };
+        }
+    }
+    document(bytes.get(start..).unwrap_or_default(), start_line, visit);
 }
 
 /// Visits the documents of a text in their order, and what is none.
-pub(super) fn pieces(bytes: &[u8], begin: usize, visit: &mut dyn FnMut(Piece<'_>)) {
-    let (mut start, mut start_line) = (begin, None);
-    for (number, (range, line)) in (1..).zip(lines(bytes)) {
-        if range.start < begin {
-            if !line.is_empty() {
-                let text = String::from_utf8_lossy(line).into_owned();
-                visit(Piece::Odd(Odd { text, line: number, column: 1, why: "it is text before the first document".to_owned(), kind: TEXT }));
-            }
-            continue;
+pub(super) fn pieces<'a>(bytes: &'a [u8], begin: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+    let mut first = 1;
+    for (_, line) in lines(bytes).take_while(|(range, _)| range.start < begin) {
+        if !line.is_empty() {
+            let text = String::from_utf8_lossy(line).into_owned();
+            visit(Piece::Odd(Odd { text, line: first, column: 1, why: "it is text before the first document".to_owned(), kind: TEXT }));
         }
-        let first = *start_line.get_or_insert(number);
-        let marker = line == b"---" || line == b"..." || line.starts_with(b"--- ");
-        if marker || range.end == bytes.len() {
-            let end = if marker { range.start } else { range.end };
-            document(bytes.get(start..end).unwrap_or_default(), first, visit);
-            start = if line.len() > 3 { range.start } else { range.end };
-            start_line = Some(number);
-        }
+        first += 1;
     }
+    block(bytes.get(begin..).unwrap_or_default(), first, visit);
 }
 
-fn document(bytes: &[u8], line: usize, visit: &mut dyn FnMut(Piece<'_>)) {
+fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
     let significant = |line: &[u8]| !line.trim_ascii().is_empty() && !matches!(line.trim_ascii_start().first(), Some(b'#' | b'%'));
     if !lines(bytes).any(|(_, line)| significant(line)) {
         return;
     }
     let why = match read(bytes) {
-        Ok(nodes) => {
+        Ok(nodes) if nodes.iter().any(|node| may_hold_objects(node)) => {
             for node in nodes {
                 visit(Piece::Whole { json: Cow::Owned(node), line });
             }
             return;
         }
+        Ok(_) => (1, "it is YAML, and no Kubernetes object".to_owned(), "no object"),
         Err(why) => why,
     };
     let items = items(bytes);
     if items.is_empty() {
-        return visit(Piece::Odd(odd(bytes, line, &why)));
+        // Lines of a log may begin as YAML does, too.
+        let mut others = Vec::new();
+        objects::pieces_without_yaml(bytes, line, &mut |piece| others.push(piece));
+        if !others.iter().any(|piece| matches!(piece, Piece::Whole { json, .. } if says_what_it_is(json))) {
+            return visit(Piece::Odd(odd(bytes, line, &why)));
+        }
+        return others.into_iter().for_each(visit);
     }
     let mut told = false;
     let mut place = (0, line);
@@ -113,6 +156,11 @@ fn document(bytes: &[u8], line: usize, visit: &mut dyn FnMut(Piece<'_>)) {
     if !told {
         visit(Piece::Odd(odd(bytes, line, &why)));
     }
+}
+
+/// Whether a document may be an object or a list, and not a line such as `kind: of a log line`.
+fn may_hold_objects(json: &str) -> bool {
+    json.starts_with('[') || json.get(1..).is_some_and(|inner| inner.contains(['{', '[']))
 }
 
 /// Why a document can't be read: the line in it, and words.

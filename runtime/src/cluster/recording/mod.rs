@@ -40,11 +40,11 @@ struct Played {
 }
 
 impl Recording {
-    /// Reads a file. `-` is standard input.
+    /// Reads a file. `-` is standard input. `hide` takes out of a text what nobody may see, before a part of it is shown.
     ///
     /// # Errors
     /// When it can't be read, or nothing in it is an event or once was: with what the file is.
-    pub fn open(path: &Path) -> Result<(Self, Owners), Error> {
+    pub fn open(path: &Path, hide: &dyn Fn(&mut String)) -> Result<(Self, Owners), Error> {
         let refuse = |why: String| Error::Recording { path: path.to_owned(), why };
         let bytes = if path == Path::new(STDIN) {
             let mut bytes = Vec::new();
@@ -52,7 +52,7 @@ impl Recording {
         } else {
             std::fs::read(path)
         };
-        Self::read(&bytes.map_err(|why| refuse(why.to_string()))?).map_err(refuse)
+        Self::read(&bytes.map_err(|why| refuse(why.to_string()))?, hide).map_err(refuse)
     }
 
     /// The same of a text; `name` is for people.
@@ -60,13 +60,13 @@ impl Recording {
     /// # Errors
     /// As [`Recording::open`].
     pub fn of(name: &str, text: &str) -> Result<(Self, Owners), Error> {
-        Self::read(text.as_bytes()).map_err(|why| Error::Recording { path: PathBuf::from(name), why })
+        Self::read(text.as_bytes(), &|_| ()).map_err(|why| Error::Recording { path: PathBuf::from(name), why })
     }
 
-    fn read(bytes: &[u8]) -> Result<(Self, Owners), String> {
+    fn read(bytes: &[u8], hide: &dyn Fn(&mut String)) -> Result<(Self, Owners), String> {
         const ASK: &str = "Give what `kubectl get events,pods -A -o json` prints";
         let Decoded { text, cut } = decode(bytes).map_err(|what| format!("{what}. {ASK}"))?;
-        let mut contents = Contents::new();
+        let mut contents = Contents::new(hide);
         let mut take = |piece: Piece<'_>| match piece {
             Piece::Whole { json, line } => contents.take(&json, line),
             Piece::Odd(odd) => contents.take_odd(odd),
@@ -75,10 +75,15 @@ impl Recording {
             Some(begin) => documents::pieces(&text, begin, &mut take),
             None => objects::pieces(&text, 1, &mut take),
         }
-        // What it cut through is told already, where it did.
-        if let Some(why) = cut.filter(|_| contents.odd_objects == 0) {
-            let line = 1 + text.iter().filter(|byte| **byte == b'\n').count();
-            contents.take_odd(Odd { text: "(the rest of the file)".to_owned(), line, column: 1, why, kind: "cut off" });
+        if let Some(why) = cut {
+            match contents.unreadable.last_mut().filter(|_| contents.is_cut) {
+                // What it cut through.
+                Some(last) => last.reason = format!("{}: {why}", last.reason),
+                None => {
+                    let line = 1 + text.iter().filter(|byte| **byte == b'\n').count();
+                    contents.take_odd(Odd { text: "(the rest of the file)".to_owned(), line, column: 1, why, kind: objects::CUT });
+                }
+            }
         }
         if contents.events.is_empty() && (contents.odd_objects == 0 || text.trim_ascii_start().starts_with(b"<")) {
             return Err(format!("{}. {ASK}", contents.what_it_is(&text)));
@@ -115,7 +120,7 @@ impl Recording {
     }
 }
 
-impl Contents {
+impl Contents<'_> {
     fn passed_in_words(&self) -> String {
         self.passed.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
     }
@@ -134,6 +139,6 @@ impl Contents {
         if self.empty_lists > 0 && self.texts == 0 {
             return "it has no events: it is a list without items".to_owned();
         }
-        what_it_is(text)
+        what_it_is(text, &|text| self.shown(text))
     }
 }

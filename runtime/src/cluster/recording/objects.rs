@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::decoding::shortened;
+use super::documents;
 use super::shape::says_what_it_is;
 
 /// In one broken object, so many others may be open at its end; then nobody looks further into it.
@@ -32,9 +32,10 @@ pub(super) struct Odd {
     pub kind: &'static str,
 }
 
-/// Lines and columns, asked for in their order.
+/// Lines and columns, mostly asked for in their order.
 struct Lines<'a> {
     bytes: &'a [u8],
+    first: usize,
     at: usize,
     line: usize,
     /// Where the line begins.
@@ -43,6 +44,9 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn of(&mut self, place: usize) -> (usize, usize) {
+        if place < self.begin {
+            (self.at, self.line, self.begin) = (0, self.first, 0);
+        }
         let passed = self.bytes.get(self.at..place).unwrap_or_default();
         for (end, _) in passed.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
             (self.line, self.begin) = (self.line + 1, self.at + end + 1);
@@ -54,16 +58,28 @@ impl Lines<'_> {
 
 struct Reader<'a, 'v> {
     bytes: &'a [u8],
+    /// Whether what is no JSON may be YAML.
+    yaml: bool,
     lines: Lines<'a>,
     visit: &'v mut dyn FnMut(Piece<'a>),
 }
 
 /// Visits the parts of a text in their order; its first line has the number `line`.
 pub(super) fn pieces<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
-    let mut reader = Reader { bytes, lines: Lines { bytes, at: 0, line, begin: 0 }, visit };
+    read(bytes, true, line, visit);
+}
+
+/// The same of a text that was found to be no YAML.
+pub(super) fn pieces_without_yaml<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+    read(bytes, false, line, visit);
+}
+
+fn read<'a>(bytes: &'a [u8], yaml: bool, line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+    let mut reader = Reader { bytes, yaml, lines: Lines { bytes, first: line, at: 0, line, begin: 0 }, visit };
     let (mut at, mut broken) = (0, false);
     while let Some(start) = reader.next_start(at) {
         at = match bytes.get(start) {
+            Some(b'[') if reader.is_prefix(start) => reader.text(start),
             Some(b'{' | b'[') => reader.object(start, &mut broken),
             // What is left of a list in which something was broken.
             Some(b']') if broken => reader.tail(start + 1),
@@ -127,6 +143,8 @@ impl<'a> Reader<'a, '_> {
                 }
                 end
             }
+            // `{apiVersion: v1, ...}`
+            Err(_) if self.yaml && documents::begins_with_key(self.line_at(start)) && !self.is_quoted(start) => return self.yaml(start),
             Err(why) => self.broken_end(start, &why),
         };
         *broken = true;
@@ -216,7 +234,7 @@ impl<'a> Reader<'a, '_> {
                 (format!("the byte 0x{byte:02x} is not UTF-8"), "not UTF-8")
             }
             Ok(_) => match whole(text) {
-                Err(why) if why.is_eof() => ("it ends in the middle".to_owned(), "cut off"),
+                Err(why) if why.is_eof() => ("it ends in the middle".to_owned(), CUT),
                 Err(why) => (format!("it is no JSON: {}", placed(&why, line)), "no JSON"),
                 Ok(_) => ("what is around it is no JSON".to_owned(), "no JSON"),
             },
@@ -225,8 +243,35 @@ impl<'a> Reader<'a, '_> {
         (self.visit)(Piece::Odd(Odd { text, line, column, why, kind }));
     }
 
+    fn line_at(&self, start: usize) -> &'a [u8] {
+        self.slice(start..line_end(self.bytes, start)).trim_ascii_end()
+    }
+
+    /// Whether the first key behind a brace is in quotes, as in JSON.
+    fn is_quoted(&self, start: usize) -> bool {
+        self.slice(start + 1..self.bytes.len()).iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'"')
+    }
+
+    /// Whether a bracket opens no list, but stands before a line, as in `[pod/x/main] {...}`.
+    fn is_prefix(&self, start: usize) -> bool {
+        let next = self.slice(start + 1..self.bytes.len()).iter().find(|byte| !byte.is_ascii_whitespace());
+        next.is_some_and(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'n' | b't' | b'f') || matches!(byte, b'/' | b'<' | b'('))
+    }
+
+    /// YAML, up to the next line of JSON.
+    fn yaml(&mut self, start: usize) -> usize {
+        let end = documents::block_end(self.bytes, start);
+        let (line, _) = self.lines.of(start);
+        documents::block(self.slice(start..end), line, self.visit);
+        end
+    }
+
     /// A line that begins with something else; an object may stand at its end, as in a container's log.
     fn text(&mut self, start: usize) -> usize {
+        let is_first = start == 0 || self.bytes.get(start - 1) == Some(&b'\n');
+        if self.yaml && is_first && documents::begins_document(self.slice(start..self.bytes.len())) {
+            return self.yaml(start);
+        }
         let end = line_end(self.bytes, start);
         let braces: Vec<usize> = self.slice(start..end).iter().enumerate().filter(|(_, byte)| **byte == b'{').map(|(place, _)| place).collect();
         for brace in braces.into_iter().take(MOST_OPEN).map(|place| start + place) {
@@ -241,14 +286,17 @@ impl<'a> Reader<'a, '_> {
         }
         let text = String::from_utf8_lossy(self.slice(start..end)).trim_end().to_owned();
         let (line, column) = self.lines.of(start);
-        let why = format!("it is no object, but {:?}", shortened(&text));
-        (self.visit)(Piece::Odd(Odd { text, line, column, why, kind: TEXT }));
+        (self.visit)(Piece::Odd(Odd { text, line, column, why: NO_OBJECT.to_owned(), kind: TEXT }));
         end
     }
 }
 
 /// The kind of what never was an object.
 pub(super) const TEXT: &str = "text";
+/// The kind of what ends in its middle.
+pub(super) const CUT: &str = "cut off";
+/// What is wrong with it.
+pub(super) const NO_OBJECT: &str = "it is no object";
 
 /// The words of an error, with its place in the file: its own begins with the object.
 fn placed(why: &serde_json::Error, line: usize) -> String {

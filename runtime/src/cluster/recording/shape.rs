@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::decoding::shortened;
-use super::objects::{Odd, TEXT};
+use super::objects::{CUT, NO_OBJECT, Odd, TEXT};
 use crate::cluster::name::group;
 use crate::cluster::raw::{Outline, is_object, text};
 use crate::cluster::{Owners, Raw, Unreadable, has_controller};
@@ -19,7 +19,7 @@ const DEEPEST: usize = 16;
 const MOST_TEXTS: u64 = 10_000;
 
 /// What a recording has.
-pub(super) struct Contents {
+pub(super) struct Contents<'h> {
     /// In the order of the file.
     pub events: Vec<Raw>,
     pub unreadable: Vec<Unreadable>,
@@ -35,6 +35,10 @@ pub(super) struct Contents {
     /// What a Status said.
     pub status: Option<String>,
     objects: u64,
+    /// Whether the last odd thing ended in its middle.
+    pub is_cut: bool,
+    /// Takes out of a text what nobody may see, before a part of it is shown.
+    hide: &'h dyn Fn(&mut String),
 }
 
 /// Where an object stands.
@@ -73,8 +77,8 @@ fn is_envelope(outline: &Outline<'_>) -> bool {
     !outline.has_metadata() && (of_watch || (outline.verb.is_some() && is_object(outline.event)))
 }
 
-impl Contents {
-    pub(super) fn new() -> Self {
+impl<'h> Contents<'h> {
+    pub(super) fn new(hide: &'h dyn Fn(&mut String)) -> Self {
         Self {
             events: Vec::new(),
             unreadable: Vec::new(),
@@ -85,6 +89,8 @@ impl Contents {
             texts: 0,
             status: None,
             objects: 0,
+            is_cut: false,
+            hide,
         }
     }
 
@@ -97,7 +103,11 @@ impl Contents {
 
     /// Takes in what is no JSON value.
     pub(super) fn take_odd(&mut self, odd: Odd) {
-        let Odd { text, line, column, why, kind } = odd;
+        let Odd { text, line, column, mut why, kind } = odd;
+        self.is_cut = kind == CUT;
+        if why == NO_OBJECT {
+            why = format!("{why}, but {:?}", self.shown(&text));
+        }
         if kind == TEXT {
             self.texts += 1;
             if self.texts > MOST_TEXTS {
@@ -108,6 +118,13 @@ impl Contents {
         }
         let column = if column > 1 { format!(" column {column}") } else { String::new() };
         self.unreadable.push(Unreadable { text, reason: format!("line {line}{column}: {why}"), kind });
+    }
+
+    /// The beginning of a text, without what nobody may see.
+    pub(super) fn shown(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        (self.hide)(&mut text);
+        shortened(&text)
     }
 
     fn refuse(&mut self, json: &str, place: &Place, why: &str, kind: &'static str) {
@@ -129,7 +146,7 @@ impl Contents {
         }
         if !json.starts_with('{') {
             self.texts += u64::from(place.item.is_none());
-            let why = format!("it is no object, but {}", shortened(json));
+            let why = format!("{NO_OBJECT}, but {}", self.shown(json));
             self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind: "no object" });
             return;
         }
@@ -137,6 +154,9 @@ impl Contents {
             Ok(outline) => outline,
             Err(why) => return self.refuse(json, place, &why.to_string(), "no JSON"),
         };
+        if outline.kind.is_some_and(|kind| !kind.get().starts_with('"')) {
+            return self.refuse(json, place, "its kind is no text", "no kind");
+        }
         let (kind, api_version) = (text(outline.kind), text(outline.api_version));
         let kind = kind.as_deref().unwrap_or(listed.kind);
         let api_version = api_version.as_deref().unwrap_or(listed.api_version);
@@ -152,9 +172,24 @@ impl Contents {
         match kind {
             "Event" => self.event(json, &outline, place, api_version),
             "" if outline.has_metadata() => self.refuse(json, place, "it has no kind, and does not say what it is about as an event does", "no kind"),
+            "" if self.inside(json, place, deep) => {}
             "" => self.refuse(json, place, "it has neither kind nor metadata, as a Kubernetes object has", "no metadata"),
             _ => self.other(&outline, kind, api_version),
         }
+    }
+
+    /// What holds objects under names of its own: `{"events": [...]}` of a bundle, or a line of Docker's log, `{"log": "{...}\n", ...}`. Says whether it is
+    /// one.
+    fn inside(&mut self, json: &str, place: &Place, deep: usize) -> bool {
+        let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else { return false };
+        if let Some(line) = text(members.get("log").copied()).filter(|line| says_what_it_is(line)) {
+            self.sort(line.trim(), place, Listed::default(), deep);
+            return true;
+        }
+        let items = members.values().filter_map(|member| serde_json::from_str::<Vec<&RawValue>>(member.get()).ok()).flatten();
+        let items: Vec<&RawValue> = items.filter(|item| says_what_it_is(item.get())).collect();
+        self.each(&items, place, Listed::default(), deep);
+        !items.is_empty()
     }
 
     fn each(&mut self, items: &[&RawValue], place: &Place, listed: Listed<'_>, deep: usize) {
@@ -195,7 +230,7 @@ impl Contents {
                 }
                 self.pass(format!("{word} of a watch"));
             }
-            _ => self.refuse(object.get(), place, &format!("a watch has no lines of the type {:?}", shortened(&word)), "unknown type"),
+            _ => self.refuse(object.get(), place, &format!("a watch has no lines of the type {:?}", self.shown(&word)), "unknown type"),
         }
     }
 
@@ -223,7 +258,7 @@ impl Contents {
         if kind == "Status"
             && let Some(message) = text(outline.message)
         {
-            self.status = Some(shortened(&message));
+            self.status = Some(self.shown(&message));
         }
         let ours = self.learn(outline, kind, api_version);
         self.pass(if ours || group(api_version).is_empty() { kind.to_owned() } else { format!("{kind} of {api_version}") });
