@@ -54,6 +54,22 @@ async fn a_list_that_shows_nothing_missed_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn where_nothing_was_seen_before_events_are_missing_that_were_as_old_as_they_get() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let unknown = |ago| {
+        let last = Resume { resource_version: String::new(), at: SystemTime::now() - ago };
+        Batch { lost: Some(Lost { last, reason: "the journal is new".to_owned(), set_back: false }), ..batch(vec![], None) }
+    };
+    journal.append(unknown(Duration::from_secs(60))).await.unwrap();
+    assert_eq!(journal.append(batch(vec![entry(5, "a", false)], Some(5))).await.unwrap().gap, None, "the list had all that was ever there");
+    journal.append(unknown(Duration::from_secs(2 * 3600))).await.unwrap();
+    let gap = journal.append(batch(vec![entry(9, "b", false)], Some(9))).await.unwrap().gap.unwrap();
+    let since = SystemTime::now().duration_since(gap.since.unwrap()).unwrap();
+    assert!(since >= Duration::from_secs(3 * 3600), "{since:?} ago");
+}
+
+#[tokio::test]
 async fn an_update_of_something_missed_is_a_gap_even_when_the_list_was_broken_off_by_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());

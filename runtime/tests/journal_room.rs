@@ -95,6 +95,26 @@ async fn shed_takes_from_the_slowest_sink_alone_and_says_what() {
 }
 
 #[tokio::test]
+async fn what_was_shed_of_a_list_is_told_by_its_oldest_and_newest_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Options { max_size: Some(16 * MIB), on_full: OnFull::Shed, ..Options::new(folder.path()) }).unwrap();
+    journal.register("dead", Start::Oldest).await.unwrap();
+    for round in 0..30_u64 {
+        // In the order of names: the newest first, and in the middle the oldest.
+        let mut entries = batch(round * 100 + 1..round * 100 + 101).entries;
+        entries.reverse();
+        entries.rotate_left(50);
+        journal.append(Batch { entries, ..batch(0..0) }).await.unwrap();
+    }
+    let reader = journal.reader().unwrap();
+    let gap = reader.gaps().unwrap().remove(0);
+    let left = reader.standings().unwrap()[0].position;
+    let newest = (u64::try_from(left).unwrap() - 1) / 100 * 100 + 100;
+    assert_eq!(gap.since_version.as_deref(), Some("1"), "{gap:?}");
+    assert!(gap.until_version.as_deref().unwrap().parse::<u64>().unwrap() > newest - 100, "{gap:?}, up to place {left}");
+}
+
+#[tokio::test]
 async fn what_was_seen_and_delivered_never_blocks_by_its_identities_alone() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&Options { max_size: Some(4 * MIB), on_full: OnFull::Block, ..Options::new(folder.path()) }).unwrap();

@@ -60,15 +60,13 @@ pub(super) fn known<'a>(delivered: &'a Delivered, sinks: &'a [String], scope: &s
 
 /// Where to begin with a scope of which the journal knows nothing: at the lowest resource version up to which all of its events are delivered to the sinks.
 /// Where that is unknown of one, since it has stored nothing yet, the list comes first; where they don't compare, there is nothing but the list.
-pub(super) fn begin(told: &Told, sinks: &[String], scope: &str, event_ttl: Duration) -> Begin {
+pub(super) fn begin(told: &Told, sinks: &[String], scope: &str) -> Begin {
     let known = known(&told.delivered, sinks, scope);
     let lowest = lowest(known.iter().map(|(_, reached)| *reached));
     // The journal before this one held events for it, of which the API server may not have all.
     let behind = sinks.iter().find(|sink| told.delivered.contains_key(*sink) && !known.iter().any(|(known, _)| known == sink));
-    // Its first list showed events that were as old as they get.
-    let oldest = told.made_at.checked_sub(BEFORE + event_ttl).unwrap_or(std::time::SystemTime::UNIX_EPOCH);
     let lost = behind.map(|sink| Lost {
-        last: Resume { resource_version: String::new(), at: oldest },
+        last: Resume { resource_version: String::new(), at: told.made_at.checked_sub(BEFORE).unwrap_or(told.made_at) },
         reason: format!("the journal is new, and the sink {sink} had stored nothing yet of what the one before it held"),
         set_back: false,
     });

@@ -145,7 +145,7 @@ impl Source {
         let mut begins = Vec::new();
         for (scope, out) in ways {
             let there = there.as_ref().filter(|_| !once);
-            begins.push((begin(journal, &scope, there.map(|there| (there, args.event_ttl)), sinks, once).await?, scope, out));
+            begins.push((begin(journal, &scope, there, sinks, once).await?, scope, out));
         }
         let mode = if once { Mode::Once } else { Mode::Follow };
         let mut watches = tokio::task::JoinSet::new();
@@ -162,17 +162,11 @@ impl Source {
 }
 
 /// Where the watch of a scope begins: where the journal stands, else where the Lease says that others have delivered, else with the list. A list is what
-/// `--once` asks for. `there` is what the Lease says, with how long the API server shows an event. Notes in the journal what the Lease says that `sinks` have had.
+/// `--once` asks for. Notes in the journal what the Lease says that `sinks` have had.
 ///
 /// # Errors
 /// When the journal can't be read or written.
-pub async fn begin(
-    journal: &Journal,
-    scope: &Scope,
-    there: Option<(&Told, Duration)>,
-    sinks: &[String],
-    once: bool,
-) -> Result<Begin, journal::Error> {
+pub async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[String], once: bool) -> Result<Begin, journal::Error> {
     let witnesses = witnesses(journal, scope).await?;
     let from = if once { None } else { journal.checkpoint(scope.key()).await? };
     if once || from.is_some() {
@@ -180,11 +174,11 @@ pub async fn begin(
     }
     // What the Lease says is of before the storage was set back, where this journal has noticed that and not come to a checkpoint since.
     let there = if is_set_back(journal, scope, sinks).await? { None } else { there };
-    let begin = there.map(|(there, event_ttl)| lead::begin(there, sinks, scope.key(), event_ttl)).unwrap_or_default();
+    let begin = there.map(|there| lead::begin(there, sinks, scope.key())).unwrap_or_default();
     if begin.from.is_some() {
         info!(%scope, list_first = begin.list_first, "Going on where the Lease says.");
     }
-    for (sink, reached) in there.iter().flat_map(|(there, _)| lead::known(&there.delivered, sinks, scope.key())) {
+    for (sink, reached) in there.iter().flat_map(|there| lead::known(&there.delivered, sinks, scope.key())) {
         info!(%scope, sink, resource_version = reached.resource_version, "The Lease says how far the sink has come: what is older is not given to it again.");
         journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
     }

@@ -116,9 +116,12 @@ impl Store {
         }
         // A second is the smallest unit here, so the end is rounded up.
         let until = self.seconds() + 1;
+        // Where no version was seen before, events are missing that were written before anybody looked: a first list shows them as old as they get.
+        let ttl = i64::try_from(self.event_ttl.as_secs()).unwrap_or(i64::MAX);
         self.connection.execute(
-            "UPDATE gaps SET since = CASE WHEN since <= ?2 THEN since END, until = ?2, until_version = ?3, repeats = ?4 WHERE id = ?1",
-            (id, until, reached, repeats),
+            "UPDATE gaps SET since = CASE WHEN since <= ?2 THEN CASE WHEN since_version IS NULL AND NOT set_back THEN since - ?5 ELSE since END END, \
+             until = ?2, until_version = ?3, repeats = ?4 WHERE id = ?1",
+            (id, until, reached, repeats, ttl),
         )?;
         self.connection.query_row(&format!("SELECT {COLUMNS} FROM gaps WHERE id = ?1"), [id], read).map(Some)
     }

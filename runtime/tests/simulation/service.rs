@@ -167,7 +167,7 @@ async fn see(world: &Shared, journal: &Journal, sinks: &[String], scopes: &[Scop
     let mut begins = Vec::new();
     for scope in scopes {
         let is_new = journal.checkpoint(scope.key()).await?.is_none();
-        let begin = cli::begin(journal, scope, told.as_ref().map(|told| (told, TTL)), sinks, false).await?;
+        let begin = cli::begin(journal, scope, told.as_ref(), sinks, false).await?;
         begins.push(bugs::begin(begin, told.as_ref(), scope.key(), is_new, bug));
     }
     let seeing = cluster::Options {

@@ -117,25 +117,17 @@ fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) 
     if !lines(bytes).any(|(_, line)| significant(line)) {
         return;
     }
-    let why = match read(bytes) {
-        Ok(nodes) if nodes.iter().any(|node| may_hold_objects(node)) => {
-            for node in nodes {
-                visit(Piece::Whole { json: Cow::Owned(node), line });
-            }
-            return;
+    let found = read(bytes);
+    let why = match found {
+        Ok(nodes) if nodes.iter().any(|node| node.starts_with('[') || says_what_it_is(node)) => {
+            return nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
         }
-        Ok(_) => (1, "it is YAML, and no Kubernetes object".to_owned(), "no object"),
+        Ok(nodes) => return without_objects(bytes, line, Ok(nodes), visit),
         Err(why) => why,
     };
     let items = items(bytes);
     if items.is_empty() {
-        // Lines of a log may begin as YAML does, too.
-        let mut others = Vec::new();
-        objects::pieces_without_yaml(bytes, line, &mut |piece| others.push(piece));
-        if !others.iter().any(|piece| matches!(piece, Piece::Whole { json, .. } if says_what_it_is(json))) {
-            return visit(Piece::Odd(odd(bytes, line, &why)));
-        }
-        return others.into_iter().for_each(visit);
+        return without_objects(bytes, line, Err(why), visit);
     }
     let mut told = false;
     let mut place = (0, line);
@@ -158,9 +150,20 @@ fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) 
     }
 }
 
-/// Whether a document may be an object or a list, and not a line such as `kind: of a log line`.
-fn may_hold_objects(json: &str) -> bool {
-    json.starts_with('[') || json.get(1..).is_some_and(|inner| inner.contains(['{', '[']))
+/// What is no object as YAML: lines of a log, or of a stream of server-sent events, may begin as YAML does, too, and have objects of JSON in them.
+fn without_objects<'a>(bytes: &'a [u8], line: usize, found: Result<Vec<String>, Why>, visit: &mut dyn FnMut(Piece<'a>)) {
+    let mut others = Vec::new();
+    objects::pieces_without_yaml(bytes, line, &mut |piece| others.push(piece));
+    if others.iter().any(|piece| matches!(piece, Piece::Whole { json, .. } if says_what_it_is(json))) {
+        return others.into_iter().for_each(visit);
+    }
+    match found {
+        Ok(nodes) if nodes.iter().any(|node| node.get(1..).is_some_and(|inner| inner.contains(['{', '[']))) => {
+            nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
+        }
+        Ok(_) => visit(Piece::Odd(odd(bytes, line, &(1, "it is YAML, and no Kubernetes object".to_owned(), "no object")))),
+        Err(why) => visit(Piece::Odd(odd(bytes, line, &why))),
+    }
 }
 
 /// Why a document can't be read: the line in it, and words.

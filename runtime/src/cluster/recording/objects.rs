@@ -133,6 +133,7 @@ impl<'a> Reader<'a, '_> {
 
     /// An object, or a list, that begins at `start`. Gives where it ends.
     fn object(&mut self, start: usize, broken: &mut bool) -> usize {
+        let mut because = None;
         let end = match whole(self.slice(start..self.bytes.len())) {
             Ok(length) => {
                 let end = start + length;
@@ -145,10 +146,14 @@ impl<'a> Reader<'a, '_> {
             }
             // `{apiVersion: v1, ...}`
             Err(_) if self.yaml && documents::begins_with_key(self.line_at(start)) && !self.is_quoted(start) => return self.yaml(start),
-            Err(why) => self.broken_end(start, &why),
+            Err(why) => {
+                let (line, _) = self.lines.of(start);
+                because = (!why.is_eof()).then(|| placed(&why, line));
+                self.broken_end(start, &why)
+            }
         };
         *broken = true;
-        self.salvage(start..end);
+        self.salvage(start..end, because.as_deref());
         end
     }
 
@@ -176,8 +181,8 @@ impl<'a> Reader<'a, '_> {
         self.bytes.len()
     }
 
-    /// Visits the whole objects in something broken, and what is left of it.
-    fn salvage(&mut self, range: Range<usize>) {
+    /// Visits the whole objects in something broken, and what is left of it. `because`: what is wrong with it all, and where.
+    fn salvage(&mut self, range: Range<usize>, because: Option<&str>) {
         let (mut left, mut at, mut open, mut odd) = (range.start, range.start + 1, 0, false);
         // What stands before the first that is found.
         let mut head = None;
@@ -206,7 +211,7 @@ impl<'a> Reader<'a, '_> {
         match head.filter(|_| next.is_none_or(|byte| matches!(byte, b']' | b'}'))) {
             None => self.odd(left..range.end),
             // Only the end of the list is missing, or wrong.
-            Some(head) if !odd => self.odd(head),
+            Some(head) if !odd => self.odd_for(head, because),
             Some(_) => {}
         }
     }
@@ -224,6 +229,11 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn odd(&mut self, range: Range<usize>) {
+        self.odd_for(range, None);
+    }
+
+    /// The head of something broken is whole as far as it goes: what is wrong stands behind it.
+    fn odd_for(&mut self, range: Range<usize>, because: Option<&str>) {
         let text = self.slice(range.clone());
         let skipped = text.iter().position(|byte| !is_separator(*byte)).unwrap_or(0);
         let text = text.get(skipped..).unwrap_or_default();
@@ -234,6 +244,7 @@ impl<'a> Reader<'a, '_> {
                 (format!("the byte 0x{byte:02x} is not UTF-8"), "not UTF-8")
             }
             Ok(_) => match whole(text) {
+                Err(why) if why.is_eof() && because.is_some() => (format!("it is no JSON: {}", because.unwrap_or_default()), "no JSON"),
                 Err(why) if why.is_eof() => ("it ends in the middle".to_owned(), CUT),
                 Err(why) => (format!("it is no JSON: {}", placed(&why, line)), "no JSON"),
                 Ok(_) => ("what is around it is no JSON".to_owned(), "no JSON"),
