@@ -47,9 +47,9 @@ pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
     }
 }
 
-/// Until the next try about the Lease: the usual time, or what the API server asks for, though not so long that the next holder would be late.
+/// Until the next try about the Lease: the usual time, or what the API server asks for, though not so long that a holder could not try twice in its time.
 fn pause_after(why: &Error) -> Duration {
-    lease::RETRY.max(why.after()).min(lease::DEADLINE)
+    lease::RETRY.max(why.after()).min(lease::DEADLINE / 2)
 }
 
 /// How far the Lease says that sinks have come with a scope, for those of which it says so.

@@ -98,9 +98,8 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
             Some(Task::Config(task)) => return config::run(task, origins, variable).await,
             Some(Task::Explain(explain)) => {
                 // A file without events, or a cluster that can't be asked, is no mistake in the flags.
-                let exit = |why: &anyhow::Error| if why.is::<crate::cluster::Error>() { Exit::Failed } else { Exit::Usage };
                 return explain::run(explain, variable).await.map_err(|why| {
-                    let exit = exit(&why);
+                    let exit = if why.is::<crate::cluster::Error>() { Exit::Failed } else { Exit::Usage };
                     (why, exit)
                 });
             }

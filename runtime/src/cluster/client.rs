@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use kube::client::Body;
 
-use super::access::failure::{Failure, chain, retry_after, told, unreadable};
+use super::access::failure::{Failure, chain, retry_after, status_of, unreadable};
 use super::access::{self, Place};
 use super::raw::{members, text};
 use super::{Error, Options, Scope};
@@ -95,8 +95,8 @@ impl Client {
         }
         let after = retry_after(response.headers());
         let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let told = told(&body);
-        Err(sort_status(status.as_u16(), told.message, after.or(told.after), about))
+        let said = status_of(&body);
+        Err(sort_status(status.as_u16(), &said.reason, said.message, after, about))
     }
 
     /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`.
@@ -114,12 +114,14 @@ impl Client {
     }
 }
 
-fn sort_status(status: u16, message: String, after: Option<Duration>, about: About) -> Error {
+/// What is busy comes from [`access`] as a failure, with the time that it asks for.
+fn sort_status(status: u16, reason: &str, message: String, after: Option<Duration>, about: About) -> Error {
     match status {
         401 => Error::Unauthorized { message },
         403 => Error::Forbidden { verb: about.verb, resource: about.resource, group: about.group, scope: about.scope, message },
         410 => Error::Expired,
-        404 => {
+        // An API server that has no such object says so in a Status.
+        404 if reason != "NotFound" => {
             let message = format!("{}. Is the server's URL, with its path, that of the API server?", message.trim().trim_end_matches('.'));
             Error::Busy { status: 404, message, after }
         }
@@ -146,10 +148,7 @@ fn sort_transport(error: &kube::Error) -> Error {
 /// Sorts an error of a typed request.
 pub(super) fn sort(error: kube::Error, about: About) -> Error {
     match error {
-        kube::Error::Api(status) => {
-            let after = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0);
-            sort_status(status.code, status.message.clone(), after.map(|seconds| Duration::from_secs(u64::from(seconds))), about)
-        }
+        kube::Error::Api(status) => sort_status(status.code, &status.reason, status.message.clone(), None, about),
         error => sort_transport(&error),
     }
 }

@@ -46,7 +46,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The longest wait after so many tries that stored nothing. A destination that is down for long is asked less often.
-    pub(super) fn longest_wait(&self, failed: u32) -> Duration {
+    pub(super) fn longest_wait_after(&self, failed: u32) -> Duration {
         const PROBED: u32 = 20;
         let is_found_out = failed >= self.tries && failed < self.often() * PROBED;
         if is_found_out { self.probing_wait.min(self.longest_wait) } else { self.longest_wait }

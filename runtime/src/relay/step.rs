@@ -115,7 +115,7 @@ pub enum Next {
 /// Takes the answer to the front part into the work. `spread`, from 0 up to 1, is the jitter: waits grow by up to a quarter.
 pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (Work, Next) {
     let Some(part) = work.parts.pop_front() else { return (work, Next::Acknowledge) };
-    let backoff = policy.first_wait.saturating_mul(1 << part.attempt.number.min(16)).min(policy.longest_wait(part.failed + 1));
+    let backoff = policy.first_wait.saturating_mul(1 << part.attempt.number.min(16)).min(policy.longest_wait_after(part.failed + 1));
     let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
     let wait = |after: Option<Duration>| backoff.mul_f64(spread).max(after.unwrap_or_default().min(policy.longest_asked));
     let stalled = policy.misconfigured_wait.mul_f64(spread);

@@ -1,5 +1,6 @@
 //! Everything that runs: the API server, the SLS servers, the program, the generator.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -267,7 +268,8 @@ impl<'a> Stage<'a> {
         let Some(emptied) = self.emptied_ns else { return 0 };
         let lives = self.options.event_ttl * 5 / 2;
         let from = at_ns.saturating_sub(u64::try_from(lives.as_nanos()).unwrap_or(u64::MAX));
-        destination.follow.arrivals.iter().filter(|arrival| (from..emptied).contains(&arrival.at_ns)).count() as u64
+        let arrived = destination.follow.arrivals.iter().filter(|arrival| (from..emptied).contains(&arrival.at_ns));
+        arrived.filter_map(|arrival| arrival.number).collect::<HashSet<_>>().len() as u64
     }
 
     /// SIGKILL, and an empty data folder. What the journal had is read before, for the account.

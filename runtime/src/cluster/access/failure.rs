@@ -143,7 +143,7 @@ fn page(status: u16, after: Option<Duration>, place: &str) -> Failure {
 }
 
 /// What an answer says that is no success: a Status, or the beginning of what stands in its place.
-pub(in crate::cluster) fn told(body: &[u8]) -> Status {
+pub(in crate::cluster) fn status_of(body: &[u8]) -> Status {
     let status = std::str::from_utf8(body).ok().and_then(|json| Status::of(json).ok()).unwrap_or_default();
     if !status.message.is_empty() {
         return status;

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::credentials::{Identity, Issued};
-use super::failure::{Failure, foreign, retry_after, told, words};
+use super::failure::{Failure, foreign, retry_after, status_of, words};
 use super::proxy::{Kind, Proxy};
 use super::{Access, Way};
 
@@ -256,8 +256,8 @@ async fn busy(answer: Answer) -> Failure {
     {
         bytes.extend_from_slice(&piece);
     }
-    let told = told(&bytes);
-    Failure::Foreign { status: parts.status.as_u16(), after: retry_after(&parts.headers).or(told.after), words: told.message }
+    let said = status_of(&bytes);
+    Failure::Foreign { status: parts.status.as_u16(), after: retry_after(&parts.headers).or(said.after), words: said.message }
 }
 
 /// With the body as it was before somebody compressed it.

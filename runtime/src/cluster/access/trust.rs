@@ -45,7 +45,7 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // Dates were looked at before, names were not.
-            Err(rustls::Error::InvalidCertificate(why)) if is_of_nobody(&why) && self.given.iter().any(|given| given == end_entity) => {
+            Err(rustls::Error::InvalidCertificate(why)) if is_about_issuer(&why) && self.given.iter().any(|given| given == end_entity) => {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -77,7 +77,7 @@ impl ServerCertVerifier for Trust {
 }
 
 /// Whether only who issued it is against a certificate: of one that is given itself, that doesn't matter, as in Go's `x509.Certificate.Verify`.
-fn is_of_nobody(why: &CertificateError) -> bool {
+fn is_about_issuer(why: &CertificateError) -> bool {
     is_authority(why) || matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
 }
 

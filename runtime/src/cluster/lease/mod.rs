@@ -26,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at the Lease, and between two renewals.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// Who lives renews twice in this time, and a little more.
+/// Where nothing is elected, a holder on the same host counts as replaced when it was silent for so long: one that lives would have renewed twice.
 pub const FOLLOWED: Duration = Duration::from_secs(5);
 
 /// For each sink, for each scope's key, up to where every event is delivered, and when that was known to be every event. The resource version is empty

@@ -117,8 +117,7 @@ fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) 
     if !lines(bytes).any(|(_, line)| significant(line)) {
         return;
     }
-    let found = read(bytes);
-    let why = match found {
+    let why = match read(bytes) {
         Ok(nodes) if nodes.iter().any(|node| node.starts_with('[') || says_what_it_is(node)) => {
             return nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
         }
@@ -158,6 +157,7 @@ fn without_objects<'a>(bytes: &'a [u8], line: usize, found: Result<Vec<String>, 
         return others.into_iter().for_each(visit);
     }
     match found {
+        // Something in it is told for what it is.
         Ok(nodes) if nodes.iter().any(|node| node.get(1..).is_some_and(|inner| inner.contains(['{', '[']))) => {
             nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
         }

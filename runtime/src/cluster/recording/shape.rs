@@ -188,8 +188,11 @@ impl<'h> Contents<'h> {
         }
         let items = members.values().filter_map(|member| serde_json::from_str::<Vec<&RawValue>>(member.get()).ok()).flatten();
         let items: Vec<&RawValue> = items.filter(|item| says_what_it_is(item.get())).collect();
+        if items.is_empty() {
+            return false;
+        }
         self.each(&items, place, Listed::default(), deep);
-        !items.is_empty()
+        true
     }
 
     fn each(&mut self, items: &[&RawValue], place: &Place, listed: Listed<'_>, deep: usize) {
@@ -266,9 +269,9 @@ impl<'h> Contents<'h> {
 
     /// Takes in who controls an object, where that is of the kinds that count; says whether it is.
     fn learn(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str) -> bool {
-        // Lists of a typed client leave the group out, and old ones name another.
-        let is_of_apps = matches!(kind, "ReplicaSet" | "Deployment") && matches!(group(api_version), "" | "extensions");
-        let ours = is_of_apps || has_controller(group(api_version), kind);
+        // Old ones were of another group.
+        let was_of_extensions = matches!(kind, "ReplicaSet" | "Deployment") && group(api_version) == "extensions";
+        let ours = was_of_extensions || has_controller(group(api_version), kind);
         if ours && let Some(metadata) = outline.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()) {
             self.owners.learn(kind, &what_can_be_read(&metadata));
         }
