@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kubedl_events::cluster::Resume;
 use kubedl_events::cluster::lease::{DEADLINE, DURATION, Delivered, Identity, Observed, RETRY, Record, Step, merge, step};
+use tokio::time::Instant;
 
 /// As it stands in the Lease.
 const ME: &str = "me-0000000000000001";

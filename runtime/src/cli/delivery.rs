@@ -14,7 +14,7 @@ use crate::relay::Progress;
 use crate::sink::Term;
 use crate::telemetry::Role;
 
-use super::lead::{Keeper, Lead};
+use super::lead::{Keeper, Lead, Sinks};
 use super::relays::{self, Run, Running, Setting};
 use super::supply::Supplied;
 
@@ -38,14 +38,16 @@ impl Delivery {
         let elector = match elector {
             Some((elector, true)) => {
                 let (answered, unreachable) = (Instant::now(), Seldom::default());
-                let lead = Lead { elector, sinks, scopes, setting, answered, unreachable };
+                let Setting { journal, start, selections, board, .. } = setting.clone();
+                let sinks = Elected { sinks, setting };
+                let lead = Lead { elector, sinks, scopes, journal, start, selections, board, answered, unreachable };
                 return Ok(Self::Elected(Some(tokio::spawn(lead.run(closed.clone())))));
             }
             elector => elector.map(|(elector, _)| elector),
         };
         let names = sinks.iter().map(|sink| sink.name().to_owned()).collect();
         let running = always(sinks, &setting, closed).await?;
-        let keeper = elector.map(|elector| Keeper::start(elector, setting.journal, names));
+        let keeper = elector.map(|elector| Keeper::start(elector, setting.journal, names, scopes));
         Ok(Self::Always { running, keeper })
     }
 
@@ -87,6 +89,33 @@ impl Delivery {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+/// The sinks of this process.
+pub(super) struct Elected {
+    /// All of them, when they do not run.
+    pub sinks: Vec<Supplied>,
+    pub setting: Setting,
+}
+
+impl Sinks for Elected {
+    fn names(&self) -> Vec<String> {
+        self.sinks.iter().map(|sink| sink.name().to_owned()).collect()
+    }
+
+    async fn run(&mut self, unsure: bool, term: &Term, closed: &watch::Receiver<bool>) {
+        let mut running = Vec::new();
+        for sink in std::mem::take(&mut self.sinks) {
+            let (name, run) = (sink.name().to_owned(), Run { term: term.clone(), stop: closed.clone(), unsure, opened: None });
+            match relays::start(sink, &self.setting, run).await {
+                Ok(relay) => running.push(relay),
+                Err(why) => tracing::error!(sink = name, "Nothing is delivered until the next start: {why}."),
+            }
+        }
+        for relay in running {
+            self.sinks.extend(relay.join().await);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Who delivers: with `--leader-elect` the holder of the Lease, for as long as it holds it; otherwise this process, which then only
 //! keeps in the Lease what is delivered.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,10 +16,7 @@ use crate::cluster::{Begin, Client, Error, Lost, Resume, Seldom};
 use crate::filter::Select;
 use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
-use crate::telemetry::Role;
-
-use super::relays::{self, Run, Setting};
-use super::supply::Supplied;
+use crate::telemetry::{Board, Role};
 
 /// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
 const CUT: Duration = Duration::from_millis(500);
@@ -28,10 +27,11 @@ const BEFORE: Duration = Duration::from_secs(60);
 /// Between two tries where the right is missing.
 const FORBIDDEN: Duration = Duration::from_secs(60);
 
-type Closed = watch::Receiver<bool>;
+/// Becomes true when the work is to end.
+pub type Closed = watch::Receiver<bool>;
 
 /// Reads what the Lease says is delivered; tries again while the API server can't be reached. None where it may not be read.
-pub(super) async fn read(client: &Client, place: &Place) -> Option<Told> {
+pub async fn read(client: &Client, place: &Place) -> Option<Told> {
     let (patience, mut seldom) = (Duration::from_secs(10), Seldom::default());
     loop {
         let (why, after) = match timeout(patience, lease::read(client, place)).await {
@@ -85,9 +85,13 @@ fn lowest<'a>(mut reached: impl Iterator<Item = &'a Resume>) -> Option<&'a Resum
     })
 }
 
-/// What the sinks have delivered, by the journal. A sink that can't be told is left out.
-async fn delivered(journal: &Journal, sinks: &[String]) -> Delivered {
+/// What the sinks have delivered, by the journal. A sink that can't be told is left out; and so are all while this journal has held nothing for them: an
+/// entry without versions says to who begins with a new disk that events may be gone.
+async fn delivered(journal: &Journal, sinks: &[String], scopes: &[String]) -> Delivered {
     let mut all = Delivered::new();
+    if !has_begun(journal, scopes).await {
+        return all;
+    }
     for sink in sinks {
         match journal.delivered(sink).await {
             Ok(through) => drop(all.insert(sink.clone(), through.into_iter().collect())),
@@ -95,6 +99,16 @@ async fn delivered(journal: &Journal, sinks: &[String]) -> Delivered {
         }
     }
     all
+}
+
+/// Whether a list was read.
+async fn has_begun(journal: &Journal, scopes: &[String]) -> bool {
+    for scope in scopes {
+        if matches!(journal.checkpoint(scope).await, Ok(Some(_))) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Moves the cursors over what another has delivered.
@@ -121,9 +135,9 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(elector: Elector, journal: Journal, sinks: Vec<String>) -> Self {
+    pub(super) fn start(elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>) -> Self {
         let (closed, until) = watch::channel(false);
-        Self { closed, task: tokio::spawn(keep(elector, journal, sinks, until)) }
+        Self { closed, task: tokio::spawn(keep(elector, journal, sinks, scopes, until)) }
     }
 
     /// To be called when the relays have ended: writes down what they delivered last, and gives the Lease back.
@@ -133,10 +147,11 @@ impl Keeper {
     }
 }
 
-async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut closed: Closed) {
+/// Keeps in the Lease what is delivered until it is closed, and gives it back then.
+pub async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>, mut closed: Closed) {
     let (mut said, mut warned) = (false, false);
     while !*closed.borrow() {
-        let ours = delivered(&journal, &sinks).await;
+        let ours = delivered(&journal, &sinks, &scopes).await;
         let result = elector.turn(&ours).await;
         let pause = match &result {
             Err(Error::Forbidden { .. }) => FORBIDDEN,
@@ -166,51 +181,67 @@ async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, mut cl
         }
         let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
     }
-    let ours = delivered(&journal, &sinks).await;
+    let ours = delivered(&journal, &sinks, &scopes).await;
     if let Err(why) = elector.release(&ours).await {
         debug!("The Lease could not be given back: {why}.");
     }
 }
 
+/// What delivers while the Lease is held.
+pub trait Sinks {
+    /// Their names.
+    fn names(&self) -> Vec<String>;
+
+    /// Runs all of them until the stop or the end of the term; nothing of them is on its way afterwards. `unsure`: another may have sent what the journal has.
+    fn run(&mut self, unsure: bool, term: &Term, closed: &Closed) -> impl Future<Output = ()>;
+}
+
 /// Delivers while it holds the Lease.
-pub(super) struct Lead {
+pub struct Lead<S> {
+    /// Its part in the election.
     pub elector: Elector,
-    /// All of them, when they do not run.
-    pub sinks: Vec<Supplied>,
+    /// What is to run while it leads.
+    pub sinks: S,
     /// Keys of the scopes that are watched.
     pub scopes: Vec<String>,
-    pub setting: Setting,
+    /// Where events wait.
+    pub journal: Journal,
+    /// Where a sink begins that the journal does not know.
+    pub start: journal::Start,
+    /// By sink; those without one get every event.
+    pub selections: Arc<HashMap<String, Select>>,
+    /// Shows who delivers.
+    pub board: Arc<Board>,
     /// When the API server last answered about the Lease.
     pub answered: Instant,
     /// Of its silences.
     pub unreachable: Seldom,
 }
 
-impl Lead {
-    /// Stands by and leads in turn, until it is closed. Fails only when the very first answer is one that waiting can't heal.
-    pub(super) async fn run(mut self, closed: Closed) -> anyhow::Result<()> {
-        let (names, journal) = (self.names(), self.setting.journal.clone());
+impl<S: Sinks> Lead<S> {
+    /// Stands by and leads in turn, until it is closed.
+    ///
+    /// # Errors
+    /// When the very first answer is one that waiting can't heal, or the journal can't be used.
+    pub async fn run(mut self, closed: Closed) -> anyhow::Result<()> {
+        let names = self.sinks.names();
         for sink in &names {
             // The cursor has to be there before it can follow. Nothing is in flight before it leads.
-            if journal.register(sink, self.setting.start).await?.unsure_through == 0 {
-                journal.settle(sink).await?;
+            if self.journal.register(sink, self.start).await?.unsure_through == 0 {
+                self.journal.settle(sink).await?;
             }
             // Now, and not only when it leads: `audit` asks this replica, too.
-            journal.select(sink, self.setting.selections.get(sink).map_or("", Select::text)).await?;
+            self.journal.select(sink, self.selections.get(sink).map_or("", Select::text)).await?;
         }
         let mut known = false;
         while let Some(until) = self.stand_by(&names, &mut known, closed.clone()).await? {
             self.lead(&names, until, &closed).await;
         }
-        let ours = delivered(&journal, &names).await;
+        let ours = delivered(&self.journal, &names, &self.scopes).await;
         if let Err(why) = self.elector.release(&ours).await {
             warn!("The Lease could not be given back, so that another will wait until it has expired: {why}.");
         }
         Ok(())
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.sinks.iter().map(|sink| sink.name().to_owned()).collect()
     }
 
     /// Follows the leader until there is none; gives the end of its own term, or none when it is closed.
@@ -241,10 +272,10 @@ impl Lead {
                 return Ok(Some(until));
             }
             if let Some((holder, _)) = self.elector.holder().filter(|_| reached) {
-                self.setting.board.becomes(Role::Standby { holder: holder.to_owned() });
+                self.board.becomes(Role::Standby { holder: holder.to_owned() });
                 say(&mut said, format!("Standing by: {holder} holds the Lease."));
             }
-            if let Err(why) = follow(&self.setting.journal, names, &self.elector.delivered()).await {
+            if let Err(why) = follow(&self.journal, names, &self.elector.delivered()).await {
                 warn!("Cannot note in the journal what the leader has delivered: {why}. Trying again.");
             }
             let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
@@ -254,7 +285,7 @@ impl Lead {
     /// Says so, seldom. Who delivers is unknown from when another may have taken the Lease, or left it.
     fn is_unreachable(&mut self, why: &Error) {
         if self.answered.elapsed() >= lease::DURATION {
-            self.setting.board.becomes(Role::Unknown { reason: format!("the Lease can't be reached: {why}") });
+            self.board.becomes(Role::Unknown { reason: format!("the Lease can't be reached: {why}") });
         }
         if let Some(times) = self.unreachable.fails("unreachable") {
             warn!(times, "The Lease can't be reached: {why}. Trying again.");
@@ -267,29 +298,24 @@ impl Lead {
         let term = Term::until(term);
         let there = self.elector.delivered();
         info!(took_over = self.elector.took_over(), "Leading: this replica delivers.");
-        self.setting.board.becomes(Role::Leading);
-        let Self { elector, sinks, scopes, setting, .. } = self;
+        self.board.becomes(Role::Leading);
+        let Self { elector, sinks, scopes, journal, .. } = self;
         let unsure = elector.took_over();
-        let sinks_there = std::mem::take(sinks);
         let serving = async {
-            let ready = async {
-                catch_up(&setting.journal, names, scopes, &there).await;
-                true
-            };
             let mut stop = closed.clone();
-            let go = tokio::select! {
-                go = ready => go,
-                () = term.over() => false,
-                _ = stop.wait_for(|closed| *closed) => false,
-            };
-            if go { serve(sinks_there, setting, unsure, &term, closed).await } else { sinks_there }
+            tokio::select! {
+                () = catch_up(journal, names, scopes, &there) => {}
+                () = term.over() => return,
+                _ = stop.wait_for(|closed| *closed) => return,
+            }
+            sinks.run(unsure, &term, closed).await;
         };
-        *sinks = tokio::select! {
-            sinks = serving => sinks,
-            never = renew(elector, &setting.journal, names, &end, &term) => match never {},
-        };
+        tokio::select! {
+            () = serving => {}
+            never = renew(elector, journal, (names, scopes), &end, &term) => match never {},
+        }
         if !*closed.borrow() {
-            self.setting.board.becomes(Role::Starting);
+            self.board.becomes(Role::Starting);
             warn!("No longer leading: the Lease could not be renewed in time, or another has it. Standing by.");
         }
     }
@@ -303,33 +329,22 @@ fn say(said: &mut String, text: String) {
     }
 }
 
-fn silent_from(deadline: std::time::Instant) -> Instant {
-    Instant::from(deadline) - CUT
-}
-
-/// Runs all sinks until the stop or the end of the term, and gives them back.
-async fn serve(sinks: Vec<Supplied>, setting: &Setting, unsure: bool, term: &Term, closed: &Closed) -> Vec<Supplied> {
-    let mut running = Vec::new();
-    for sink in sinks {
-        let (name, run) = (sink.name().to_owned(), Run { term: term.clone(), stop: closed.clone(), unsure, opened: None });
-        match relays::start(sink, setting, run).await {
-            Ok(relay) => running.push(relay),
-            Err(why) => tracing::error!(sink = name, "Nothing is delivered until the next start: {why}."),
-        }
-    }
-    let mut back = Vec::new();
-    for relay in running {
-        back.extend(relay.join().await);
-    }
-    back
+fn silent_from(deadline: Instant) -> Instant {
+    deadline - CUT
 }
 
 /// Renews, and ends the term when that fails for too long.
-async fn renew(elector: &mut Elector, journal: &Journal, sinks: &[String], end: &watch::Sender<Instant>, term: &Term) -> Infallible {
+async fn renew(
+    elector: &mut Elector,
+    journal: &Journal,
+    (sinks, scopes): (&[String], &[String]),
+    end: &watch::Sender<Instant>,
+    term: &Term,
+) -> Infallible {
     let (mut seldom, mut pause) = (Seldom::default(), lease::RETRY);
     loop {
         sleep(pause).await;
-        let ours = delivered(journal, sinks).await;
+        let ours = delivered(journal, sinks, scopes).await;
         let turn = elector.turn(&ours).await;
         pause = turn.as_ref().map_or_else(pause_after, |()| lease::RETRY);
         match turn {

@@ -29,6 +29,7 @@ use config::Origins;
 
 pub use args::{Args, Service};
 pub use exit::Exit;
+pub use lead::{Lead, Sinks, keep, read as read_lease};
 pub use pipeline::{Pipeline, Seen};
 pub use run::run;
 pub use sink::checks;

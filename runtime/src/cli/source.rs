@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
@@ -60,7 +60,7 @@ impl Source {
     pub(super) fn elector(&self, elect: bool, data: &Path, sinks: &[String]) -> Option<(Elector, bool)> {
         match self {
             Self::Cluster { client, lease: Some(place), .. } => {
-                Some((Elector::new(client, place.clone(), identity(elect, data), sinks.to_vec()), elect))
+                Some((Elector::new(client, place.clone(), identity(elect, data), sinks.to_vec(), SystemTime::now), elect))
             }
             _ => None,
         }

@@ -88,6 +88,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What SQLite says of a page on which something is not where it belongs.
+    pub(in crate::journal) fn corrupt() -> Self {
+        Self::Storage(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None))
+    }
+
     /// SQLite's errors can't be cloned; code and words can.
     pub(in crate::journal) fn copy(&self) -> Self {
         match self {

@@ -266,7 +266,8 @@ fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -
         let crc: i64 = columns.get(5)?;
         if crc != i64::from(checksum(row.position, row.observed_at, [row.job.as_deref(), row.labels.as_deref(), Some(&row.raw)])) {
             if rows.is_empty() {
-                return Err(Error::Damaged { position: row.position });
+                // Its place may be what is damaged: what has another one than is next is not taken at its word.
+                return Err(if row.position == after + 1 { Error::Damaged { position: row.position } } else { Error::corrupt() });
             }
             break;
         }

@@ -239,6 +239,7 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
     let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
     new.execute_batch("BEGIN")?;
     let mut bytes = 0;
+    let is_sound = |row: &[Value]| table != "events" || is_intact(row);
     let last = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get::<_, Option<i64>>(0));
     let mut all = last.is_ok();
     let last = last.unwrap_or_default();
@@ -246,15 +247,12 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
     let (mut after, mut barren, mut copied) = (0_i64, 0_i64, 0);
     while last.is_none_or(|last| after < last) && barren < 1_000_000 {
         let single = barren > 0;
-        let through = if single { after + 1 } else { i64::MAX };
+        let through = if single { after.saturating_add(1) } else { i64::MAX };
         let mut batch: Vec<Vec<Value>> = Vec::new();
-        let whole = read_some(&mut select, after, through, columns, &mut batch);
+        let whole = read_some(&mut select, (after, through), columns, is_sound, &mut batch);
         all &= whole;
         let reached = batch.last().and_then(|row| if let Some(Value::Integer(id)) = row.first() { Some(*id) } else { None });
         for row in batch {
-            if table == "events" && !is_intact(&row) {
-                continue;
-            }
             bytes += row.iter().map(size).sum::<usize>();
             insert.execute(params_from_iter(row.into_iter().skip(1)))?;
             copied += 1;
@@ -266,7 +264,7 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
         match (reached, whole) {
             (Some(reached), whole) => (after, barren) = (reached, i64::from(!whole)),
             (None, true) if !single => break,
-            (None, _) => (after, barren) = (after + 1, barren + 1),
+            (None, _) => (after, barren) = (after.saturating_add(1), barren + 1),
         }
     }
     new.execute_batch("COMMIT")?;
@@ -290,13 +288,25 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// False when it ended with an error; what came before it is in `rows`.
-fn read_some(select: &mut rusqlite::Statement<'_>, after: i64, through: i64, columns: usize, rows: &mut Vec<Vec<Value>>) -> bool {
+/// False when it ended with an error, or with a row that is not sound or not where it belongs, as on a damaged page, whose place says nothing; what came
+/// before it is in `rows`.
+fn read_some(
+    select: &mut rusqlite::Statement<'_>,
+    (after, through): (i64, i64),
+    columns: usize,
+    is_sound: impl Fn(&[Value]) -> bool,
+    rows: &mut Vec<Vec<Value>>,
+) -> bool {
     let Ok(mut found) = select.query((after, through, AT_ONCE)) else { return false };
+    let mut reached = after;
     loop {
         match found.next() {
             Ok(Some(row)) => {
                 let Ok(values) = (0..=columns).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>() else { return false };
+                match values.first() {
+                    Some(Value::Integer(id)) if (reached.saturating_add(1)..=through).contains(id) && is_sound(&values) => reached = *id,
+                    _ => return false,
+                }
                 rows.push(values);
             }
             Ok(None) => return true,

@@ -113,7 +113,7 @@ pub async fn run<D: Destination>(
         }
     }
     destination.close().await;
-    if relay.settled
+    if relay.has_nothing_in_flight()
         && let Err(why) = journal.settle(&options.sink).await
     {
         warn!(sink = options.sink, "Cannot note in the journal that nothing is in flight: {why}.");
@@ -178,6 +178,11 @@ impl<'a> Relay<'a> {
             has_origins: None,
             closed: false,
         }
+    }
+
+    /// Whether nothing after the cursor was ever sent.
+    fn has_nothing_in_flight(&self) -> bool {
+        self.settled && self.ahead.is_empty() && self.unsure_through <= self.position
     }
 
     /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.

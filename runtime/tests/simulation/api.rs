@@ -21,9 +21,9 @@ use super::world::{STALL, Shared, lock};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<UnsyncBoxBody<Bytes, Failure>>;
 
-/// The way to the simulated API server.
+/// The way of a replica to the simulated API server.
 #[derive(Clone)]
-pub struct Api(pub Shared);
+pub struct Api(pub Shared, pub usize);
 
 impl tower_service::Service<Request<Body>> for Api {
     type Response = Answer;
@@ -35,10 +35,13 @@ impl tower_service::Service<Request<Body>> for Api {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let world = self.0.clone();
+        let (world, replica) = (self.0.clone(), self.1);
         Box::pin(async move {
+            if request.uri().path().contains("/leases") {
+                return lease(world, replica, request).await;
+            }
             let namespace = request.uri().path().strip_prefix("/api/v1/namespaces/").and_then(|rest| rest.strip_suffix("/events"));
-            answer(world, namespace, request.uri().query().unwrap_or_default()).await
+            answer(world, replica, namespace, request.uri().query().unwrap_or_default()).await
         })
     }
 }
@@ -54,7 +57,7 @@ fn refusal(code: u16, reason: &str) -> String {
     )
 }
 
-async fn answer(world: Shared, namespace: Option<&str>, query: &str) -> Result<Answer, Failure> {
+async fn answer(world: Shared, replica: usize, namespace: Option<&str>, query: &str) -> Result<Answer, Failure> {
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let limit = value("limit").and_then(|limit| limit.parse().ok());
     let (latency, fault) = {
@@ -68,7 +71,7 @@ async fn answer(world: Shared, namespace: Option<&str>, query: &str) -> Result<A
         (latency, if world.calm { 100 } else { world.random.below(100) })
     };
     sleep(Duration::from_millis(latency)).await;
-    if lock(&world).api_down {
+    if lock(&world).is_cut_off(replica) {
         return Err("connection refused".into());
     }
     match fault {
@@ -105,6 +108,37 @@ async fn answer(world: Shared, namespace: Option<&str>, query: &str) -> Result<A
             let next = next.map(|next| format!(",\"continue\":\"{next}\"")).unwrap_or_default();
             text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"{next}}},\"items\":[{}]}}", items.join(",")))
         }
+    }
+}
+
+/// Reads or writes the Lease.
+async fn lease(world: Shared, replica: usize, request: Request<Body>) -> Result<Answer, Failure> {
+    let method = request.method().clone();
+    let written: Option<serde_json::Value> = serde_json::from_slice(&request.into_body().collect().await?.to_bytes()).ok();
+    let (latency, fault) = {
+        let mut world = lock(&world);
+        let fault = if world.calm { 100 } else { world.random.below(100) };
+        (world.random.below(20), fault)
+    };
+    sleep(Duration::from_millis(latency)).await;
+    let mut world = lock(&world);
+    if world.is_cut_off(replica) || fault == 0 {
+        return Err("connection refused".into());
+    }
+    if fault == 1 {
+        return text(500, refusal(500, "InternalError"));
+    }
+    let found = match (method.as_str(), written) {
+        ("GET", _) => world.lease.as_ref().map(|lease| lease.0.clone()),
+        (method, Some(written)) => world.write_lease(replica, written, method == "POST"),
+        _ => return text(400, refusal(400, "BadRequest")),
+    };
+    match found {
+        // It may be written all the same.
+        Some(_) if fault == 2 => Err("connection reset".into()),
+        Some(lease) => text(200, lease.to_string()),
+        None if method == http::Method::GET => text(404, refusal(404, "NotFound")),
+        None => text(409, refusal(409, "Conflict")),
     }
 }
 

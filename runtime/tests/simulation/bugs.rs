@@ -44,10 +44,14 @@ pub enum Bug {
     LeaseProvenNow,
     /// A time in the future is taken for now.
     FutureIsNow,
+    /// Who takes the Lease over takes it that nothing was sent beyond what the Lease says.
+    SureAfterTakeOver,
+    /// A leader delivers beyond the end of its term.
+    LeadsOn,
 }
 
 impl Bug {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::CheckpointBeforeCommit,
         Self::CursorBeforeOk,
         Self::PoisonOnOutage,
@@ -66,6 +70,8 @@ impl Bug {
         Self::LeaseSaysSeen,
         Self::LeaseProvenNow,
         Self::FutureIsNow,
+        Self::SureAfterTakeOver,
+        Self::LeadsOn,
     ];
 }
 

@@ -1,22 +1,22 @@
 //! What happens to the journal's disk, and to the wall clock, between two lives.
 
-use std::collections::HashMap;
-use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::io::{Seek, SeekFrom, Write as _};
 
 use kubedl_events::journal::{FILE, Reader};
 
-use super::world::{Cause, World};
+use super::lease::Lease;
+use super::world::{Cause, World, Write};
 
 /// What was stored beyond the cursors on disk is sent again: so much is explained by a crash, and no more.
-pub fn explain_in_flight(world: &mut World, folder: &Path) {
+pub fn explain_in_flight(world: &mut World, replica: usize) {
     let look = |_: &World, reader: &Reader| Some((reader.standings().ok()?, reader.letters(None, 0, usize::MAX).ok()?));
-    let Some((standings, letters)) = world.read(folder, look) else { return };
+    let Some((standings, letters)) = world.read(replica, look) else { return };
     for (name, store) in &mut world.stores {
         let cursor = standings.iter().find(|standing| standing.sink == *name).map_or(0, |standing| standing.position);
         let held_back = letters.iter().filter(|letter| letter.held_back && letter.sink == *name).filter_map(|letter| letter.position);
         let held_back: Vec<i64> = held_back.collect();
-        for (place, serial) in &store.places {
+        for ((_, place), serial) in store.places.iter().filter(|((at, _), _)| *at == replica) {
             if *place > cursor || held_back.contains(place) {
                 *store.explained.entry(*serial).or_default() += 1;
             }
@@ -24,8 +24,44 @@ pub fn explain_in_flight(world: &mut World, folder: &Path) {
     }
 }
 
-pub fn between_lives(world: &mut World, folder: &Path) {
-    explain_in_flight(world, folder);
+/// A replica begins to lead: what others stored beyond what the Lease says, it may store again, and with it what stands behind that in a list; and what it
+/// has not seen yet.
+pub fn explain_taken_over(world: &mut World, replica: usize) {
+    let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
+    let look = |_: &World, reader: &Reader| Some((reader.standings().ok()?, reader.read(0, 10_000, usize::MAX).ok()?));
+    let Some((standings, rows)) = world.read(replica, look) else { return };
+    let seen = |key: &str, world: &mut World| {
+        let version = world.read(replica, |_, reader| reader.checkpoint(key).ok().flatten());
+        version.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let keys: Vec<String> = world.shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
+    let seen: HashMap<String, u64> = keys.into_iter().map(|key| (key.clone(), seen(&key, world))).collect();
+    world.led_from[replica] = rows.last().map_or(0, |row| row.position);
+    let World { stores, writes, shape, .. } = world;
+    let write = |serial: u64| &writes[usize::try_from(serial).unwrap()];
+    for (name, store) in stores {
+        let cursor = standings.iter().find(|standing| standing.sink == *name).map_or(0, |standing| standing.position);
+        let ahead: Vec<_> =
+            rows.iter().filter(|row| row.position > cursor).filter_map(|row| Some((super::verdict::serial(&row.raw)?, row))).collect();
+        if let Some((serial, row)) = ahead.first() {
+            let through = noted.get(&(name.clone(), row.scope.clone())).copied().unwrap_or(0);
+            if write(*serial).version <= through && through <= seen[&row.scope] {
+                store.misled.get_or_insert(format!("{replica} leads, and goes on with {serial}, which the Lease says is delivered"));
+            }
+        }
+        let unseen = |write: &&Write| shape.scope_of(write.namespace).is_some_and(|key| write.version > seen[key]);
+        let unseen = writes.iter().filter(unseen).map(|write| write.serial);
+        let serials: HashSet<u64> = ahead.iter().map(|(serial, _)| *serial).chain(unseen).collect();
+        // What the one before never saw comes after what it stored of the same object.
+        let newest: HashMap<&str, u64> = store.stored.iter().map(|serial| (write(*serial).uid.as_str(), *serial)).collect();
+        let late = serials.iter().filter(|serial| newest.get(write(**serial).uid.as_str()).is_some_and(|newest| newest > *serial));
+        store.displaced.extend(late);
+        serials.into_iter().for_each(|serial| *store.explained.entry(serial).or_default() += 1);
+    }
+}
+
+pub fn between_lives(world: &mut World, replica: usize) {
+    explain_in_flight(world, replica);
     if world.shape.clock_jumps && world.random.percent(40) {
         let seconds = 600 + i64::try_from(world.random.below(3 * 3600)).unwrap();
         let skew = if super::skew() == 0 { if world.random.percent(50) { seconds } else { -seconds } } else { 0 };
@@ -35,33 +71,35 @@ pub fn between_lives(world: &mut World, folder: &Path) {
     // Most is at stake while one sink is behind the others.
     let chance = if world.stores.values().any(|store| store.down) { 80 } else { 30 };
     if world.shape.loses_disks && world.noted && world.random.percent(chance) {
-        lose(world, folder);
+        lose(world, replica);
     }
     if world.shape.damages && world.random.percent(40) {
-        damage(world, folder);
+        damage(world, replica);
     }
 }
 
 /// The folder is gone. What the lost journal said of gaps and dead letters is gone with it, which the manual says; a person who asked had seen it.
-fn lose(world: &mut World, folder: &Path) {
-    let Ok(reader) = Reader::open(folder) else { return };
-    world.tell(format!("the disk is lost; the Lease says {:?}", world.lease));
+fn lose(world: &mut World, replica: usize) {
+    let folder = world.folders[replica].clone();
+    let Ok(reader) = Reader::open(&folder) else { return };
+    world.tell(format!("the disk of {replica} is lost; the Lease says {:?}", world.lease));
     let letters = reader.letters(None, 0, usize::MAX).unwrap_or_default();
     world.old_letters.extend(letters.into_iter().filter(|letter| !letter.sink.is_empty()));
     world.old_gaps.extend(reader.gaps().unwrap_or_default());
     drop(reader);
-    world.reader = None;
+    world.readers[replica] = None;
+    world.led_from[replica] = 0;
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let _ = std::fs::remove_file(entry.path());
     }
     world.disks_lost += 1;
     world.because(Cause::DiskLost);
     world.forget_witnesses();
-    let delivered = world.lease.as_ref().map(|(delivered, _)| delivered.clone()).unwrap_or_default();
+    let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
     let shape = world.shape.clone();
     let World { stores, writes, reordered, .. } = world;
     for (name, store) in stores {
-        let noted = |namespace: &str| delivered.get(name)?.get(shape.scope_of(namespace)?)?.resource_version.parse::<u64>().ok();
+        let noted = |namespace: &str| noted.get(&(name.clone(), shape.scope_of(namespace)?.to_owned())).copied();
         let explained: Vec<u64> = store
             .stored
             .iter()
@@ -73,14 +111,15 @@ fn lose(world: &mut World, folder: &Path) {
             .collect();
         let each: std::collections::HashSet<u64> = explained.into_iter().collect();
         each.into_iter().for_each(|serial| *store.explained.entry(serial).or_default() += 1);
-        store.places = HashMap::new();
+        store.places.retain(|(at, _), _| *at != replica);
     }
     reordered.extend(writes.iter().map(|write| write.uid.clone()));
 }
 
 /// A page on which there is a row is overwritten.
-fn damage(world: &mut World, folder: &Path) {
-    let Ok(rows) = Reader::open(folder).and_then(|reader| reader.read(0, 10_000, usize::MAX)) else { return };
+fn damage(world: &mut World, replica: usize) {
+    let folder = world.folders[replica].clone();
+    let Ok(rows) = Reader::open(&folder).and_then(|reader| reader.read(0, 10_000, usize::MAX)) else { return };
     if rows.is_empty() {
         return;
     }

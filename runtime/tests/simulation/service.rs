@@ -2,18 +2,18 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{join_all, try_join_all};
-use kubedl_events::cli::{self, Pipeline};
-use kubedl_events::cluster::lease::{RETRY, Told, merge};
+use futures_util::future::{join, join_all, try_join_all};
+use kubedl_events::cli::{self, Lead, Pipeline, Sinks};
+use kubedl_events::cluster::lease::{Elector, Identity, Place, RETRY};
 use kubedl_events::cluster::{self, Client, Mode, Observation, Owners, Scope};
 use kubedl_events::filter::Objects;
 use kubedl_events::journal::{Journal, OnFull, Options, Start};
 use kubedl_events::relay::{self, Policy, Progress};
+use kubedl_events::sink::Term;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
@@ -35,11 +35,12 @@ const RETAIN: Duration = Duration::from_secs(30);
 type Ended = Result<(), Box<dyn Error>>;
 
 /// Ends when all is settled, or when the time for that is over.
-pub async fn live(world: &Shared, folder: &Path) {
+pub async fn live(world: &Shared) {
+    let replicas = lock(world).replicas();
     tokio::select! {
         biased;
-        () = trouble(world, folder) => {}
-        () = lives(world, folder) => {}
+        () = trouble(world) => {}
+        _ = join_all(replicas.clone().map(|replica| lives(world, replica))) => {}
     }
     {
         let mut world = lock(world);
@@ -47,21 +48,22 @@ pub async fn live(world: &Shared, folder: &Path) {
         world.tell("calm");
         (world.api_down, world.short_watches) = (false, false);
         world.stores.values_mut().for_each(|store| store.down = false);
+        world.cut_off.clear();
         // The service ends here without a word, too.
-        disk::explain_in_flight(&mut world, folder);
+        replicas.clone().for_each(|replica| disk::explain_in_flight(&mut world, replica));
         world.cut("closed");
     }
     let (_stop, stopped) = watch::channel(false);
     tokio::select! {
         biased;
-        () = settled(world, folder) => {}
+        () = settled(world) => {}
         () = sleep(ALL_CALM) => lock(world).tell("the time is over"),
-        ended = run(world, folder, stopped) => lock(world).tell(format!("the service ended by itself: {ended:?}")),
+        ended = try_join_all(replicas.map(|replica| run(world, replica, stopped.clone()))) => lock(world).tell(format!("the service ended by itself: {ended:?}")),
     }
 }
 
 /// One life after the other, each ended by a crash or in order.
-async fn lives(world: &Shared, folder: &Path) {
+async fn lives(world: &Shared, replica: usize) {
     loop {
         let (steps, in_order) = {
             let mut world = lock(world);
@@ -70,7 +72,7 @@ async fn lives(world: &Shared, folder: &Path) {
         let mut steps = usize::try_from(steps).unwrap();
         let (stop, stopped) = watch::channel(false);
         let ended = {
-            let mut life = pin!(run(world, folder, stopped));
+            let mut life = pin!(run(world, replica, stopped));
             // Dropped in the middle: between any two steps, before or after any commit.
             std::future::poll_fn(|context| {
                 if steps == 0 {
@@ -85,27 +87,28 @@ async fn lives(world: &Shared, folder: &Path) {
             .await
         };
         if let Some(Err(why)) = &ended {
-            lock(world).tell(format!("the service ended with an error: {why}"));
+            lock(world).tell(format!("{replica} ended with an error: {why}"));
         }
         let down = {
             let mut world = lock(world);
-            world.tell(if ended.is_some() { "stopped" } else { "crash" });
-            disk::between_lives(&mut world, folder);
+            world.tell(format!("{replica}: {}", if ended.is_some() { "stopped" } else { "crash" }));
+            disk::between_lives(&mut world, replica);
             if world.random.percent(10) { 90_000 } else { world.random.below(8_000) }
         };
         sleep(Duration::from_millis(down)).await;
-        lock(world).tell("start");
+        lock(world).tell(format!("{replica}: start"));
     }
 }
 
-pub fn options(world: &Shared, folder: &Path) -> Options {
-    let (max_size, on_full) = lock(world).shape.cap.map_or((None, OnFull::Block), |(most, on_full)| (Some(most), on_full));
-    Options { durable: false, event_ttl: TTL, retain: RETAIN, now: super::clock, max_size, on_full, ..Options::new(folder) }
+fn options(world: &Shared, replica: usize) -> Options {
+    let world = lock(world);
+    let (max_size, on_full) = world.shape.cap.map_or((None, OnFull::Block), |(most, on_full)| (Some(most), on_full));
+    Options { durable: false, event_ttl: TTL, retain: RETAIN, now: super::clock, max_size, on_full, ..Options::new(&world.folders[replica]) }
 }
 
 /// One life: what `cli::run` wires, on one thread.
-async fn run(world: &Shared, folder: &Path, stopped: watch::Receiver<bool>) -> Ended {
-    let journal = Journal::open_inline(&options(world, folder))?;
+async fn run(world: &Shared, replica: usize, stopped: watch::Receiver<bool>) -> Ended {
+    let journal = Journal::open_inline(&options(world, replica))?;
     let (sinks, scopes, bug) = {
         let world = lock(world);
         (world.shape.sinks.clone(), world.shape.scopes.clone(), world.bug)
@@ -119,20 +122,90 @@ async fn run(world: &Shared, folder: &Path, stopped: watch::Receiver<bool>) -> E
     let keeping = async {
         tokio::select! {
             biased;
-            ended = see(world, &journal, &sinks, &scopes) => ended,
+            ended = see(world, replica, &journal, &sinks, &scopes) => ended,
             () = tidy(&journal) => Ok(()),
-            () = note(world, &journal, &sinks) => Ok(()),
+            () = watch_held_back(world, &journal, &sinks) => Ok(()),
         }
     };
     tokio::select! {
         biased;
-        ended = deliver(world, &journal, &sinks, stopped) => ended,
+        ended = act(world, replica, &journal, &sinks, stopped) => ended,
         ended = keeping => ended,
     }
 }
 
-/// Ends with the stop.
-async fn deliver(world: &Shared, journal: &Journal, sinks: &[String], stopped: watch::Receiver<bool>) -> Ended {
+/// Delivers all the time, or while it leads. Ends with the stop.
+async fn act(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], stopped: watch::Receiver<bool>) -> Ended {
+    let client = client(world, replica);
+    let (elected, identity) = {
+        let mut world = lock(world);
+        world.started += 1;
+        let elected = world.shape.replicas > 1;
+        // What is random is kept in the data folder where nothing is elected.
+        let number = if elected { world.started } else { world.disks_lost };
+        (elected, Identity::new("host", &format!("{number:016x}"), elected))
+    };
+    let elector = Elector::new(&client, place(), identity, sinks.to_vec(), super::clock);
+    let scopes = lock(world).shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
+    if elected {
+        let lead = Lead {
+            elector,
+            sinks: Relays { world: world.clone(), replica, journal: journal.clone(), names: sinks.to_vec() },
+            scopes,
+            journal: journal.clone(),
+            start: Start::Oldest,
+            selections: Default::default(),
+            board: Default::default(),
+            answered: tokio::time::Instant::now(),
+            unreachable: Default::default(),
+        };
+        return Ok(lead.run(stopped).await?);
+    }
+    let (close, closed) = watch::channel(false);
+    let delivering = async {
+        let ended = deliver(world, replica, journal, sinks, stopped, false).await;
+        close.send_replace(true);
+        ended
+    };
+    join(delivering, cli::keep(elector, journal.clone(), sinks.to_vec(), scopes, closed)).await.0
+}
+
+fn place() -> Place {
+    Place { namespace: "default".to_owned(), name: "kubedl-events".to_owned() }
+}
+
+fn client(world: &Shared, replica: usize) -> Client {
+    Client::over(kube::Client::new(Api(world.clone(), replica), "default"))
+}
+
+/// What a replica runs while it leads.
+struct Relays {
+    world: Shared,
+    replica: usize,
+    journal: Journal,
+    names: Vec<String>,
+}
+
+impl Sinks for Relays {
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    async fn run(&mut self, unsure: bool, term: &Term, closed: &watch::Receiver<bool>) {
+        disk::explain_taken_over(&mut lock(&self.world), self.replica);
+        let bug = lock(&self.world).bug;
+        let unsure = unsure && bug != Some(Bug::SureAfterTakeOver);
+        tokio::select! {
+            biased;
+            () = term.over(), if bug != Some(Bug::LeadsOn) => {}
+            _ = deliver(&self.world, self.replica, &self.journal, &self.names, closed.clone(), unsure) => {}
+        }
+        // What is on its way is broken off.
+        disk::explain_in_flight(&mut lock(&self.world), self.replica);
+    }
+}
+
+async fn deliver(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], stopped: watch::Receiver<bool>, unsure: bool) -> Ended {
     let relays = sinks.iter().map(|name| {
         let (journal, stopped) = (journal.clone(), stopped.clone());
         async move {
@@ -140,6 +213,8 @@ async fn deliver(world: &Shared, journal: &Journal, sinks: &[String], stopped: w
             let mut cursor = journal.register(name, Start::Oldest).await?;
             if bug == Some(Bug::SureAfterCrash) {
                 cursor.unsure_through = 0;
+            } else if unsure {
+                cursor.unsure_through = *journal.head().borrow();
             }
             let options = relay::Options {
                 sink: name.clone(),
@@ -150,20 +225,17 @@ async fn deliver(world: &Shared, journal: &Journal, sinks: &[String], stopped: w
                 spread: || 0.5,
                 now: super::clock,
             };
-            let mut sink = Sink { world: world.clone(), name: name.clone() };
+            let mut sink = Sink { world: world.clone(), name: name.clone(), replica };
             Ok::<_, Box<dyn Error>>(relay::run(&mut sink, journal, cursor, &options, &Progress::default(), stopped).await?)
         }
     });
     join_all(relays).await.into_iter().collect()
 }
 
-async fn see(world: &Shared, journal: &Journal, sinks: &[String], scopes: &[Scope]) -> Ended {
+async fn see(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], scopes: &[Scope]) -> Ended {
     journal.bind("cluster").await?;
-    let (told, bug) = {
-        let world = lock(world);
-        let told = world.lease.clone().map(|(delivered, made_at)| Told { delivered, made_at });
-        (told.map(|told| bugs::told(told, world.bug)), world.bug)
-    };
+    let bug = lock(world).bug;
+    let told = cli::read_lease(&client(world, replica), &place()).await.map(|told| bugs::told(told, bug));
     let mut begins = Vec::new();
     for scope in scopes {
         let is_new = journal.checkpoint(scope.key()).await?.is_none();
@@ -189,10 +261,10 @@ async fn see(world: &Shared, journal: &Journal, sinks: &[String], scopes: &[Scop
         now: super::clock,
     };
     let watches = scopes.iter().zip(begins).map(|(scope, begin)| {
-        let client = Client::over(kube::Client::new(Api(world.clone()), "default"));
+        let client = client(world, replica);
         let (pipeline, seeing) = (&pipeline, &seeing);
         async move {
-            lock(world).tell(format!("{scope} from {:?}", begin.from.as_ref().map(|from| &from.resource_version)));
+            lock(world).tell(format!("{replica}: {scope} from {:?}", begin.from.as_ref().map(|from| &from.resource_version)));
             let (out, seen) = mpsc::channel::<Observation>(4);
             let (spoilt, given) = mpsc::channel(4);
             tokio::select! {
@@ -215,54 +287,33 @@ async fn tidy(journal: &Journal) {
     }
 }
 
-/// Keeps in the Lease what is delivered, as `cli::lead` does.
-async fn note(world: &Shared, journal: &Journal, sinks: &[String]) {
+/// What is held back may be stored after later ones of its object.
+async fn watch_held_back(world: &Shared, journal: &Journal, sinks: &[String]) {
     let Ok(reader) = journal.reader() else { return };
     loop {
         sleep(RETRY).await;
-        let mut ours = std::collections::BTreeMap::new();
-        for sink in sinks {
-            if let Ok(through) = journal.delivered(sink).await {
-                ours.insert(sink.clone(), through.into_iter().collect::<std::collections::BTreeMap<_, _>>());
-            }
-        }
-        let bug = lock(world).bug;
-        if bug == Some(Bug::LeaseSaysSeen) {
-            let scopes = lock(world).shape.scopes.clone();
-            for scope in scopes {
-                let Ok(Some(seen)) = journal.checkpoint(scope.key()).await else { continue };
-                ours.values_mut().for_each(|scopes| drop(scopes.insert(scope.key().to_owned(), seen.clone())));
-            }
-        }
         let mut world = lock(world);
         for sink in sinks {
-            // Such an event may be stored after later ones of its object.
             let held_back = reader.held_back(sink, usize::MAX).unwrap_or_default();
             let serials = held_back.iter().filter_map(|letter| super::verdict::serial(&letter.row.raw));
             world.stores.get_mut(sink).unwrap().displaced.extend(serials);
         }
-        if world.api_down {
-            continue;
-        }
-        let (there, made_at) = world.lease.take().unwrap_or_else(|| (Default::default(), super::clock()));
-        world.lease = Some((merge(there, &ours, sinks), made_at));
-        world.noted = true;
     }
 }
 
 /// Waits until nothing is open any more.
-async fn settled(world: &Shared, folder: &Path) {
+async fn settled(world: &Shared) {
     let (mut oldest, mut until) = (None, Duration::ZERO);
     loop {
         sleep(Duration::from_secs(1)).await;
-        let open = super::verdict::open(world, folder);
+        let open = super::verdict::open(world);
         if open.is_empty() {
             lock(world).settled = true;
             return;
         }
         let now = open.iter().map(|(_, write)| write.serial).min();
         if now != oldest {
-            let at_fault = u32::try_from(super::verdict::at_fault(world, folder)).unwrap();
+            let at_fault = u32::try_from(super::verdict::at_fault(world)).unwrap();
             (oldest, until) = (now, super::elapsed() + CALM * (1 + at_fault));
         } else if super::elapsed() > until {
             return lock(world).tell("nothing has moved for too long");
@@ -272,15 +323,16 @@ async fn settled(world: &Shared, folder: &Path) {
     }
 }
 
-/// What the journal says of its scopes: the checkpoint, the newest event and when it came.
-pub fn standing(world: &mut super::world::World, folder: &Path) -> Vec<(String, u64, (u64, SystemTime))> {
+/// What the journals say of their scopes: the checkpoint, the newest event and when it came.
+pub fn standing(world: &mut super::world::World) -> Vec<(String, u64, (u64, SystemTime))> {
     let number = |version: &str| version.parse().unwrap_or(0);
     let keys: Vec<String> = world.shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
-    let of = |key: String| {
-        let committed = world.read(folder, |_, reader| reader.checkpoint(&key).ok().flatten()).map_or(0, |version| number(&version));
-        let witnesses = world.read(folder, |_, reader| reader.witnesses(&key).ok()).unwrap_or_default();
+    let all = world.replicas().flat_map(|replica| keys.iter().map(move |key| (replica, key)));
+    let of = |(replica, key): (usize, &String)| {
+        let committed = world.read(replica, |_, reader| reader.checkpoint(key).ok().flatten()).map_or(0, |version| number(&version));
+        let witnesses = world.read(replica, |_, reader| reader.witnesses(key).ok()).unwrap_or_default();
         let newest = witnesses.iter().next().map_or((0, SystemTime::UNIX_EPOCH), |newest| (number(&newest.resource_version), newest.seen_at));
-        (key, committed, newest)
+        (key.clone(), committed, newest)
     };
-    keys.into_iter().map(of).collect()
+    all.map(of).collect()
 }

@@ -18,6 +18,8 @@ pub const BATCH: usize = 8;
 pub struct Sink {
     pub world: Shared,
     pub name: String,
+    /// Whose.
+    pub replica: usize,
 }
 
 /// The write that an item is.
@@ -32,7 +34,7 @@ impl Sink {
         let store = world.stores.get_mut(&self.name).unwrap();
         for item in items {
             store.stored.push(serial(item));
-            store.places.insert(item.position, serial(item));
+            store.places.insert((self.replica, item.position), serial(item));
         }
         if reversed {
             let from = store.stored.len() - items.len();
@@ -57,8 +59,13 @@ impl Sink {
     fn check(&self, attempt: Attempt, items: &[Arc<Item>]) {
         let mut world = lock(&self.world);
         let told = attempt.maybe_sent && !(attempt.number == 0 && world.has(Bug::SureAfterStall));
+        let led_from = world.led_from[self.replica];
         let store = world.stores.get_mut(&self.name).unwrap();
-        let again = items.iter().find(|item| store.places.get(&item.position) == Some(&serial(item)));
+        let is_again = |item: &&Arc<Item>| {
+            store.places.get(&(self.replica, item.position)) == Some(&serial(item))
+                || (item.position <= led_from && store.stored.contains(&serial(item)))
+        };
+        let again = items.iter().find(is_again);
         if let Some(item) = again.filter(|_| !told) {
             let words = format!("{} at place {} is there already, and comes as one that was never sent ({attempt:?})", serial(item), item.position);
             store.misled.get_or_insert(words);

@@ -387,8 +387,17 @@ impl World {
         // From a future resource version it hangs in silence.
         let stalled = from > self.storage.version;
         let of = |change: &&Change| change.version > from && namespace.as_deref().is_none_or(|only| only == change.namespace);
-        for change in self.storage.history.iter().filter(of) {
-            let _ = lines.send(Ok(change.line.clone()));
+        let behind: Vec<String> = self.storage.history.iter().filter(of).map(|change| change.line.clone()).collect();
+        let cut_short = !self.calm && behind.len() > 2 && self.random.percent(15);
+        for line in behind.iter().take(if cut_short { behind.len() / 2 } else { behind.len() }) {
+            let _ = lines.send(Ok(line.clone()));
+        }
+        if cut_short {
+            self.tell("a watch that catches up is cut, and the rest of the history is gone");
+            self.compact(if self.shape.loses_disks { 0 } else { from });
+            // For so long that the service may have to begin anew from where it stood then.
+            self.api_down = self.random.percent(50);
+            return Ok(receiver);
         }
         self.storage.watchers.push(Watcher { namespace, lines, stalled });
         Ok(receiver)

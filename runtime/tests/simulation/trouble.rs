@@ -1,21 +1,21 @@
 //! What happens outside while the service runs.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::lease::Lease;
 use super::service::standing;
 use super::world::{Shared, World, lock};
 
 /// How long the world misbehaves.
 const TROUBLE: Duration = Duration::from_secs(60);
 
-pub async fn trouble(world: &Shared, folder: &Path) {
+pub async fn trouble(world: &Shared) {
     // A first list shows no event in a version that was replaced before it, so nothing is written before the first checkpoint.
     loop {
-        sleep(Duration::from_millis(20)).await;
-        if standing(&mut lock(world), folder).iter().all(|(_, committed, _)| *committed > 0) {
+        sleep(Duration::from_millis(100)).await;
+        if standing(&mut lock(world)).iter().all(|(_, committed, _)| *committed > 0) {
             break;
         }
     }
@@ -25,14 +25,14 @@ pub async fn trouble(world: &Shared, folder: &Path) {
         sleep(Duration::from_millis(wait)).await;
         let mut world = lock(world);
         world.expire();
-        happen(&mut world, folder);
+        happen(&mut world);
     }
 }
 
-fn happen(world: &mut World, folder: &Path) {
+fn happen(world: &mut World) {
     match world.random.below(400) {
         0..=7 => {
-            let seen = seen(world, folder);
+            let seen = seen(world);
             world.compact(seen);
         }
         8..=11 => world.cut("closed"),
@@ -55,13 +55,14 @@ fn happen(world: &mut World, folder: &Path) {
             world.tell(format!("destination {name} {}", if down { "down" } else { "up" }));
         }
         36..=39 => world.back_up(),
-        40..=43 => {
-            let (standing, seen) = (standing(world, folder), seen(world, folder));
+        // What several know of a storage that was set back is another story.
+        40..=43 if world.shape.replicas == 1 => {
+            let (standing, seen) = (standing(world), seen(world));
             world.restore(&standing, seen);
         }
         44..=55 => world.bookmark(),
-        56..=57 => {
-            let seen = seen(world, folder);
+        56..=57 if world.shape.replicas == 1 => {
+            let seen = seen(world);
             world.delete_by_hand(seen);
         }
         58..=59 => {
@@ -72,17 +73,26 @@ fn happen(world: &mut World, folder: &Path) {
             }
             world.tell(if short { "watches end at once" } else { "watches stay open" });
         }
+        60..=63 if world.shape.replicas > 1 => {
+            let replica = usize::try_from(world.random.below(world.shape.replicas as u64)).unwrap();
+            if !world.cut_off.remove(&replica) {
+                world.cut_off.insert(replica);
+            }
+            let cut_off = world.cut_off.clone();
+            world.tell(format!("cut off from the API server: {cut_off:?}"));
+        }
         _ => world.write(),
     }
 }
 
 /// The resource version up to which the service has surely seen everything, and will know so after the loss of its disk.
-fn seen(world: &mut World, folder: &Path) -> u64 {
-    let committed = standing(world, folder).iter().map(|(_, committed, _)| *committed).min().unwrap_or(0);
+fn seen(world: &mut World) -> u64 {
+    let committed = standing(world).iter().map(|(_, committed, _)| *committed).min().unwrap_or(0);
     if !world.shape.loses_disks {
         return committed;
     }
-    let of = |name: &String, key: &str| world.lease.as_ref()?.0.get(name)?.get(key)?.resource_version.parse::<u64>().ok();
-    let noted = world.shape.sinks.iter().flat_map(|name| world.shape.scopes.iter().map(move |scope| of(name, scope.key()).unwrap_or(0)));
-    noted.min().unwrap_or(0).min(committed)
+    let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
+    let of = |name: &String, key: &str| noted.get(&(name.clone(), key.to_owned())).copied().unwrap_or(0);
+    let all = world.shape.sinks.iter().flat_map(|name| world.shape.scopes.iter().map(move |scope| of(name, scope.key())));
+    all.min().unwrap_or(0).min(committed)
 }

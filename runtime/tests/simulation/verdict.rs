@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kubedl_events::journal::{self, Gap, Letter, Reader, SHED};
@@ -44,17 +43,24 @@ struct Account {
 }
 
 impl Account {
-    fn of(world: &mut World, folder: &Path) -> Option<Self> {
-        world.read(folder, |world, reader| Self::read(world, reader).ok())
+    /// As of all replicas that have a journal.
+    fn of(world: &mut World) -> Option<Self> {
+        let replicas = world.replicas();
+        let read = |replica| world.read(replica, |_, reader| Self::read(reader).ok());
+        let (gaps, letters): (Vec<Vec<Gap>>, Vec<Vec<Letter>>) = replicas.filter_map(read).unzip();
+        (!gaps.is_empty()).then(|| Self::put_together(world, gaps.concat(), letters.concat()))
     }
 
-    fn read(world: &World, reader: &Reader) -> Result<Self, journal::Error> {
-        let mut gaps = reader.gaps()?;
+    fn read(reader: &Reader) -> Result<(Vec<Gap>, Vec<Letter>), journal::Error> {
+        Ok((reader.gaps()?, reader.letters(None, 0, usize::MAX)?))
+    }
+
+    fn put_together(world: &World, mut gaps: Vec<Gap>, letters: Vec<Letter>) -> Self {
         gaps.extend(world.old_gaps.iter().cloned());
-        let letters = reader.letters(None, 0, usize::MAX)?.into_iter().chain(world.old_letters.iter().cloned());
+        let letters = letters.into_iter().chain(world.old_letters.iter().cloned());
         let of = |letter: &Letter| serial(&letter.row.raw).or_else(|| world.rows.get(&letter.position?).copied());
         let letters = letters.filter_map(|letter| Some(((letter.sink.clone(), of(&letter)?), letter))).collect();
-        Ok(Self { gaps, letters })
+        Self { gaps, letters }
     }
 }
 
@@ -84,9 +90,9 @@ fn excuses(world: &World, gap: &Gap, sink: &str, write: &Write) -> bool {
 }
 
 /// Writes that are neither stored, nor a dead letter, nor in a gap, with the sink that misses them.
-pub fn open(world: &Shared, folder: &Path) -> Vec<(String, Write)> {
+pub fn open(world: &Shared) -> Vec<(String, Write)> {
     let mut world = lock(world);
-    let Some(account) = Account::of(&mut world, folder) else { return Vec::from([(String::new(), world.writes[0].clone())]) };
+    let Some(account) = Account::of(&mut world) else { return Vec::from([(String::new(), world.writes[0].clone())]) };
     let mut open = Vec::new();
     for (name, store) in &world.stores {
         let stored: HashSet<u64> = store.stored.iter().copied().collect();
@@ -99,18 +105,18 @@ pub fn open(world: &Shared, folder: &Path) -> Vec<(String, Write)> {
 }
 
 /// The number of events that are not known yet to be at fault.
-pub fn at_fault(world: &Shared, folder: &Path) -> usize {
+pub fn at_fault(world: &Shared) -> usize {
     let mut world = lock(world);
-    let Some(account) = Account::of(&mut world, folder) else { return 0 };
+    let Some(account) = Account::of(&mut world) else { return 0 };
     let bad = |write: &&Write| matches!(write.nature, Nature::Poison | Nature::Failing);
     let is_known = |write: &Write| world.stores.keys().all(|name| account.letters.contains_key(&(name.clone(), write.serial)));
     world.writes.iter().filter(bad).filter(|write| !is_known(write)).count()
 }
 
-pub fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
-    let missing = open(world, folder);
+pub fn judge(world: &Shared) -> Result<(), Violation> {
+    let missing = open(world);
     let mut world = lock(world);
-    let account = Account::of(&mut world, folder).unwrap();
+    let account = Account::of(&mut world).unwrap();
     let since_beginning = |time: Option<SystemTime>| time.and_then(|time| time.duration_since(super::beginning()).ok());
     for gap in &account.gaps {
         let (sink, scope) = (gap.sink.as_deref().unwrap_or("every sink"), gap.scope.as_deref().unwrap_or("any"));
@@ -121,8 +127,8 @@ pub fn judge(world: &Shared, folder: &Path) -> Result<(), Violation> {
         .or_else(|| (!world.settled).then(|| "it was not settled in time".to_owned()))
         .or_else(|| world.stores.iter().find_map(|(name, store)| of_store(name, store, &account, &world)))
         .or_else(|| account.gaps.iter().find_map(|gap| unfounded(gap, &account.gaps, &world)))
-        .or_else(|| too_many(&world.watches, MOST_WATCHES * world.shape.scopes.len(), "watches"))
-        .or_else(|| too_many(&world.lists, MOST_LISTS * world.shape.scopes.len(), "lists"));
+        .or_else(|| too_many(&world.watches, MOST_WATCHES * world.shape.scopes.len() * world.shape.replicas, "watches"))
+        .or_else(|| too_many(&world.lists, MOST_LISTS * world.shape.scopes.len() * world.shape.replicas, "lists"));
     found.map_or(Ok(()), |what| Err(Violation { what, story: world.story.clone() }))
 }
 

@@ -1,15 +1,15 @@
 //! The world outside: what happens to the API server's storage and to the destinations. Everything in it is decided by the seed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use kubedl_events::cluster::Scope;
-use kubedl_events::cluster::lease::Delivered;
 use kubedl_events::journal::{Gap, Letter, OnFull, Reader};
 
 use super::bugs::Bug;
+use super::lease::Lease;
 use super::random::Random;
 use super::storage::Storage;
 
@@ -64,6 +64,8 @@ pub struct Shape {
     pub damages: bool,
     /// The wall clock jumps between lives.
     pub clock_jumps: bool,
+    /// More than one elect who delivers.
+    pub replicas: usize,
 }
 
 impl Shape {
@@ -82,6 +84,7 @@ impl Shape {
             loses_disks: matches!(seed % 8, 2 | 6 | 7),
             damages: seed % 16 == 3,
             clock_jumps: matches!(seed % 16, 4 | 11),
+            replicas: if matches!(seed % 16, 8 | 12 | 14 | 15) { 2 } else { 1 },
         }
     }
 
@@ -112,8 +115,8 @@ pub struct Store {
     pub stored: Vec<u64>,
     /// Copies of a serial that something done to the service explains.
     pub explained: HashMap<u64, u64>,
-    /// Places in the present journal at which something was stored.
-    pub places: HashMap<i64, u64>,
+    /// Places in the present journal of each replica at which something was stored.
+    pub places: HashMap<(usize, i64), u64>,
     /// Serials that may be stored after later ones of their object: named by the destination as not stored, held back, or failed often.
     pub displaced: HashSet<u64>,
     /// How often a serial was among what was not stored, and nothing was.
@@ -131,12 +134,19 @@ pub struct World {
     /// Serials of writes that nobody can know of.
     pub taken_back: HashSet<u64>,
     pub stores: BTreeMap<String, Store>,
-    /// What the Lease says, and when it was made.
-    pub lease: Option<(Delivered, SystemTime)>,
+    pub lease: Option<Lease>,
     /// A note was written since the storage was last set back.
     pub noted: bool,
-    /// Of the present journal, where that is never replaced.
-    pub reader: Option<Reader>,
+    /// The data folder of each replica.
+    pub folders: Vec<PathBuf>,
+    /// Of their present journals, where these are never replaced.
+    pub readers: Vec<Option<Reader>>,
+    /// The newest place in the journal of each replica when it began to lead.
+    pub led_from: Vec<i64>,
+    /// Processes that were started.
+    pub started: u64,
+    /// Replicas that can't ask the API server anything.
+    pub cut_off: HashSet<usize>,
     /// Of disks that were lost.
     pub old_gaps: Vec<Gap>,
     pub old_letters: Vec<Letter>,
@@ -162,9 +172,11 @@ pub struct World {
 pub type Shared = Arc<Mutex<World>>;
 
 /// The world of a seed.
-pub fn world(seed: u64, bug: Option<Bug>) -> Shared {
+pub fn world(seed: u64, bug: Option<Bug>, folder: &Path) -> Shared {
     let shape = Shape::of(seed);
     let stores = shape.sinks.iter().map(|name| (name.clone(), Store::default())).collect();
+    let folders: Vec<PathBuf> = (0..shape.replicas).map(|replica| folder.join(replica.to_string())).collect();
+    folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
     Arc::new(Mutex::new(World {
         random: Random::new(seed),
         bug,
@@ -175,7 +187,11 @@ pub fn world(seed: u64, bug: Option<Bug>) -> Shared {
         stores,
         lease: None,
         noted: false,
-        reader: None,
+        readers: folders.iter().map(|_| None).collect(),
+        led_from: vec![0; folders.len()],
+        folders,
+        started: 0,
+        cut_off: HashSet::new(),
         old_gaps: Vec::new(),
         old_letters: Vec::new(),
         disks_lost: 0,
@@ -201,12 +217,20 @@ impl World {
         self.bug == Some(bug)
     }
 
-    /// Looks into the journal.
-    pub fn read<T>(&mut self, folder: &Path, look: impl FnOnce(&Self, &Reader) -> Option<T>) -> Option<T> {
-        let reader = self.reader.take().or_else(|| Reader::open(folder).ok())?;
+    /// Looks into the journal of a replica.
+    pub fn read<T>(&mut self, replica: usize, look: impl FnOnce(&Self, &Reader) -> Option<T>) -> Option<T> {
+        let reader = self.readers[replica].take().or_else(|| Reader::open(&self.folders[replica]).ok())?;
         let seen = look(self, &reader);
-        self.reader = (!self.shape.damages).then_some(reader);
+        self.readers[replica] = (!self.shape.damages).then_some(reader);
         seen
+    }
+
+    pub fn is_cut_off(&self, replica: usize) -> bool {
+        self.api_down || self.cut_off.contains(&replica)
+    }
+
+    pub fn replicas(&self) -> std::ops::Range<usize> {
+        0..self.shape.replicas
     }
 
     pub fn tell(&mut self, what: impl Into<String>) {

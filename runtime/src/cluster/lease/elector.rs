@@ -1,12 +1,12 @@
 //! The reads and writes of an election. Every write names the version of the Lease that it was decided on: of two, one fails.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::PostParams;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use super::{DEADLINE, DURATION, Delivered, Identity, Observed, Record, Step, annotation, merge, step};
@@ -60,6 +60,8 @@ pub struct Elector {
     identity: Identity,
     /// Sinks of which is noted what they have delivered.
     sinks: Vec<String>,
+    /// The wall clock.
+    now: fn() -> SystemTime,
     /// Sinks for which there was no room, as last seen.
     left_out: Vec<String>,
     /// As read or written last; none when it has to be read before the next write.
@@ -69,15 +71,27 @@ pub struct Elector {
     unanswered: Option<(Timestamp, Instant)>,
     /// When our last write that succeeded began. Some while we lead.
     renewed: Option<Instant>,
-    /// Whether the one before us had not released it.
+    /// Whether another held it before us.
     succeeded: bool,
 }
 
 impl Elector {
     /// What the Lease says of other sinks than `sinks` is dropped by the first write.
-    pub fn new(client: &Client, place: Place, identity: Identity, sinks: Vec<String>) -> Self {
+    pub fn new(client: &Client, place: Place, identity: Identity, sinks: Vec<String>, now: fn() -> SystemTime) -> Self {
         let api = place.api(client);
-        Self { api, place, identity, sinks, left_out: Vec::new(), lease: None, observed: None, unanswered: None, renewed: None, succeeded: false }
+        Self {
+            api,
+            place,
+            identity,
+            sinks,
+            now,
+            left_out: Vec::new(),
+            lease: None,
+            observed: None,
+            unanswered: None,
+            renewed: None,
+            succeeded: false,
+        }
     }
 
     /// Until when we lead, by our last renewal; none when another does.
@@ -85,7 +99,8 @@ impl Elector {
         self.renewed.map(|renewed| renewed + DEADLINE)
     }
 
-    /// Whether we took the Lease from one that did not release it, so that it may have sent more than the Lease says.
+    /// Whether another held the Lease before us, which may have sent more than the Lease says: also one that released it, as what it says is known by the
+    /// second only.
     pub fn took_over(&self) -> bool {
         self.succeeded
     }
@@ -129,8 +144,8 @@ impl Elector {
                     true
                 }
                 Step::Acquire => {
-                    let before = self.observed.as_ref().map(|observed| observed.record.holder.clone());
-                    self.succeeded = before.is_some_and(|holder| !holder.is_empty() && holder != self.identity.name);
+                    // What it says is ours where the answer to the write that took it was lost.
+                    self.succeeded |= self.observed.as_ref().is_some_and(|observed| observed.record.holder != self.identity.name);
                     self.write(&self.identity.name.clone(), DURATION, &Delivered::new()).await?
                 }
                 Step::Renew => self.write(&self.identity.name.clone(), DURATION, ours).await?,
@@ -190,7 +205,7 @@ impl Elector {
 
     /// False when another was faster: nothing was written.
     async fn write(&mut self, holder: &str, duration: Duration, ours: &Delivered) -> Result<bool, Error> {
-        let (began, wall) = (Instant::now(), now_in_microseconds());
+        let (began, wall) = (Instant::now(), in_microseconds((self.now)()));
         let mut lease = self.lease.clone().unwrap_or_default();
         let there = merge(delivered(&lease), ours, &self.sinks);
         let left_out = annotation::write(lease.metadata.annotations.get_or_insert_default(), &there);
@@ -257,7 +272,7 @@ fn delivered(lease: &Lease) -> Delivered {
 }
 
 /// As exact as a Lease can say it.
-fn now_in_microseconds() -> Timestamp {
-    let now = Timestamp::now();
+fn in_microseconds(now: SystemTime) -> Timestamp {
+    let now = Timestamp::try_from(now).unwrap_or_default();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }

@@ -10,9 +10,10 @@ mod annotation;
 mod elector;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Resume;
 
