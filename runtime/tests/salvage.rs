@@ -278,3 +278,33 @@ async fn a_row_at_another_place_than_its_own_ends_and_skips_nothing() {
         journal.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_damaged_first_row_or_page_of_a_long_life_costs_no_other_that_is_needed() {
+    const BEFORE: i64 = 3_000_000;
+    for whole_page in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        Journal::open(&Options::new(folder.path())).unwrap().close().await.unwrap();
+        rusqlite::Connection::open(&file).unwrap().execute("UPDATE journal SET last_position = ?1", [BEFORE]).unwrap();
+        let journal = Journal::open(&options(folder.path())).unwrap();
+        journal.register("a", Start::Oldest).await.unwrap();
+        journal.append(batch(1..=ROWS)).await.unwrap();
+        journal.acknowledge("a", BEFORE + 1_000, vec![], Haste::Now).await.unwrap();
+        journal.close().await.unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let text = entry(1).kept.unwrap().raw;
+        let place = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        let damaged = if whole_page { place / 4096 * 4096..(place / 4096 + 1) * 4096 } else { place + 50..place + 51 };
+        bytes[damaged].fill(0xff);
+        std::fs::write(&file, bytes).unwrap();
+        let journal = Journal::open(&options(folder.path())).unwrap();
+        let reader = journal.reader().unwrap();
+        journal.salvage(&reader).await.unwrap();
+        let (read, _) = rest(&journal, BEFORE + 1_000).await;
+        assert_eq!(read.len(), 2_000, "whole page: {whole_page}");
+        let lowest = journal.reader().unwrap().read(BEFORE, 1, usize::MAX).unwrap()[0].position;
+        assert!(whole_page || lowest == BEFORE + 2, "{lowest}: only the damaged row is gone");
+        journal.close().await.unwrap();
+    }
+}

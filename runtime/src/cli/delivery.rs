@@ -14,7 +14,8 @@ use crate::relay::Progress;
 use crate::sink::Term;
 use crate::telemetry::Role;
 
-use super::lead::{Keeper, Lead, Sinks};
+use super::keep::Keeper;
+use super::lead::{Lead, Sinks};
 use super::relays::{self, Run, Running, Setting};
 use super::supply::Supplied;
 
@@ -39,7 +40,7 @@ impl Delivery {
             Some((elector, true)) => {
                 let (answered, unreachable) = (Instant::now(), Seldom::default());
                 let Setting { journal, start, selections, board, .. } = setting.clone();
-                let sinks = Elected { sinks, setting };
+                let sinks = OwnSinks { sinks, setting };
                 let lead = Lead { elector, sinks, scopes, journal, start, selections, board, answered, unreachable };
                 return Ok(Self::Elected(Some(tokio::spawn(lead.run(closed.clone())))));
             }
@@ -93,14 +94,14 @@ impl Delivery {
     }
 }
 
-/// The sinks of this process.
-pub(super) struct Elected {
+/// The sinks of this process, for while it leads.
+struct OwnSinks {
     /// All of them, when they do not run.
-    pub sinks: Vec<Supplied>,
-    pub setting: Setting,
+    sinks: Vec<Supplied>,
+    setting: Setting,
 }
 
-impl Sinks for Elected {
+impl Sinks for OwnSinks {
     fn names(&self) -> Vec<String> {
         self.sinks.iter().map(|sink| sink.name().to_owned()).collect()
     }

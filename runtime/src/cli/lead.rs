@@ -1,5 +1,4 @@
-//! Who delivers: with `--leader-elect` the holder of the Lease, for as long as it holds it; otherwise this process, which then only
-//! keeps in the Lease what is delivered.
+//! Who delivers: with `--leader-elect` the holder of the Lease, for as long as it holds it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -7,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::cluster::lease::{self, Delivered, Elector, Place, Told};
 use crate::cluster::{Begin, Client, Error, Lost, Resume, Seldom};
@@ -18,15 +16,14 @@ use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
 use crate::telemetry::{Board, Role};
 
+use super::keep::delivered;
+
 /// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
 const CUT: Duration = Duration::from_millis(500);
 /// How long a new leader waits for its own watch to come as far as the Lease says others have delivered.
 const CATCH_UP: Duration = Duration::from_secs(10);
 /// A journal may have held events for so long before there was a Lease: it is made soon after a first start.
 const BEFORE: Duration = Duration::from_secs(60);
-/// Between two tries where the right is missing.
-const FORBIDDEN: Duration = Duration::from_secs(60);
-
 /// Becomes true when the work is to end.
 pub type Closed = watch::Receiver<bool>;
 
@@ -48,7 +45,7 @@ pub async fn read(client: &Client, place: &Place) -> Option<Told> {
 }
 
 /// Until the next try about the Lease: the usual time, or what the API server asks for, though not so long that a holder could not try twice in its time.
-fn pause_after(why: &Error) -> Duration {
+pub(super) fn pause_after(why: &Error) -> Duration {
     lease::RETRY.max(why.after()).min(lease::DEADLINE / 2)
 }
 
@@ -63,14 +60,17 @@ pub(super) fn known<'a>(delivered: &'a Delivered, sinks: &'a [String], scope: &s
 pub(super) fn begin(told: &Told, sinks: &[String], scope: &str) -> Begin {
     let known = known(&told.delivered, sinks, scope);
     let lowest = lowest(known.iter().map(|(_, reached)| *reached));
-    // The journal before this one held events for it, of which the API server may not have all.
-    let behind = sinks.iter().find(|sink| told.delivered.contains_key(*sink) && !known.iter().any(|(known, _)| known == sink));
+    // The journal before this one had seen the scope, and what it held for the sink the API server may not have any more.
+    let of = |sink: &String| told.delivered.get(sink).and_then(|scopes| scopes.get(scope));
+    let behind = sinks.iter().find(|sink| of(sink).is_some_and(|reached| reached.resource_version.is_empty()));
     let lost = behind.map(|sink| Lost {
         last: Resume { resource_version: String::new(), at: told.made_at.checked_sub(BEFORE).unwrap_or(told.made_at) },
         reason: format!("the journal is new, and the sink {sink} had stored nothing yet of what the one before it held"),
         set_back: false,
     });
-    Begin { from: lowest.cloned(), list_first: known.len() < sinks.len(), lost, ..Begin::default() }
+    let furthest = known.iter().map(|(_, reached)| &*reached.resource_version).reduce(|a, b| if covers(a, b) { a } else { b });
+    let reached = furthest.unwrap_or_default().to_owned();
+    Begin { from: lowest.cloned(), reached, list_first: known.len() < sinks.len(), lost, ..Begin::default() }
 }
 
 /// None where there is none, or where they don't compare.
@@ -83,32 +83,6 @@ fn lowest<'a>(mut reached: impl Iterator<Item = &'a Resume>) -> Option<&'a Resum
             (false, false) => None,
         }
     })
-}
-
-/// What the sinks have delivered, by the journal. A sink that can't be told is left out; and so are all while this journal has held nothing for them: an
-/// entry without versions says to who begins with a new disk that events may be gone.
-async fn delivered(journal: &Journal, sinks: &[String], scopes: &[String]) -> Delivered {
-    let mut all = Delivered::new();
-    if !has_begun(journal, scopes).await {
-        return all;
-    }
-    for sink in sinks {
-        match journal.delivered(sink).await {
-            Ok(through) => drop(all.insert(sink.clone(), through.into_iter().collect())),
-            Err(why) => debug!(sink, "What is delivered can't be read from the journal: {why}."),
-        }
-    }
-    all
-}
-
-/// Whether a list was read.
-async fn has_begun(journal: &Journal, scopes: &[String]) -> bool {
-    for scope in scopes {
-        if matches!(journal.checkpoint(scope).await, Ok(Some(_))) {
-            return true;
-        }
-    }
-    false
 }
 
 /// Moves the cursors over what another has delivered.
@@ -126,65 +100,6 @@ async fn follow(journal: &Journal, sinks: &[String], there: &Delivered) -> Resul
         }
     }
     Ok(())
-}
-
-/// Keeps in the Lease what is delivered, beside relays that run for ever.
-pub(super) struct Keeper {
-    closed: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Keeper {
-    pub(super) fn start(elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>) -> Self {
-        let (closed, until) = watch::channel(false);
-        Self { closed, task: tokio::spawn(keep(elector, journal, sinks, scopes, until)) }
-    }
-
-    /// To be called when the relays have ended: writes down what they delivered last, and gives the Lease back.
-    pub(super) async fn release(self) {
-        self.closed.send_replace(true);
-        let _ = self.task.await;
-    }
-}
-
-/// Keeps in the Lease what is delivered until it is closed, and gives it back then.
-pub async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>, mut closed: Closed) {
-    let (mut said, mut warned) = (false, false);
-    while !*closed.borrow() {
-        let ours = delivered(&journal, &sinks, &scopes).await;
-        let result = elector.turn(&ours).await;
-        let pause = match &result {
-            Err(Error::Forbidden { .. }) => FORBIDDEN,
-            Err(why) => pause_after(why),
-            Ok(()) => lease::RETRY,
-        };
-        match result {
-            Ok(()) => said = false,
-            Err(why) if !said => {
-                said = true;
-                warn!(
-                    "What is delivered is noted on this disk alone, not in the Lease: if the disk is lost now, the list is read again; what it still \
-                     shows is stored twice, what it no longer shows may be missing. {why}"
-                );
-            }
-            Err(why) => debug!("The Lease could not be kept: {why}."),
-        }
-        if let (None, Some((holder, true))) = (elector.leads_until(), elector.holder())
-            && !warned
-        {
-            warned = true;
-            warn!(
-                holder,
-                "Another process that lives holds the Lease: both deliver, and every event is stored twice. Stop one, start both with \
-                 --leader-elect, or give each a --lease-name of its own."
-            );
-        }
-        let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
-    }
-    let ours = delivered(&journal, &sinks, &scopes).await;
-    if let Err(why) = elector.release(&ours).await {
-        debug!("The Lease could not be given back: {why}.");
-    }
 }
 
 /// What delivers while the Lease is held.
@@ -312,7 +227,7 @@ impl<S: Sinks> Lead<S> {
         };
         tokio::select! {
             () = serving => {}
-            never = renew(elector, journal, (names, scopes), &end, &term) => match never {},
+            never = renew(elector, journal, names, scopes, &end, &term) => match never {},
         }
         if !*closed.borrow() {
             self.board.becomes(Role::Starting);
@@ -337,7 +252,8 @@ fn silent_from(deadline: Instant) -> Instant {
 async fn renew(
     elector: &mut Elector,
     journal: &Journal,
-    (sinks, scopes): (&[String], &[String]),
+    sinks: &[String],
+    scopes: &[String],
     end: &watch::Sender<Instant>,
     term: &Term,
 ) -> Infallible {

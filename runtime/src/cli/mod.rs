@@ -12,6 +12,7 @@ mod explain;
 mod gaps;
 mod heartbeat;
 mod home;
+mod keep;
 mod lead;
 mod network;
 mod pipeline;
@@ -29,7 +30,8 @@ use config::Origins;
 
 pub use args::{Args, Service};
 pub use exit::Exit;
-pub use lead::{Lead, Sinks, keep, read as read_lease};
+pub use keep::keep as keep_lease;
+pub use lead::{Lead, Sinks, read as read_lease};
 pub use pipeline::{Pipeline, Seen};
 pub use run::run;
 pub use sink::checks;

@@ -21,13 +21,14 @@ enum Testimony {
 }
 
 impl Eye<'_> {
-    /// What is lost when the storage has reached only `version`, which is before the place where the watch stands.
+    /// What is lost when the storage has reached only `version`, which is before what it had reached, or before the place where the watch stands.
     pub(super) fn set_back(&mut self, version: &str) -> Option<Lost> {
-        let last = self.stand.clone().filter(|stand| is_before(version, &stand.resource_version) == Some(true))?;
-        let reason =
-            format!("the API server's storage was set back from resource version {} to {version}, as by a restored backup", last.resource_version);
+        let last = self.stand.clone()?;
+        let reached = [&self.target, &last.resource_version].into_iter().find(|reached| is_before(version, reached) == Some(true))?;
+        let reason = format!("the API server's storage was set back from resource version {reached} to {version}, as by a restored backup");
         warn!(scope = %self.scope, "{reason}: reading the list again.");
         self.witnesses = Witnesses::default();
+        self.target.clear();
         Some(Lost { last, reason, set_back: true })
     }
 

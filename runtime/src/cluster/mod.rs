@@ -147,6 +147,8 @@ pub struct Resume {
 pub struct Begin {
     /// After this; none: with the list.
     pub from: Option<Resume>,
+    /// The resource version that the storage is known to have reached, where that is further; or empty.
+    pub reached: String,
     /// Events that were seen before, to know the storage by.
     pub witnesses: Witnesses,
     /// Reads the list before it goes on after `from`: there is a sink that has stored nothing yet.

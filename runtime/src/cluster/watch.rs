@@ -46,14 +46,14 @@ enum State {
 /// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
 /// API server is one that waiting can't heal, and no other scope is served. Everything else is retried, and said in the log.
 pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
-    let Begin { from, witnesses, list_first, lost } = begin;
+    let Begin { from, reached, witnesses, list_first, lost } = begin;
     let sight = options.stats.scope(scope.key());
     if mode == Mode::Follow {
         sight.has_no_watch();
     }
     let mut state = if from.is_none() || list_first { State::List { lost, keep: list_first } } else { State::Probe };
     let may_end = |answered: bool| mode == Mode::Once || (!answered && !options.stats.is_any_whole());
-    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: String::new(), sight, failures: 0, seldom: Seldom::default() };
+    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: reached, sight, failures: 0, seldom: Seldom::default() };
     let mut answered = false;
     loop {
         let result = eye.act(&mut state).await;
@@ -134,7 +134,7 @@ pub(super) struct Eye<'a> {
     pub(super) stand: Option<Resume>,
     /// Events that the storage must still have.
     pub(super) witnesses: Witnesses,
-    /// What the storage had reached before the watch began: before the watch has, what it shows may be old.
+    /// What the storage had reached before the watch began: before the watch has, what it shows may be old. A storage that is behind it was set back.
     pub(super) target: String,
     pub(super) sight: Arc<Sight>,
     /// Since a watch was last well: a list that is read in between is no proof that the next watch will be.

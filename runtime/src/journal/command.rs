@@ -90,6 +90,11 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Whether it changes nothing, so that it needs no transaction.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::Checkpoint { .. } | Self::Delivered { .. })
+    }
+
     /// Whether somebody waits for the answer.
     pub(super) fn is_hasty(&self) -> bool {
         !matches!(self, Self::Acknowledge { haste: Haste::WithNext, .. })

@@ -84,7 +84,8 @@ fn to_be_tried(connection: &Connection, sink: &str, state: i64, most: usize) -> 
 
 /// How many dead letters a sink has.
 pub(super) fn count(connection: &Connection, sink: &str) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1 AND requeued <> ?2", (sink, HELD_BACK), |row| row.get(0))
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM dead_letters WHERE sink = ?1 AND requeued <> ?2")?;
+    statement.query_row((sink, HELD_BACK), |row| row.get(0))
 }
 
 /// Which letters a person means.

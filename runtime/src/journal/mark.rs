@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS marks (
 /// Makes the table, or gives one of an earlier version its newer column.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLE)?;
-    let has_time: bool = connection.query_row("SELECT count(*) FROM pragma_table_info('marks') WHERE name = 'seen_at'", [], |row| row.get(0))?;
+    let has_time = connection.column_exists(None, "marks", "seen_at")?;
     if !has_time {
         connection.execute_batch("ALTER TABLE marks ADD COLUMN seen_at INTEGER")?;
     }
@@ -191,10 +191,8 @@ impl Store {
 
     /// Deletes the marks that no cursor can need: of each scope those before the newest one at or below the oldest cursor. Gives how many.
     pub(super) fn forget_marks(&mut self) -> rusqlite::Result<usize> {
-        self.connection.execute(
-            "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
-             AND m.position <= (SELECT coalesce(min(position), 0) FROM cursors WHERE active))",
-            [],
-        )
+        let old = "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
+                   AND m.position <= (SELECT coalesce(min(position), 0) FROM cursors WHERE active))";
+        self.connection.prepare_cached(old)?.execute([])
     }
 }

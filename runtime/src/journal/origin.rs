@@ -54,8 +54,7 @@ pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result
 }
 
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Origin>> {
-    let is_there: bool = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'origins'", [], |row| row.get(0))?;
-    if !is_there {
+    if !connection.table_exists(None, "origins")? {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare_cached("SELECT scope, sink, resource_version FROM origins")?;

@@ -127,7 +127,7 @@ impl Reader {
     }
 
     /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON, but at least one if there is any.
-    /// [`Error::Damaged`] only when the first of them is; otherwise the rows before a damaged one.
+    /// [`Error::Damaged`] only when the first of them is, at the very next place; otherwise the rows before a damaged one.
     pub fn read(&self, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
         self.with(|connection| rows(connection, after, events, bytes))
     }
@@ -147,7 +147,8 @@ impl Reader {
     /// Whether a dead letter is to be tried again.
     pub fn any_requeued(&self) -> Result<bool, Error> {
         self.with(|connection| {
-            Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = ?1)", [letters::REQUEUED], |row| row.get(0))?)
+            let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = ?1)")?;
+            Ok(statement.query_row([letters::REQUEUED], |row| row.get(0))?)
         })
     }
 
@@ -174,7 +175,8 @@ impl Reader {
     /// The checkpoint of a scope.
     pub fn checkpoint(&self, scope: &str) -> Result<Option<String>, Error> {
         self.with(|connection| {
-            Ok(connection.query_row("SELECT resource_version FROM checkpoints WHERE scope = ?1", [scope], |row| row.get(0)).optional()?)
+            let mut statement = connection.prepare_cached("SELECT resource_version FROM checkpoints WHERE scope = ?1")?;
+            Ok(statement.query_row([scope], |row| row.get(0)).optional()?)
         })
     }
 

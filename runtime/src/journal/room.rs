@@ -9,7 +9,7 @@ use super::store::Store;
 use super::{Error, Position};
 
 /// Rows deleted at once, so that a clean-up doesn't hold up appends.
-const AT_ONCE: i64 = 2_000;
+pub(super) const AT_ONCE: u16 = 2_000;
 /// Times the API server's `--event-ttl` for which identities are kept, since an audit asks for them.
 const IDENTITIES: u32 = 4;
 /// How long they are kept at least while the API server was not seen to forget events: it may keep them for longer than the operator says.
@@ -66,7 +66,7 @@ impl Store {
     }
 
     fn number(&self, pragma: &str) -> rusqlite::Result<u64> {
-        let value: i64 = self.connection.pragma_query_value(None, pragma, |row| row.get(0))?;
+        let value: i64 = self.connection.prepare_cached(&format!("PRAGMA {pragma}"))?.query_row([], |row| row.get(0))?;
         Ok(u64::try_from(value).unwrap_or(0))
     }
 
@@ -95,8 +95,8 @@ impl Store {
 
     /// Whether every active sink is done with everything.
     pub(super) fn is_delivered(&self) -> rusqlite::Result<bool> {
-        let behind: i64 = self.connection.query_row("SELECT count(*) FROM cursors WHERE active AND position < ?1", [self.last], |row| row.get(0))?;
-        Ok(behind == 0)
+        let mut behind = self.connection.prepare_cached("SELECT 1 FROM cursors WHERE active AND position < ?1")?;
+        Ok(!behind.exists([self.last])?)
     }
 
     /// Gives free pages back to the file system when they are more than a quarter.

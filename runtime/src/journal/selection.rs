@@ -32,8 +32,7 @@ pub(super) fn note(connection: &Connection, sink: &str, expression: &str) -> rus
 
 /// What decides about a row; empty: the sink gets all.
 pub(super) fn of(connection: &Connection, sink: &str, position: Position) -> rusqlite::Result<String> {
-    let is_there: bool = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'selections'", [], |row| row.get(0))?;
-    if !is_there {
+    if !connection.table_exists(None, "selections")? {
         return Ok(String::new());
     }
     let found = connection

@@ -66,11 +66,8 @@ const SMALL: [&str; 9] = ["journal", "checkpoints", "cursors", "gaps", "selectio
 /// # Errors
 /// What can't be read, and a journal without its one row.
 pub(super) fn look_at_every_table(connection: &Connection) -> Result<(), Error> {
-    let there = |table: &str| {
-        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1", [table], |row| row.get::<_, bool>(0))
-    };
     for table in SMALL {
-        if there(table)? {
+        if connection.table_exists(None, table)? {
             let mut rows = connection.prepare(&format!("SELECT * FROM {table} NOT INDEXED"))?;
             let mut rows = rows.query([])?;
             while rows.next()?.is_some() {}

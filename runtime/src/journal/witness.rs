@@ -65,8 +65,7 @@ fn covers(gone: &Forgotten, witness: &Witness) -> bool {
 }
 
 fn forgotten(connection: &Connection, scope: &str) -> rusqlite::Result<Vec<Forgotten>> {
-    let is_there: bool = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'forgotten'", [], |row| row.get(0))?;
-    if !is_there {
+    if !connection.table_exists(None, "forgotten")? {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare_cached("SELECT namespace, resource_version FROM forgotten WHERE scope = ?1")?;

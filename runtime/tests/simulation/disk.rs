@@ -96,10 +96,12 @@ fn lose(world: &mut World, replica: usize) {
     world.because(Cause::DiskLost);
     world.forget_witnesses();
     let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
-    let shape = world.shape.clone();
-    let World { stores, writes, reordered, .. } = world;
+    let World { stores, writes, reordered, shape, storage, .. } = world;
+    storage.is_known_by(&noted);
     for (name, store) in stores {
-        let noted = |namespace: &str| noted.get(&(name.clone(), shape.scope_of(namespace)?.to_owned())).copied();
+        // What is said of a storage that was set back since counts no more.
+        let scope_of = |namespace: &str| shape.scope_of(namespace).filter(|scope| !storage.is_set_back(scope));
+        let noted = |namespace: &str| noted.get(&(name.clone(), scope_of(namespace)?.to_owned())).copied();
         let explained: Vec<u64> = store
             .stored
             .iter()

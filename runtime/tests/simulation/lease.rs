@@ -47,9 +47,10 @@ impl World {
         if self.lease.as_ref().is_none_or(|lease| lease.0["spec"]["holderIdentity"] != holder) {
             self.tell(format!("the Lease is of {holder}"));
         }
-        // In its first seconds a service has said nothing of its sinks.
+        // In its first seconds a service has said nothing of its sinks and scopes.
         let says = written["metadata"]["annotations"][DELIVERED].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        self.noted |= says.is_some_and(|says| self.shape.sinks.iter().all(|sink| says.get(sink).is_some()));
+        self.noted |=
+            says.is_some_and(|says| self.shape.sinks.iter().all(|sink| self.shape.scopes.iter().all(|scope| says[sink].get(scope.key()).is_some())));
         self.lease = Some(Lease(written.clone()));
         Some(written)
     }

@@ -22,7 +22,7 @@ use super::bugs::{self, Bug};
 use super::disk;
 use super::sink::Sink;
 use super::trouble::trouble;
-use super::world::{Shared, TTL, lock};
+use super::world::{Shared, TTL, World, lock};
 
 /// How long the oldest of what is still open may take to be settled afterwards, and once more for each event that is at fault: to find out that one is takes
 /// nine tries, 51 seconds apart in all, where all others are of its object.
@@ -124,7 +124,7 @@ async fn run(world: &Shared, replica: usize, stopped: watch::Receiver<bool>) -> 
             biased;
             ended = see(world, replica, &journal, &sinks, &scopes) => ended,
             () = tidy(&journal) => Ok(()),
-            () = watch_held_back(world, &journal, &sinks) => Ok(()),
+            () = watch_held_back(world, replica, &sinks) => Ok(()),
         }
     };
     tokio::select! {
@@ -167,7 +167,7 @@ async fn act(world: &Shared, replica: usize, journal: &Journal, sinks: &[String]
         close.send_replace(true);
         ended
     };
-    join(delivering, cli::keep(elector, journal.clone(), sinks.to_vec(), scopes, closed)).await.0
+    join(delivering, cli::keep_lease(elector, journal.clone(), sinks.to_vec(), scopes, closed)).await.0
 }
 
 fn place() -> Place {
@@ -288,13 +288,12 @@ async fn tidy(journal: &Journal) {
 }
 
 /// What is held back may be stored after later ones of its object.
-async fn watch_held_back(world: &Shared, journal: &Journal, sinks: &[String]) {
-    let Ok(reader) = journal.reader() else { return };
+async fn watch_held_back(world: &Shared, replica: usize, sinks: &[String]) {
     loop {
         sleep(RETRY).await;
         let mut world = lock(world);
         for sink in sinks {
-            let held_back = reader.held_back(sink, usize::MAX).unwrap_or_default();
+            let held_back = world.read(replica, |_, reader| reader.held_back(sink, usize::MAX).ok()).unwrap_or_default();
             let serials = held_back.iter().filter_map(|letter| super::verdict::serial(&letter.row.raw));
             world.stores.get_mut(sink).unwrap().displaced.extend(serials);
         }
@@ -323,16 +322,35 @@ async fn settled(world: &Shared) {
     }
 }
 
-/// What the journals say of their scopes: the checkpoint, the newest event and when it came.
-pub fn standing(world: &mut super::world::World) -> Vec<(String, u64, (u64, SystemTime))> {
-    let number = |version: &str| version.parse().unwrap_or(0);
+/// The checkpoint of a scope in the journal of a replica.
+fn checkpoint(world: &mut World, replica: usize, key: &str) -> u64 {
+    world.read(replica, |_, reader| reader.checkpoint(key).ok().flatten()).map_or(0, |version| number(&version))
+}
+
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
+}
+
+/// For each replica its scopes.
+fn replicas_and_scopes(world: &World) -> Vec<(usize, String)> {
     let keys: Vec<String> = world.shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
-    let all = world.replicas().flat_map(|replica| keys.iter().map(move |key| (replica, key)));
-    let of = |(replica, key): (usize, &String)| {
-        let committed = world.read(replica, |_, reader| reader.checkpoint(key).ok().flatten()).map_or(0, |version| number(&version));
-        let witnesses = world.read(replica, |_, reader| reader.witnesses(key).ok()).unwrap_or_default();
+    world.replicas().flat_map(|replica| keys.iter().map(move |key| (replica, key.clone()))).collect()
+}
+
+/// What every journal has of every scope.
+pub fn committed(world: &mut World) -> u64 {
+    let scopes = replicas_and_scopes(world).into_iter();
+    scopes.map(|(replica, key)| checkpoint(world, replica, &key)).min().unwrap_or(0)
+}
+
+/// What the journals say of their scopes: the checkpoint, the newest event and when it came.
+pub fn standing(world: &mut World) -> Vec<(String, u64, (u64, SystemTime))> {
+    let scopes = replicas_and_scopes(world).into_iter();
+    let of = |(replica, key): (usize, String)| {
+        let committed = checkpoint(world, replica, &key);
+        let witnesses = world.read(replica, |_, reader| reader.witnesses(&key).ok()).unwrap_or_default();
         let newest = witnesses.iter().next().map_or((0, SystemTime::UNIX_EPOCH), |newest| (number(&newest.resource_version), newest.seen_at));
-        (key.clone(), committed, newest)
+        (key, committed, newest)
     };
-    all.map(of).collect()
+    scopes.map(of).collect()
 }

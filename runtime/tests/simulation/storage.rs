@@ -1,12 +1,13 @@
 //! The API server's storage: objects, their history, watches, lists and backups.
 
+mod watches;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use watches::Watcher;
 
-use super::bugs::Bug;
-use super::world::{Cause, NAMESPACES, Nature, STALL, TTL, World, Write};
+use super::world::{Cause, NAMESPACES, Nature, TTL, World, Write};
 
 #[derive(Clone, Debug)]
 struct Object {
@@ -55,15 +56,6 @@ struct DeletedByHand {
     seen: u64,
 }
 
-type Lines = UnboundedSender<Result<String, String>>;
-
-struct Watcher {
-    namespace: Option<String>,
-    lines: Lines,
-    /// Dead: sends nothing any more, and doesn't end.
-    stalled: bool,
-}
-
 /// What a page of a list is: its version, its items, and what the next one is asked for by.
 type Page = (u64, Vec<String>, Option<String>);
 
@@ -91,6 +83,18 @@ impl Storage {
     /// Of a cluster that has lived for a moment.
     pub fn new() -> Self {
         Self { version: 10, ..Self::default() }
+    }
+
+    /// Of a scope nothing is known any more but what the Lease says.
+    pub fn is_known_by(&mut self, noted: &HashMap<(String, String), u64>) {
+        for (scope, unseen) in &mut self.unseen {
+            unseen.committed = noted.iter().filter(|((_, of), _)| of == scope).map(|(_, version)| *version).max().unwrap_or(0);
+        }
+    }
+
+    /// The service has not looked at a scope since the storage was set back.
+    pub fn is_set_back(&self, scope: &str) -> bool {
+        self.unseen.contains_key(scope)
     }
 }
 
@@ -231,29 +235,6 @@ impl World {
         }
     }
 
-    pub fn cut(&mut self, how: &str) {
-        self.tell(format!("watches cut: {how}"));
-        for watcher in self.storage.watchers.drain(..) {
-            if how == "broken" {
-                let _ = watcher.lines.send(Err("connection reset".to_owned()));
-            }
-        }
-    }
-
-    pub fn stall(&mut self) {
-        self.tell("watches stall");
-        for watcher in &mut self.storage.watchers {
-            watcher.stalled = true;
-            let _ = watcher.lines.send(Err(STALL.to_owned()));
-        }
-    }
-
-    pub fn bookmark(&mut self) {
-        let version = self.storage.version;
-        let line = format!("{{\"type\":\"BOOKMARK\",\"object\":{{\"kind\":\"Event\",\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}}}\n");
-        self.storage.watchers.retain(|watcher| watcher.stalled || watcher.lines.send(Ok(line.clone())).is_ok());
-    }
-
     pub fn back_up(&mut self) {
         let Self { storage, writes, .. } = self;
         let objects = storage.objects.clone();
@@ -369,37 +350,5 @@ impl World {
             storage.history.iter().find(|change| change.version == exact && change.line.contains(&named) && !change.line.contains("DELETED"));
         let json = change.and_then(|change| Some(change.line.split_once("\"object\":")?.1.trim_end().strip_suffix('}')?.to_owned()));
         Ok((exact, json.unwrap_or_default()))
-    }
-
-    /// Opens a watch; what it sends comes through the channel. Err: the answer is an ERROR line with 410.
-    pub fn watch(&mut self, namespace: Option<String>, from: u64) -> Result<UnboundedReceiver<Result<String, String>>, ()> {
-        let from = match self.storage.last_page {
-            Some((first, last)) if self.has(Bug::WatchFromLastPage) && from == first => last,
-            _ => from,
-        };
-        if from < self.storage.compacted {
-            return Err(());
-        }
-        let (lines, receiver) = unbounded_channel();
-        if self.short_watches {
-            return Ok(receiver);
-        }
-        // From a future resource version it hangs in silence.
-        let stalled = from > self.storage.version;
-        let of = |change: &&Change| change.version > from && namespace.as_deref().is_none_or(|only| only == change.namespace);
-        let behind: Vec<String> = self.storage.history.iter().filter(of).map(|change| change.line.clone()).collect();
-        let cut_short = !self.calm && behind.len() > 2 && self.random.percent(15);
-        for line in behind.iter().take(if cut_short { behind.len() / 2 } else { behind.len() }) {
-            let _ = lines.send(Ok(line.clone()));
-        }
-        if cut_short {
-            self.tell("a watch that catches up is cut, and the rest of the history is gone");
-            self.compact(if self.shape.loses_disks { 0 } else { from });
-            // For so long that the service may have to begin anew from where it stood then.
-            self.api_down = self.random.percent(50);
-            return Ok(receiver);
-        }
-        self.storage.watchers.push(Watcher { namespace, lines, stalled });
-        Ok(receiver)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::lease::Lease;
-use super::service::standing;
+use super::service::{committed, standing};
 use super::world::{Shared, World, lock};
 
 /// How long the world misbehaves.
@@ -15,7 +15,7 @@ pub async fn trouble(world: &Shared) {
     // A first list shows no event in a version that was replaced before it, so nothing is written before the first checkpoint.
     loop {
         sleep(Duration::from_millis(100)).await;
-        if standing(&mut lock(world)).iter().all(|(_, committed, _)| *committed > 0) {
+        if committed(&mut lock(world)) > 0 {
             break;
         }
     }
@@ -87,7 +87,7 @@ fn happen(world: &mut World) {
 
 /// The resource version up to which the service has surely seen everything, and will know so after the loss of its disk.
 fn seen(world: &mut World) -> u64 {
-    let committed = standing(world).iter().map(|(_, committed, _)| *committed).min().unwrap_or(0);
+    let committed = committed(world);
     if !world.shape.loses_disks {
         return committed;
     }

@@ -1,12 +1,13 @@
 //! The world outside: what happens to the API server's storage and to the destinations. Everything in it is decided by the seed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use kubedl_events::cluster::Scope;
-use kubedl_events::journal::{Gap, Letter, OnFull, Reader};
+use kubedl_events::journal::{FILE, Gap, Letter, OnFull, Reader};
 
 use super::bugs::Bug;
 use super::lease::Lease;
@@ -134,19 +135,20 @@ pub struct World {
     /// Serials of writes that nobody can know of.
     pub taken_back: HashSet<u64>,
     pub stores: BTreeMap<String, Store>,
+    /// What the API server has of it.
     pub lease: Option<Lease>,
-    /// A note was written since the storage was last set back.
+    /// A note that names every sink was written since the storage was last set back.
     pub noted: bool,
     /// The data folder of each replica.
     pub folders: Vec<PathBuf>,
-    /// Of their present journals, where these are never replaced.
-    pub readers: Vec<Option<Reader>>,
+    /// Of their present journals, each with the file's number: one that is damaged is replaced.
+    pub readers: Vec<Option<(u64, Reader)>>,
     /// The newest place in the journal of each replica when it began to lead.
     pub led_from: Vec<i64>,
     /// Processes that were started.
     pub started: u64,
     /// Replicas that can't ask the API server anything.
-    pub cut_off: HashSet<usize>,
+    pub cut_off: BTreeSet<usize>,
     /// Of disks that were lost.
     pub old_gaps: Vec<Gap>,
     pub old_letters: Vec<Letter>,
@@ -191,7 +193,7 @@ pub fn world(seed: u64, bug: Option<Bug>, folder: &Path) -> Shared {
         led_from: vec![0; folders.len()],
         folders,
         started: 0,
-        cut_off: HashSet::new(),
+        cut_off: BTreeSet::new(),
         old_gaps: Vec::new(),
         old_letters: Vec::new(),
         disks_lost: 0,
@@ -219,9 +221,11 @@ impl World {
 
     /// Looks into the journal of a replica.
     pub fn read<T>(&mut self, replica: usize, look: impl FnOnce(&Self, &Reader) -> Option<T>) -> Option<T> {
-        let reader = self.readers[replica].take().or_else(|| Reader::open(&self.folders[replica]).ok())?;
+        let file = std::fs::metadata(self.folders[replica].join(FILE)).ok()?.ino();
+        let open = self.readers[replica].take().filter(|(of, _)| *of == file);
+        let (_, reader) = open.or_else(|| Some((file, Reader::open(&self.folders[replica]).ok()?)))?;
         let seen = look(self, &reader);
-        self.readers[replica] = (!self.shape.damages).then_some(reader);
+        self.readers[replica] = Some((file, reader));
         seen
     }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::command::{Command, Reply, copy, refuse};
 use super::mark::{self, Marks};
-use super::room::{Reserve, identities_kept, is_damage, is_disk_trouble};
+use super::room::{AT_ONCE, Reserve, identities_kept, is_damage, is_disk_trouble};
 use super::salvage::{self, SetAside};
 use super::store::Store;
 use super::{Appended, Error, Options, Position, Stats, origin, selection};
@@ -155,8 +155,8 @@ impl Writer {
 
     /// Does commands in one transaction, and answers after the commit.
     fn group(&mut self, commands: Vec<Command>) {
-        if commands.is_empty() {
-            return;
+        if commands.iter().all(Command::only_reads) {
+            return self.look(commands);
         }
         let entries = |command: &Command| if let Command::Append { batch, .. } = command { Some(batch.entries.len()) } else { None };
         let coming = commands.iter().filter_map(entries).reduce(|sum, entries| sum + entries);
@@ -195,6 +195,16 @@ impl Writer {
         if requeued {
             self.requeued.send_modify(|times| *times += 1);
         }
+    }
+
+    /// Answers what changes nothing.
+    fn look(&mut self, commands: Vec<Command>) {
+        let mut pending: Vec<Pending> = Vec::new();
+        commands.into_iter().for_each(|command| self.one(command, None, &mut pending));
+        if let Some(why) = self.damage.take() {
+            self.trouble(&why);
+        }
+        pending.into_iter().for_each(|answer| answer(None));
     }
 
     fn commit(&self, before: Position) -> rusqlite::Result<()> {
@@ -305,10 +315,13 @@ impl Writer {
             file.remove("it was kept for long enough");
         }
         let store = &mut self.store;
-        let step = store
-            .forget_rows(Some(self.options.retain))
-            .and_then(|rows| Ok(rows + store.forget_identities(identities_kept(store.event_ttl, store.longest_life))? + store.forget_marks()?));
-        match step.and_then(|gone| Ok(gone > 0 || store.shrink()?)) {
+        let step = store.forget_rows(Some(self.options.retain)).and_then(|rows| {
+            let identities = store.forget_identities(identities_kept(store.event_ttl, store.longest_life))?;
+            store.forget_marks()?;
+            // What has become old in the meantime can wait for the next time.
+            Ok(rows.max(identities) >= usize::from(AT_ONCE))
+        });
+        match step.and_then(|more| Ok(more || store.shrink()?)) {
             Ok(more) => more,
             Err(why) => {
                 tracing::warn!("Cannot delete old rows of the journal: {why}. Trying again.");
