@@ -2,21 +2,44 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Metadata services of cloud providers: most of them (169.254.169.254), Alibaba Cloud (100.100.100.200), Azure (168.63.129.16), Oracle Cloud
-/// (192.0.0.192), Google Cloud over IPv6 (fd20:ce::254).
-const METADATA: [IpAddr; 5] = [
+/// Metadata services of cloud providers that are not at a link-local address (most are at 169.254.169.254, Tencent Cloud's at 169.254.0.23, Scaleway's at
+/// 169.254.42.42, those of AWS for containers at 169.254.170.2 and 169.254.170.23), or that are to be called by their name.
+const METADATA: [IpAddr; 9] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    // Alibaba Cloud, and over IPv6 (cloud-init, DataSourceAliYun.py).
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
+    // Azure.
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    // Oracle Cloud, and over IPv6 (oci-python-sdk, instance_principals_security_token_signer.py).
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    // Google Cloud over IPv6.
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    // Scaleway over IPv6 (cloud-init, doc/rtd/reference/datasources/scaleway.rst).
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    // Akamai's Linode over IPv6 (cloud-init, doc/rtd/reference/datasources/akamai.rst).
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
 ];
-/// Names of metadata services, for the way through a proxy, where addresses aren't seen: Google Cloud, AWS.
-const METADATA_NAMES: [&str; 3] = ["metadata", "metadata.google.internal", "instance-data"];
+/// Names of metadata services, those with a dot also of all below them, for the way through a proxy, where addresses aren't seen: Google Cloud's, AWS's `instance-data`,
+/// Tencent Cloud's, IBM Cloud's, Exoscale's, Equinix Metal's (which is at a public address) and that of before.
+const METADATA_NAMES: [&str; 9] = [
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "instance-data",
+    "metadata.tencentyun.com",
+    "api.metadata.cloud.ibm.com",
+    "metadata.exoscale.com",
+    "metadata.platformequinix.com",
+    "metadata.packet.net",
+];
 
 /// Whether a name is that of a metadata service.
 pub(super) fn is_metadata_name(host: &str) -> bool {
-    METADATA_NAMES.contains(&host) || host.ends_with(".metadata.google.internal") || host.starts_with("instance-data.")
+    // `x.metadata` is a Service of a namespace.
+    let is_its = |name: &&str| host.strip_suffix(*name).is_some_and(|rest| rest.is_empty() || (name.contains('.') && rest.ends_with('.')));
+    METADATA_NAMES.iter().any(is_its) || host.starts_with("instance-data.")
 }
 
 /// Why an address is refused; none if it may be connected to. `loopback` says that the grant names a loopback host, `private`
@@ -105,6 +128,16 @@ mod tests {
             "2001:db8::200:5efe:169.254.169.254",
             "fd00:ec2::23",
             "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:c1:0:0:0:0:169.254.169.254",
+            "fd00:42::42",
+            "fd00:a9fe:a9fe::1",
+            "fd00:100::100:200",
+            "169.254.42.42",
+            "169.254.0.23",
+            "169.254.170.2",
+            "169.254.170.23",
+            "fe80::a9fe:a9fe",
         ] {
             assert!(refusal(text.parse().unwrap(), true, true).is_some(), "{text}");
         }
@@ -136,10 +169,24 @@ mod tests {
 
     #[test]
     fn names_of_metadata_services_are_known() {
-        for name in ["metadata", "metadata.google.internal", "x.metadata.google.internal", "instance-data", "instance-data.ec2.internal"] {
+        for name in [
+            "metadata",
+            "metadata.google.internal",
+            "x.metadata.google.internal",
+            "metadata.goog",
+            "instance-data",
+            "instance-data.ec2.internal",
+            "metadata.tencentyun.com",
+            "api.metadata.cloud.ibm.com",
+            "metadata.exoscale.com",
+            "metadata.platformequinix.com",
+            "metadata.packet.net",
+        ] {
             assert!(is_metadata_name(name), "{name}");
         }
-        assert!(!is_metadata_name("metadata.example.com"));
+        for name in ["metadata.example.com", "mymetadata", "atlas.metadata", "tencentyun.com", "cloud.ibm.com"] {
+            assert!(!is_metadata_name(name), "{name}");
+        }
     }
 
     #[test]
