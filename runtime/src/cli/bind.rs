@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::cluster::{self, Seldom};
 use crate::journal::Journal;
 
+/// How long one answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
 pub(super) async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
     let (mut pause, mut seldom) = (Duration::from_millis(200), Seldom::default());
     loop {
-        let asked = client.cluster_uid().await;
+        let silent = |_| Err(cluster::Error::Unreachable(format!("it has not answered for {} s", PATIENCE.as_secs())));
+        let asked = timeout(PATIENCE, client.cluster_uid()).await.unwrap_or_else(silent);
         if let (Ok(_), Some((time, times))) = (&asked, seldom.over()) {
             info!(times, seconds = time.as_secs(), "The API server answers: beginning.");
         }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use tracing::{error, info, warn};
 use crate::cluster::Seldom;
 use crate::event;
 use crate::event::redact::Redaction;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Position};
 use crate::relay::{Progress, State};
 use crate::telemetry::{self, Board, Observer};
 
@@ -206,11 +207,13 @@ impl Service<'_> {
         let (ways, observations) = source.ways();
         // Ends by itself for a recording, and with --once.
         let positions = delivery.progress();
+        let all_seen = AtomicBool::new(false);
         let work = async {
             let given_up = given_up(&journal, &sinks).await?;
             let seeing = async { source.run(&journal, &sinks, args, ways).await };
             let keeping = async { Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?) };
             let ((), seen) = tokio::try_join!(seeing, keeping)?;
+            all_seen.store(true, Ordering::Relaxed);
             let all_delivered = delivered(&positions, &journal).await;
             home.letters_tried(&journal, &sinks).await?;
             let unreadable: u64 = seen.iter().map(|seen| seen.unreadable).sum();
@@ -220,7 +223,10 @@ impl Service<'_> {
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);
         let ended = tokio::select! {
-            ended = timeout(limit, work) => ended.unwrap_or(Ok(Exit::TimedOut)),
+            ended = timeout(limit, work) => ended.unwrap_or_else(|_| {
+                warn!("{}", out_of_time(limit, all_seen.load(Ordering::Relaxed), &positions, *journal.head().borrow()));
+                Ok(Exit::TimedOut)
+            }),
             why = delivery.failed() => Err(why),
             _ = stop.wait_for(|stop| *stop) => Ok(Exit::Stopped),
         };
@@ -237,6 +243,18 @@ impl Service<'_> {
         });
         finish(&journal, ended.and_then(|exit| closed.map(|()| exit)), until).await
     }
+}
+
+/// What `--timeout` came before.
+fn out_of_time(limit: Duration, all_seen: bool, relays: &[Arc<Progress>], head: Position) -> String {
+    let seconds = limit.as_secs_f64();
+    if !all_seen {
+        return format!(
+            "--timeout ({seconds} s) passed before all events were read. The lines above say what failed; where none does, nothing has answered."
+        );
+    }
+    let open: i64 = relays.iter().map(|progress| (head - *progress.position().borrow()).max(0)).max().unwrap_or(0);
+    format!("--timeout ({seconds} s) passed before all events were delivered: {open} are still to be stored by the slowest sink.")
 }
 
 /// What was given up so far: certain gaps, and events that are held back.

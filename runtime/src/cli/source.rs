@@ -121,8 +121,8 @@ impl Source {
         };
         let mut pods = tokio::task::JoinSet::new();
         for scope in options.scopes.clone() {
-            let (owners, stats) = (owners.clone(), options.stats.clone());
-            pods.spawn(async move { owners.follow_pods(&scope, &stats).await });
+            let (owners, scopes) = (owners.clone(), options.scopes.clone());
+            pods.spawn(async move { owners.follow_pods(&scope, &scopes).await });
         }
         tokio::select! {
             () = owners.listed(&options.scopes, PODS_PATIENCE) => {}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use kube::client::Body;
+use tokio::time::timeout;
 
 use super::access::failure::{Failure, chain, retry_after, status_of, unreadable};
 use super::access::{self, Place};
@@ -14,6 +15,8 @@ use super::{Error, Options, Scope};
 const NAMESPACE_BYTES: usize = 4 << 20;
 /// A watch may be silent until the server ends it, and an answer for a little longer.
 const SILENCE: Duration = Duration::from_secs(30);
+/// For so long an answer, or the next piece of it, is waited for where it is no watch: kube-apiserver itself ends a request after it (`--request-timeout`).
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A connection pool to one API server.
 #[derive(Clone)]
@@ -99,11 +102,12 @@ impl Client {
         Err(sort_status(status.as_u16(), &said.reason, said.message, after, about))
     }
 
-    /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`.
+    /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`. What falls silent is unreachable.
     pub(super) async fn get_bytes(&self, path: &str, about: About, most: usize) -> Result<Option<Vec<u8>>, Error> {
-        let mut body = self.get(path, about).await?;
+        let silent = |_| Error::Unreachable(format!("it has not answered for {} s", ANSWER.as_secs()));
+        let mut body = timeout(ANSWER, self.get(path, about)).await.map_err(silent)??;
         let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = timeout(ANSWER, body.frame()).await.map_err(silent)? {
             let frame = frame.map_err(|why| broken(&why))?;
             bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
             if bytes.len() > most {

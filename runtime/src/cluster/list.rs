@@ -12,8 +12,11 @@ use super::{Error, Raw, Scope, Unreadable, is_before};
 /// One page.
 #[derive(Deserialize)]
 pub(super) struct Page {
-    metadata: Metadata,
     #[serde(default)]
+    kind: Option<Box<RawValue>>,
+    metadata: Metadata,
+    /// None: there is no such key; null is empty, as Go writes it.
+    #[serde(default, deserialize_with = "some_items")]
     items: Option<Vec<Box<RawValue>>>,
     /// Bytes of it were not UTF-8, and are U+FFFD.
     #[serde(skip)]
@@ -35,7 +38,20 @@ fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     Ok(text(value.as_deref()).unwrap_or_default().into_owned())
 }
 
+fn some_items<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Box<RawValue>>>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.unwrap_or_default()))
+}
+
 impl Page {
+    /// What it is, where it is no list.
+    fn other(&self) -> Option<String> {
+        let kind = text(self.kind.as_deref()).unwrap_or_default();
+        if !kind.is_empty() && !kind.ends_with("List") {
+            return Some(format!("a {}", kind.chars().filter(|c| !c.is_control()).take(63).collect::<String>()));
+        }
+        self.items.is_none().then(|| "a list without items".to_owned())
+    }
+
     /// The resource version of the list.
     pub(super) fn version(&self) -> &str {
         &self.metadata.resource_version
@@ -118,6 +134,9 @@ async fn page_within(client: &Client, scope: &Scope, query: &str, most: usize) -
     let Some(bytes) = client.get_bytes(&path(scope, query), about(scope, "list"), most).await? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let page: Page = serde_json::from_str(&text).map_err(|why| Error::Protocol(unreadable(&bytes, &format!("a list of events: {why}"))))?;
+    if let Some(other) = page.other() {
+        return Err(Error::Protocol(format!("it is {other}, and not a list of events")));
+    }
     Ok(Some(Page { mended: matches!(text, std::borrow::Cow::Owned(_)), ..page }))
 }
 
@@ -156,6 +175,9 @@ impl<'a> Pages<'a> {
             let bytes: usize = page.items().iter().map(|item| item.get().len()).sum();
             if bytes < PAGE_BYTES / 4 {
                 self.limit = limit.saturating_mul(2).min(self.most);
+            }
+            if !page.is_last() && page.metadata.next == next {
+                return Err(Error::Protocol("a page of the list of events has the same continue as the one before it".to_owned()));
             }
             self.next = (!page.is_last()).then(|| page.metadata.next.clone());
             return Ok(Some(page));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Error, Pulse};
+use super::{Error, Pulse, Scope};
 
 /// Why an open watch ended, and another one began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +66,9 @@ impl Stats {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone()
     }
 
-    /// Whether everything of any scope was seen once.
-    pub(super) fn is_any_whole(&self) -> bool {
-        self.scopes().iter().any(|(_, sight)| sight.is_whole())
+    /// Whether the very first answer about each of these scopes was one that waiting can't heal.
+    pub(super) fn are_refused(&self, scopes: &[Scope]) -> bool {
+        scopes.iter().all(|scope| self.scope(scope.key()).refused.load(Ordering::Relaxed))
     }
 
     /// Of all scopes.
@@ -89,6 +89,7 @@ pub struct Sight {
     runs: AtomicBool,
     open: AtomicBool,
     whole: AtomicBool,
+    refused: AtomicBool,
     trouble: Mutex<Option<(Instant, String)>>,
     unwatched: Mutex<Option<Instant>>,
 }
@@ -147,6 +148,11 @@ impl Sight {
     pub(super) fn listed(&self) {
         self.lists.fetch_add(1, Ordering::Relaxed);
         self.whole.store(true, Ordering::Relaxed);
+        self.refused.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn lost(&self) {
@@ -160,6 +166,7 @@ impl Sight {
 
     pub(super) fn opened(&self) {
         self.whole.store(true, Ordering::Relaxed);
+        self.refused.store(false, Ordering::Relaxed);
     }
 
     /// Counts the first reason that is given for the end of a watch.

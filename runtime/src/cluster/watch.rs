@@ -44,7 +44,7 @@ enum State {
 /// Sees every event of a scope, starting where `begin` says; with a list where that is too old.
 ///
 /// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
-/// API server is one that waiting can't heal, and no other scope is served. Everything else is retried, and said in the log.
+/// API server is one that waiting can't heal, for every scope of the options. Everything else is retried, and said in the log.
 pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
     let Begin { from, reached, witnesses, list_first, lost } = begin;
     let sight = options.stats.scope(scope.key());
@@ -52,7 +52,6 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
         sight.has_no_watch();
     }
     let mut state = if from.is_none() || list_first { State::List { lost, keep: list_first } } else { State::Probe };
-    let may_end = |answered: bool| mode == Mode::Once || (!answered && !options.stats.is_any_whole());
     let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: reached, sight, failures: 0, seldom: Seldom::default() };
     let mut answered = false;
     loop {
@@ -69,7 +68,7 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
                 }
                 state = next;
             }
-            Err(error) if error.is_fatal() && may_end(answered) => return Err(error),
+            Err(error) if error.is_fatal() && eye.may_end(mode, answered) => return Err(error),
             Err(error) => {
                 answered |= matches!(error, Error::Expired);
                 let pause = eye.fails(&error);
@@ -143,6 +142,14 @@ pub(super) struct Eye<'a> {
 }
 
 impl Eye<'_> {
+    /// Whether an answer that waiting can't heal is the end: with [`Mode::Once`], or where it is the very first one about every scope.
+    fn may_end(&self, mode: Mode, answered: bool) -> bool {
+        if !answered {
+            self.sight.refuse();
+        }
+        mode == Mode::Once || (!answered && self.options.stats.are_refused(&self.options.scopes))
+    }
+
     async fn act(&mut self, state: &mut State) -> Result<State, Error> {
         match state {
             State::List { lost, keep } => {

@@ -146,6 +146,11 @@ fn the_same_two_events_are_read_from_each_form() {
         ("YAML, then JSON", format!("{}---\n{}\n", block(1), two[1]).into()),
         ("under a name of its own", json!({"events": two, "note": "of a bundle"}).to_string().into()),
         ("by namespace", json!({"lab": two, "other": []}).to_string().into()),
+        ("lists by namespace", json!({"kube-system": list_of(&[event(1)]), "lab": list_of(&[event(2)])}).to_string().into()),
+        ("an array and a list by namespace", json!({"default": [event(1)], "empty": [], "lab": {"items": [bare(2)]}}).to_string().into()),
+        ("an array and an event", json!({"a": [event(1)], "b": event(2)}).to_string().into()),
+        ("by cluster and namespace", json!({"one": {"lab": [event(1)], "other": {}}, "two": {"lab": {"list": [event(2)]}}}).to_string().into()),
+        ("items beside others", json!({"items": [event(1)], "zevents": [event(2)], "version": 1}).to_string().into()),
         (
             "Docker's log",
             lines(&two.clone().map(|event| json!({"log": format!("{event}\n"), "stream": "stdout", "time": "2026-03-01T10:00:00Z"}))).into(),

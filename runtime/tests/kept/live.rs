@@ -156,6 +156,21 @@ fn a_last_line_without_an_end_and_a_list_whose_continue_is_null_are_read() {
 }
 
 #[test]
+fn what_is_no_list_and_a_list_that_never_ends_are_said_and_are_no_end() {
+    let table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "2000"}, "rows": []});
+    let without_items = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": "2000"}});
+    let mut endless: Value = serde_json::from_slice(&list(&[bare(1)])).unwrap();
+    endless["metadata"]["continue"] = json!("again");
+    for (answer, words) in [(table, "a Table"), (without_items, "without items"), (endless, "the same continue")] {
+        let desk = Desk::new();
+        let line = line(&desk, api(answer.to_string().into_bytes(), Vec::new(), true));
+        let line: Vec<&str> = line.iter().map(String::as_str).chain(["--once", "--timeout", "5s"]).collect();
+        let run = Run::of(Command::new(PROGRAM).env_clear().args(line).output().unwrap());
+        assert!(run.code == 4 && run.log.contains(words), "{words}: {} {}", run.code, run.log);
+    }
+}
+
+#[test]
 fn an_event_without_a_resource_version_is_kept_even_when_it_comes_alone() {
     let mut event = bare(1);
     event["metadata"].as_object_mut().unwrap().remove("resourceVersion");

@@ -65,6 +65,13 @@ fn one_odd_thing_between_two_events_is_kept_and_the_events_are_stored() {
             "line 1: it is no JSON: expected value at line 4 column 1",
         ),
         ("null in a list", list_with("null", false), "item 2"),
+        (
+            "no metadata in a bundle",
+            json!({"a": [event(1)], "b": [{"kind": "Event", "reason": "x"}], "c": [event(3)]}).to_string().into(),
+            "no metadata",
+        ),
+        ("about something in a bundle", json!({"a": [event(1)], "b": {"involvedObject": {}}, "c": [event(3)]}).to_string().into(), "object 1"),
+        ("number in an array of a bundle", json!({"a": [event(1), 5, event(3)]}).to_string().into(), "item 2"),
         ("text in a list", list_with("\"x\"", true), "item 2"),
         ("no metadata in a list", list_with(r#"{"kind":"Event"}"#, false), "item 2"),
         ("no JSON in a list", list_with(r#"{"kind":"Event","metadata":{"name":}}"#, false), "line 1"),

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use testkit::fake_api::{Asked, FakeApi, Reply};
+
 use super::api::{Api, json, list, reply};
 use super::run::{Case, PATIENCE, complaints};
 
@@ -54,6 +56,18 @@ fn a_page_in_place_of_a_list_is_named() {
     let api = Api::changed(|line, _| line.contains("/events?").then(|| reply("200 OK", "", "<html><title>Sign in</title>")));
     let case = Case::new();
     case.once_for(case.by(&format!("{{server: 'http://{}'}}", api.address), "{}"), "4s").says(4, &["it is a web page, \\\"Sign in\\\""]);
+}
+
+#[test]
+fn who_takes_a_connection_and_never_answers_is_named() {
+    let run = |time: &str, is_mute: fn(&Asked) -> bool| {
+        let case = Case::new();
+        let api = FakeApi::start(move |asked| is_mute(asked).then_some(Reply::Silence)).unwrap();
+        case.once_for(case.start().with("--kubeconfig", api.kubeconfig(case.folder.path()).unwrap()), time)
+    };
+    run("15s", |_| true)
+        .says(4, &["the API server can't be reached: it has not answered for 10 s", "--timeout (15 s) passed before all events were read"]);
+    run("4s", |asked| asked.is_about("events")).says(4, &["--timeout (4 s) passed before all events were read"]);
 }
 
 #[test]

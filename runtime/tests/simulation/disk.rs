@@ -70,7 +70,7 @@ pub fn between_lives(world: &mut World, replica: usize) {
     }
     // Most is at stake while one sink is behind the others.
     let chance = if world.stores.values().any(|store| store.down) { 80 } else { 30 };
-    if world.shape.loses_disks && world.noted && world.random.percent(chance) {
+    if world.shape.loses_disks && world.notes_due == 0 && world.random.percent(chance) {
         lose(world, replica);
     }
     if world.shape.damages && world.random.percent(40) {

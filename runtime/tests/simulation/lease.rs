@@ -49,8 +49,10 @@ impl World {
         }
         // In its first seconds a service has said nothing of its sinks and scopes.
         let says = written["metadata"]["annotations"][DELIVERED].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        self.noted |=
-            says.is_some_and(|says| self.shape.sinks.iter().all(|sink| self.shape.scopes.iter().all(|scope| says[sink].get(scope.key()).is_some())));
+        let is_noted = |says: &Value, sink: &String| self.shape.scopes.iter().all(|scope| says[sink].get(scope.key()).is_some());
+        if says.is_some_and(|says| self.shape.sinks.iter().all(|sink| is_noted(&says, sink))) {
+            self.notes_due = self.notes_due.saturating_sub(1);
+        }
         self.lease = Some(Lease(written.clone()));
         Some(written)
     }

@@ -1,7 +1,7 @@
 //! Does the service keep its promises whatever happens? A simulation: the real watch, pipeline, journal (SQL and all) and relay, against an API
 //! server and a destination that misbehave by a seed, under a virtual clock, with crashes at any moment.
 //!
-//! `SEEDS=N` runs so many (default below); `SEED=N` runs one and tells its story.
+//! `SEEDS=N` runs so many (default below), `SEEDS=A..B` those from A on up to B; `SEED=N` runs one and tells its story.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "a test fails by a panic")]
 
@@ -99,18 +99,26 @@ fn search(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> Option<(u64, Violati
     found.into_inner().unwrap()
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+fn number(name: &str, text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+}
+
+/// Those that are asked for.
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("SEEDS") else { return 0..SEEDS };
+    let (first, end) = text.split_once("..").unwrap_or(("0", &text));
+    number("SEEDS", first)..number("SEEDS", end)
 }
 
 #[test]
 fn no_seed_breaks_a_promise() {
-    let seeds = match number("SEED") {
-        Some(seed) => {
+    let seeds = match std::env::var("SEED") {
+        Ok(text) => {
+            let seed = number("SEED", &text);
             tracing_subscriber::fmt().without_time().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
             seed..seed + 1
         }
-        None => 0..number("SEEDS").unwrap_or(SEEDS),
+        Err(_) => seeds(),
     };
     let began = std::time::Instant::now();
     let count = seeds.end - seeds.start;

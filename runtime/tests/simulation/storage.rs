@@ -262,7 +262,7 @@ impl World {
         self.storage.objects = backup.objects.clone();
         self.storage.history.clear();
         self.storage.compacted = backup.version;
-        self.noted = false;
+        self.notes_due = self.notes_due.max(1);
         for (scope, committed, witnessed) in standing {
             if *committed <= backup.version {
                 // What the storage takes back before anybody has seen it leaves no trace that could be noticed.
@@ -293,6 +293,7 @@ impl World {
     /// while that is young; otherwise nothing shows what was lost by it.
     fn look(&mut self, scope: &str) {
         let Some(SetBack { writes, known_by, committed }) = self.storage.unseen.remove(scope) else { return };
+        self.notes_due = 2;
         let young = super::clock().duration_since(known_by).is_ok_and(|age| age + Duration::from_secs(1) < TTL / 2);
         if self.storage.version >= committed && !young {
             self.tell("a storage that was set back can't be known any more");

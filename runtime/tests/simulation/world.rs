@@ -137,8 +137,9 @@ pub struct World {
     pub stores: BTreeMap<String, Store>,
     /// What the API server has of it.
     pub lease: Option<Lease>,
-    /// A note that names every sink was written since the storage was last set back.
-    pub noted: bool,
+    /// Notes in the Lease, of every sink and scope, that are still to be written until a lost disk is no loss: before the first one; after the storage was set
+    /// back; and when that was looked at, since a note of before may be on its way.
+    pub notes_due: u32,
     /// The data folder of each replica.
     pub folders: Vec<PathBuf>,
     /// Of their present journals, each with the file's number: one that is damaged is replaced.
@@ -188,7 +189,7 @@ pub fn world(seed: u64, bug: Option<Bug>, folder: &Path) -> Shared {
         taken_back: HashSet::new(),
         stores,
         lease: None,
-        noted: false,
+        notes_due: 1,
         readers: folders.iter().map(|_| None).collect(),
         led_from: vec![0; folders.len()],
         folders,

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{Owners, lock};
 use crate::cluster::client::{About, Client, sort};
-use crate::cluster::{Error, Scope, Seldom, Stats};
+use crate::cluster::{Error, Scope, Seldom};
 
 /// Between two tries: at first, and at most; twice as long each time.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -20,18 +20,22 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const PAGE: u32 = 500;
 
 impl Owners {
-    /// Follows the Pods of a scope, for ever. Ends only with an error of the very first answer that waiting can't heal, while no scope is served yet.
-    pub async fn follow_pods(&self, scope: &Scope, stats: &Stats) -> Result<(), Error> {
+    /// Follows the Pods of one of these scopes, for ever. Ends only where waiting can't heal the very first answer about any of them.
+    pub async fn follow_pods(&self, scope: &Scope, scopes: &[Scope]) -> Result<(), Error> {
         let (mut wait, mut seldom, mut listed) = (WAITS.0, Seldom::default(), false);
         let Some(client) = &self.0.client else { return Ok(()) };
         lock(&self.0.pods).follow(scope);
         loop {
             let error = self.follow_once(client, scope, &mut listed, &mut wait, &mut seldom).await;
             lock(&self.0.pods).lose(scope);
-            self.0.changed.send_modify(|times| *times += 1);
-            if error.is_fatal() && !listed && !stats.is_any_whole() {
-                return Err(error);
+            if error.is_fatal() && !listed {
+                let mut pods = lock(&self.0.pods);
+                pods.refuse(scope);
+                if scopes.iter().all(|scope| pods.is_refused(scope)) {
+                    return Err(error);
+                }
             }
+            self.0.changed.send_modify(|times| *times += 1);
             if let Some(times) = seldom.fails("pods") {
                 warn!(%scope, times, "Cannot see Pods: {error}. Trying again; until then events of Pods that are not known are kept by the rule owner-unknown.");
             }

@@ -176,11 +176,15 @@ impl Owners {
         lock(&self.0.others).learn(kind, &namespace, &name, meta.uid.as_deref().unwrap_or_default(), step_of(meta));
     }
 
-    /// Waits until the Pods of these scopes have been listed once, but not longer than `patience`.
+    /// Waits until the Pods of these scopes have been listed once, or were refused, but not longer than `patience`.
     pub async fn listed(&self, scopes: &[Scope], patience: Duration) {
         let mut changed = self.0.changed.subscribe();
         let all = async {
-            while !scopes.iter().all(|scope| lock(&self.0.pods).is_listed(scope)) {
+            let is_known = |scope| {
+                let pods = lock(&self.0.pods);
+                pods.is_listed(scope) || pods.is_refused(scope)
+            };
+            while !scopes.iter().all(is_known) {
                 if changed.changed().await.is_err() {
                     return;
                 }

@@ -24,6 +24,8 @@ struct Known {
 struct View {
     /// The list has been read, and the watch goes on.
     whole: bool,
+    /// The very first answer was that they may not be listed.
+    refused: bool,
     /// Every Pod of up to this resource version is known.
     reached: String,
     /// Uids that the list which is being read has shown.
@@ -61,6 +63,14 @@ impl Pods {
         self.views.get(scope).is_some_and(|view| view.whole)
     }
 
+    pub(super) fn refuse(&mut self, scope: &Scope) {
+        self.views.entry(scope.clone()).or_default().refused = true;
+    }
+
+    pub(super) fn is_refused(&self, scope: &Scope) -> bool {
+        self.views.get(scope).is_some_and(|view| view.refused)
+    }
+
     /// The Pods of a scope are followed from here on.
     pub(super) fn follow(&mut self, scope: &Scope) {
         self.views.entry(scope.clone()).or_default();
@@ -92,7 +102,7 @@ impl Pods {
 
     /// A list begins, at or after this resource version.
     pub(super) fn begin(&mut self, scope: &Scope, reached: String) {
-        self.views.insert(scope.clone(), View { whole: false, reached, listing: Some(HashSet::new()) });
+        self.views.insert(scope.clone(), View { reached, listing: Some(HashSet::new()), ..View::default() });
     }
 
     /// The list shows a Pod.

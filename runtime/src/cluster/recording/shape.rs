@@ -72,6 +72,17 @@ pub(super) fn says_what_it_is(json: &str) -> bool {
     (outline.has_metadata() && named) || is_envelope(&outline) || (outline.kind.is_some() && outline.items.is_some())
 }
 
+/// Whether one of those, or something that is about an object as an event is, stands anywhere in a JSON value.
+fn holds(json: &str, deep: usize) -> bool {
+    let Some(deep) = deep.checked_sub(1) else { return false };
+    if json.starts_with('[') {
+        return serde_json::from_str::<Vec<&RawValue>>(json).is_ok_and(|items| items.iter().any(|item| holds(item.get(), deep)));
+    }
+    let Ok(outline) = Outline::of(json) else { return false };
+    let is_one = says_what_it_is(json) || outline.is_about_something() || text(outline.kind).as_deref() == Some("Event");
+    is_one || serde_json::from_str::<BTreeMap<String, &RawValue>>(json).is_ok_and(|members| members.values().any(|member| holds(member.get(), deep)))
+}
+
 fn is_envelope(outline: &Outline<'_>) -> bool {
     let of_watch = outline.change.is_some() && is_object(outline.object);
     !outline.has_metadata() && (of_watch || (outline.verb.is_some() && is_object(outline.event)))
@@ -163,6 +174,9 @@ impl<'h> Contents<'h> {
         if is_envelope(&outline) {
             return self.open(&outline, place, deep);
         }
+        if kind.is_empty() && !outline.has_metadata() && !outline.is_about_something() && self.inside(json, place, deep) {
+            return;
+        }
         if outline.kind.is_none_or(|_| kind.ends_with("List")) && self.list(&outline, kind, api_version, place, deep) {
             return;
         }
@@ -172,27 +186,25 @@ impl<'h> Contents<'h> {
         match kind {
             "Event" => self.event(json, &outline, place, api_version),
             "" if outline.has_metadata() => self.refuse(json, place, "it has no kind, and does not say what it is about as an event does", "no kind"),
-            "" if self.inside(json, place, deep) => {}
             "" => self.refuse(json, place, "it has neither kind nor metadata, as a Kubernetes object has", "no metadata"),
             _ => self.other(&outline, kind, api_version),
         }
     }
 
-    /// What holds objects under names of its own: `{"events": [...]}` of a bundle, or a line of Docker's log, `{"log": "{...}\n", ...}`. Says whether it is
-    /// one.
+    /// What holds objects under names of its own: `{"events": [...]}` of a bundle, lists by namespace, or a line of Docker's log, `{"log": "{...}\n", ...}`.
+    /// Says whether it is one. Members that hold nothing that is looked for are of no interest.
     fn inside(&mut self, json: &str, place: &Place, deep: usize) -> bool {
         let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else { return false };
         if let Some(line) = text(members.get("log").copied()).filter(|line| says_what_it_is(line)) {
             self.sort(line.trim(), place, Listed::default(), deep);
             return true;
         }
-        let items = members.values().filter_map(|member| serde_json::from_str::<Vec<&RawValue>>(member.get()).ok()).flatten();
-        let items: Vec<&RawValue> = items.filter(|item| says_what_it_is(item.get())).collect();
-        if items.is_empty() {
-            return false;
+        let mut any = false;
+        for member in members.values().filter(|member| holds(member.get(), deep)) {
+            any = true;
+            self.sort(member.get(), place, Listed::default(), deep);
         }
-        self.each(&items, place, Listed::default(), deep);
-        true
+        any
     }
 
     fn each(&mut self, items: &[&RawValue], place: &Place, listed: Listed<'_>, deep: usize) {
