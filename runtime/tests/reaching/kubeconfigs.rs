@@ -43,6 +43,19 @@ fn a_token_may_end_in_white_space() {
 }
 
 #[test]
+fn of_a_token_and_its_file_the_file_counts_where_it_can_be_read() {
+    let api = Api::start();
+    let case = Case::new();
+    let server = format!("{{server: 'http://{}'}}", api.address);
+    std::fs::write(case.folder.path().join("token"), "of-the-file").unwrap();
+    case.once(case.by(&server, "{token: of-the-user, tokenFile: token}")).is_well();
+    assert_eq!(authorization(&api), "Bearer of-the-file");
+    let (api, case) = (Api::start(), Case::new());
+    case.once(case.by(&format!("{{server: 'http://{}'}}", api.address), "{token: of-the-user, tokenFile: nothing}")).is_well();
+    assert_eq!(authorization(&api), "Bearer of-the-user");
+}
+
+#[test]
 fn a_token_that_no_header_may_hold_is_named_and_not_shown() {
     let (api, case) = (Api::start(), Case::new());
     let server = format!("{{server: 'http://{}'}}", api.address);

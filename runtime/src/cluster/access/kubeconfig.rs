@@ -173,11 +173,13 @@ fn source(user: &mut AuthInfo, login: Option<(String, String)>) -> Result<Source
     if let Some(provider) = provider {
         return of_provider(&provider).map(Source::Fixed);
     }
-    if let Some(token) = text("token") {
-        return bearer(&token, "the token of the kubeconfig's user").map(Source::Fixed);
-    }
-    if let Some(file) = file {
-        return Ok(Source::File(PathBuf::from(file)));
+    let file = file.filter(|path| !path.is_empty()).map(PathBuf::from);
+    // A file that can be read wins (transport/round_trippers.go, `NewBearerAuthWithRefreshRoundTripper`).
+    match (file, text("token")) {
+        (Some(file), None) => return Ok(Source::File(file)),
+        (Some(file), Some(_)) if std::fs::read(&file).is_ok() => return Ok(Source::File(file)),
+        (_, Some(token)) => return bearer(&token, "the token of the kubeconfig's user").map(Source::Fixed),
+        (None, None) => {}
     }
     if let Some(exec) = exec {
         return Plugin::try_from(&exec).map(|plugin| Source::Plugin(Box::new(plugin)));
