@@ -15,8 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
     let (mut pause, mut seldom) = (Duration::from_millis(200), Seldom::default());
     loop {
-        let silent = |_| Err(cluster::Error::Unreachable(format!("it has not answered for {} s", PATIENCE.as_secs())));
-        let asked = timeout(PATIENCE, client.cluster_uid()).await.unwrap_or_else(silent);
+        let asked = timeout(PATIENCE, client.cluster_uid()).await.unwrap_or_else(|_| Err(cluster::Error::silent(PATIENCE)));
         if let (Ok(_), Some((time, times))) = (&asked, seldom.over()) {
             info!(times, seconds = time.as_secs(), "The API server answers: beginning.");
         }

@@ -104,7 +104,7 @@ impl Client {
 
     /// Like [`Client::get`], with the whole body; none where that has more bytes than `most`. What falls silent is unreachable.
     pub(super) async fn get_bytes(&self, path: &str, about: About, most: usize) -> Result<Option<Vec<u8>>, Error> {
-        let silent = |_| Error::Unreachable(format!("it has not answered for {} s", ANSWER.as_secs()));
+        let silent = |_| Error::silent(ANSWER);
         let mut body = timeout(ANSWER, self.get(path, about)).await.map_err(silent)??;
         let mut bytes = Vec::new();
         while let Some(frame) = timeout(ANSWER, body.frame()).await.map_err(silent)? {

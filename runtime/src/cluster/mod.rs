@@ -251,6 +251,11 @@ impl Error {
         matches!(self, Self::Kubeconfig(_) | Self::Credentials(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
     }
 
+    /// Nothing was answered for so long.
+    pub(crate) fn silent(time: Duration) -> Self {
+        Self::Unreachable(format!("it has not answered for {} s", time.as_secs()))
+    }
+
     /// How long the API server asks to be left alone; zero where it doesn't.
     pub fn after(&self) -> Duration {
         if let Self::Busy { after: Some(after), .. } = self { *after } else { Duration::ZERO }

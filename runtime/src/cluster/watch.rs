@@ -59,6 +59,9 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
         if eye.out.is_closed() {
             return Ok(());
         }
+        if !answered && result.as_ref().is_err_and(Error::is_fatal) {
+            eye.sight.refuse();
+        }
         match result {
             Ok(next) => {
                 answered = true;
@@ -68,7 +71,7 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
                 }
                 state = next;
             }
-            Err(error) if error.is_fatal() && eye.may_end(mode, answered) => return Err(error),
+            Err(error) if error.is_fatal() && (mode == Mode::Once || (!answered && options.stats.are_refused(&options.scopes))) => return Err(error),
             Err(error) => {
                 answered |= matches!(error, Error::Expired);
                 let pause = eye.fails(&error);
@@ -142,14 +145,6 @@ pub(super) struct Eye<'a> {
 }
 
 impl Eye<'_> {
-    /// Whether an answer that waiting can't heal is the end: with [`Mode::Once`], or where it is the very first one about every scope.
-    fn may_end(&self, mode: Mode, answered: bool) -> bool {
-        if !answered {
-            self.sight.refuse();
-        }
-        mode == Mode::Once || (!answered && self.options.stats.are_refused(&self.options.scopes))
-    }
-
     async fn act(&mut self, state: &mut State) -> Result<State, Error> {
         match state {
             State::List { lost, keep } => {

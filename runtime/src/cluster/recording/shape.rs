@@ -67,9 +67,12 @@ struct Listed<'a> {
 
 /// Whether a JSON object is one of those that are looked for, wherever it is found.
 pub(super) fn says_what_it_is(json: &str) -> bool {
-    let Ok(outline) = Outline::of(json) else { return false };
+    Outline::of(json).is_ok_and(|outline| is_looked_for(&outline))
+}
+
+fn is_looked_for(outline: &Outline<'_>) -> bool {
     let named = outline.kind.is_some() || outline.is_about_something();
-    (outline.has_metadata() && named) || is_envelope(&outline) || (outline.kind.is_some() && outline.items.is_some())
+    (outline.has_metadata() && named) || is_envelope(outline) || (outline.kind.is_some() && outline.items.is_some())
 }
 
 /// Whether one of those, or something that is about an object as an event is, stands anywhere in a JSON value.
@@ -78,8 +81,8 @@ fn holds(json: &str, deep: usize) -> bool {
     if json.starts_with('[') {
         return serde_json::from_str::<Vec<&RawValue>>(json).is_ok_and(|items| items.iter().any(|item| holds(item.get(), deep)));
     }
-    let Ok(outline) = Outline::of(json) else { return false };
-    let is_one = says_what_it_is(json) || outline.is_about_something() || text(outline.kind).as_deref() == Some("Event");
+    let Some(outline) = Outline::of(json).ok().filter(|_| json.starts_with('{')) else { return false };
+    let is_one = is_looked_for(&outline) || outline.is_about_something() || text(outline.kind).as_deref() == Some("Event");
     is_one || serde_json::from_str::<BTreeMap<String, &RawValue>>(json).is_ok_and(|members| members.values().any(|member| holds(member.get(), deep)))
 }
 

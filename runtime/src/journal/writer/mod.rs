@@ -25,9 +25,9 @@ use super::{Appended, Error, Options, Position, Stats, origin, selection};
 const GROUP: usize = 64;
 /// How long an acknowledgement without haste waits for something else to be committed with.
 const PATIENCE: Duration = Duration::from_millis(25);
-/// Between two clean-ups while there is nothing old.
+/// Between two clean-ups.
 const CLEANING: Duration = Duration::from_secs(10);
-/// Between two steps of a clean-up.
+/// Between two steps of a clean-up that has more to do.
 const CLEANING_STEP: Duration = Duration::from_millis(100);
 
 /// An answer that waits for the commit.
