@@ -99,7 +99,11 @@ impl Scene {
         for kind in ["ClusterRole", "Role"] {
             let api_version = "rbac.authorization.k8s.io/v1";
             let metadata = json!({"name": name, "namespace": if kind == "Role" { Some(NAMESPACE) } else { None }});
-            let rules = without(of_kind(&self.manifests, kind), missing);
+            let mut rules = without(of_kind(&self.manifests, kind), missing);
+            // The Lease of each case has a name of its own; that of the manifests is the flag's default.
+            for named in rules.iter_mut().filter_map(|rule| rule.get_mut("resourceNames")).filter(|names| **names == json!(["kubedl-events"])) {
+                *named = json!([name]);
+            }
             list.push(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "rules": rules}));
             list.push(json!({"apiVersion": api_version, "kind": format!("{kind}Binding"), "metadata": metadata,
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},

@@ -25,7 +25,8 @@ fn templates_are_filled_in_as_the_table_says() {
     for (template, expected) in [
         ("https://${PROJECT}.${PLAIN}", Ok("https://kubedl-project.zhangbei.log.aliyuncs.com")),
         ("https://${PROJECT}.${SLASH}", Ok("https://kubedl-project.zhangbei.log.aliyuncs.com")),
-        ("https://${PROJECT}.${HTTP}", Ok("http://kubedl-project.localhost:8080")),
+        ("https://${PROJECT}.${HTTP}", Ok("https://kubedl-project.localhost:8080")),
+        ("${PROJECT}.${HTTP}", Ok("http://kubedl-project.localhost:8080")),
         ("${HTTPS}", Ok("https://example.com")),
         ("https://${PORT}", Ok("https://example.com:8443")),
         ("https://${SPACE}", Ok("https://example.com")),

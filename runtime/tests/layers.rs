@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The flow. A stage may import those before it.
-const FLOW: [&str; 6] = ["cluster", "event", "filter", "journal", "relay", "sink"];
+const FLOW: [&str; 7] = ["shown", "cluster", "event", "filter", "journal", "relay", "sink"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

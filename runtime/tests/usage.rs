@@ -44,7 +44,11 @@ fn all_missing_variables_are_named_with_the_keys_of_the_secret() {
 #[test]
 fn a_file_that_is_missing_or_no_component_is_named() {
     refused(2, &["cannot read ./nothing.wasm"], |start| start.with("--event-storage", "./nothing.wasm"));
-    refused(2, &["is not a WebAssembly component but something else"], |start| start.with("--event-storage", "/dev/null"));
+    refused(2, &["/dev/null", "it is no file"], |start| start.with("--event-storage", "/dev/null"));
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.wasm");
+    std::fs::write(&text, "no component").unwrap();
+    refused(2, &["is not a WebAssembly component but something else"], |start| start.with("--event-storage", &text));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
-use kubedl_events::cluster::{Assembler, Error, Line, parse_line};
+use kubedl_events::cluster::{Assembler, Error, Line, parse_line, parse_lines};
 
 #[test]
 fn lines_come_out_whole_however_they_are_cut() {
@@ -27,6 +27,24 @@ fn a_last_line_without_an_end_is_one_when_it_is_whole() {
         assert_eq!(assembler.lines().unwrap(), [b"{\"a\":1}"]);
         assert_eq!(assembler.last_line().as_deref(), whole.then_some(&b"{\"b\":2}"[..]), "{text}");
     }
+}
+
+#[test]
+fn objects_that_stand_on_one_line_are_each_read() {
+    let one = |version: u8| format!(r#"{{"type":"ADDED","object":{{"kind":"Event","metadata":{{"uid":"u","resourceVersion":"{version}"}}}}}}"#);
+    let versions = |line: &str| -> Vec<String> {
+        let read = |line| match line {
+            Ok(Line::Event { resource_version, .. }) => resource_version,
+            Ok(Line::Unreadable { unreadable, .. }) => unreadable.text,
+            other => panic!("{other:?}"),
+        };
+        parse_lines(line.as_bytes()).into_iter().map(read).collect()
+    };
+    assert_eq!(versions(&format!("\u{feff}{}\r", one(1))), ["1"]);
+    assert_eq!(versions(&[one(1), one(2), one(3)].concat()), ["1", "2", "3"]);
+    assert_eq!(versions(&format!("{} {}\r", one(1), one(2))), ["1", "2"]);
+    assert_eq!(versions(&format!("{}{{\"type\":", one(1))), ["1", "{\"type\":"]);
+    assert_eq!(versions("no JSON"), ["no JSON"]);
 }
 
 #[test]

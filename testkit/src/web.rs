@@ -103,6 +103,10 @@ fn answer(stream: &mut (impl Read + Write), seen: &Mutex<Vec<String>>) -> io::Re
     let text = match path.as_str() {
         "/redirect" => "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n".to_owned(),
         "/headers" => ok(&(0..110).map(|n| format!("x-{n}: v\r\n")).collect::<String>(), "ok"),
+        path if path.starts_with("/headers/") => {
+            let bytes = path.rsplit('/').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+            ok(&format!("x: {}\r\n", "v".repeat(bytes)), "ok")
+        }
         "/long-header" => ok(&format!("x: {}\r\n", "v".repeat(100_000)), "ok"),
         "/zeros.gz" => ok("Content-Encoding: gzip\r\n", &"0".repeat(1_000)),
         "/slow" => {

@@ -65,6 +65,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Change inputs at random, and see that nothing panics, hangs or breaks its word: grants, URLs, components, recordings, what is hidden, ...
+    Fuzz {
+        /// Only this target, such as redactor
+        target: Option<String>,
+        /// Seconds for each target
+        #[arg(long, default_value = "60")]
+        seconds: u64,
+        /// Another beginning of the changes; the same one tries the same
+        #[arg(long, default_value = "1")]
+        seed: u64,
+    },
     /// Measure: ready time, CPU an event, the cost of wasm, latency, memory
     Bench {
         /// Only measurements whose name contains this
@@ -88,6 +99,7 @@ fn main() -> ExitCode {
         Task::Cluster(task) => cluster::run(&root(), &task),
         Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
+        Task::Fuzz { target, seconds, seed } => fuzz(target.as_deref(), seconds, seed),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
     match done {
@@ -160,6 +172,16 @@ fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
     let mut command = Command::new(built.join("chaos"));
     let why = command.arg("--program").arg(built.join("kubedl-events")).args(flags).exec();
     Err(anyhow::Error::from(why).context("cannot start chaos"))
+}
+
+fn fuzz(target: Option<&str>, seconds: u64, seed: u64) -> anyhow::Result<()> {
+    let mut command = Command::new(step::cargo_program());
+    command.current_dir(root()).args(["test", "--workspace", "--locked", "--test", "fuzz", "--", "--nocapture"]);
+    if let Some(target) = target {
+        command.args(["--exact", target]);
+    }
+    command.env("FUZZ_SECONDS", seconds.to_string()).env("FUZZ_SEED", seed.to_string());
+    step::must(&mut command, "fuzzing")
 }
 
 fn bench(filter: Option<&str>) -> anyhow::Result<()> {

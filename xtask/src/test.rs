@@ -46,6 +46,12 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     if Command::new("promtool").arg("--version").output().is_err() {
         println!("promtool is not here, so metrics and alert rules are not tried by it: CONTRIBUTING.md says how to get it");
     }
+    if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        // Advisories need a database from outside, which a machine without a network does not have: those who release look at them.
+        step::cargo(root, "checking licences, sources and bans of crates", &["deny", "check", "bans", "licenses", "sources"])?;
+    } else {
+        println!("cargo-deny is not here, so licences and sources of crates are not checked: CONTRIBUTING.md says how to get it");
+    }
     let mut count = Count::default();
     workspace(root, &mut count)?;
     if languages {

@@ -15,7 +15,7 @@ use super::tasks::Task;
 /// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
 ///
 /// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit) or read (explain);
-/// 4 --once and --timeout passed; 5 audit: events are missing; 6 audit: events are still to be delivered;
+/// 4 --timeout passed (--once, audit); 5 audit: events are missing; 6 audit: events are still to be delivered;
 /// 7 sink diff: the new version wants more; 8 sink test: the sink does not do what the contract asks;
 /// 9 sink replay: it does something else than was recorded.
 #[derive(Clone, Debug, Parser)]
@@ -250,9 +250,15 @@ impl Service {
         };
         let (retain, durable, event_ttl) = (self.retain, self.from.is_none(), self.event_ttl);
         let max_size = self.max_size.or_else(|| journal::half_of_volume(directory)).filter(|_| durable);
-        journal::Options { retain, durable, event_ttl, max_size, on_full, ..journal::Options::new(directory) }
+        let spare = Some(directory.join(COMPILED)).filter(|_| durable);
+        journal::Options { retain, durable, event_ttl, max_size, on_full, spare, ..journal::Options::new(directory) }
     }
 }
+
+/// The folder of compiled code in the data folder.
+pub(super) const COMPILED: &str = "compiled";
+/// And that of the versions of sinks that opened last.
+pub(super) const KEPT: &str = "sinks";
 
 /// `--start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::{self, Listed, Scope, is_before};
 use crate::event;
 use crate::filter::Select;
 use crate::journal::{Fate, Gap, Origin, Position, Reader, Standing, covers as covers_version};
 use crate::relay::Item;
+use crate::shown::shown;
 
 use super::control;
 use super::exit::Exit;
+use super::run::stop_signal;
 use super::tasks::{Audit, Format};
 
 /// Examples of each kind that are shown.
@@ -114,14 +117,13 @@ pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
     if args.cluster_flags.namespace.is_empty() {
         options.scopes = watched(&args.look.data_dir, &reader)?;
     }
-    let client = cluster::connect(&options).await?;
-    let mut listed = Vec::new();
-    let mut at = Vec::new();
-    for scope in &options.scopes {
-        let (version, events) = cluster::inventory(&client, scope, options.page).await?;
-        at.push(format!("{scope} at resource version {version}"));
-        listed.extend(events);
-    }
+    let Some((listed, at)) = in_time(&options, args.timeout, list(&options)).await? else {
+        let seconds = args.timeout.as_secs();
+        note!(
+            "--timeout ({seconds} s) passed before the API server had shown its events. Where the kubeconfig has a credential plugin, see that it ends."
+        );
+        return Ok(Exit::TimedOut);
+    };
     let until = Instant::now() + args.wait;
     let mut told = false;
     let account = loop {
@@ -132,15 +134,38 @@ pub(super) async fn run(args: &Audit) -> anyhow::Result<Exit> {
         }
         if !std::mem::replace(&mut told, true) {
             let wait = args.wait.as_secs();
-            eprintln!("Not all of it is in the journal and delivered yet: waiting for up to {wait} s, as --wait says.");
+            note!("Not all of it is in the journal and delivered yet: waiting for up to {wait} s, as --wait says.");
         }
         sleep(Duration::from_millis(500)).await;
     };
     match args.look.format {
         Format::Text => print(&account, &at, listed.len()),
-        Format::Json => println!("{:#}", as_json(&account, &at, listed.len())),
+        Format::Json => say_json!("{:#}", as_json(&account, &at, listed.len())),
     }
     Ok(exit(&account))
+}
+
+/// Every event of the cluster that is watched, and as of when, for people.
+async fn list(options: &cluster::Options) -> anyhow::Result<(Vec<Listed>, Vec<String>)> {
+    let client = cluster::connect(options).await?;
+    let (mut listed, mut at) = (Vec::new(), Vec::new());
+    for scope in &options.scopes {
+        let (version, events) = cluster::inventory(&client, scope, options.page).await?;
+        at.push(format!("{scope} at resource version {version}"));
+        listed.extend(events);
+    }
+    Ok((listed, at))
+}
+
+/// Does something with a cluster; none where it is not done in time. A credential plugin that hangs ends with it, by a signal, too.
+async fn in_time<T>(options: &cluster::Options, limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
+    let mut stop = stop_signal()?;
+    let done = tokio::select! {
+        done = timeout(limit, work) => done.ok().transpose(),
+        _ = stop.wait_for(|stop| *stop) => Err(anyhow!("stopped by a signal")),
+    };
+    options.access.close();
+    done
 }
 
 /// What is watched: by the service that runs, else by those that wrote the journal.
@@ -193,16 +218,16 @@ fn exit(account: &Account) -> Exit {
 }
 
 fn print(account: &Account, at: &[String], events: usize) {
-    println!("{events} events in the API server, {}", at.join(", "));
+    say!("{events} events in the API server, {}", at.join(", "));
     for (sink, verdicts) in account {
         let counts: Vec<String> = verdicts.iter().map(|(verdict, (count, _))| format!("{count} {}", verdict.word())).collect();
-        println!("{sink}: {}", counts.join(", "));
+        say!("{sink}: {}", counts.join(", "));
         for (verdict, (count, examples)) in verdicts {
             for example in examples {
-                println!("  {}: {example}", verdict.word());
+                say!("  {}: {}", verdict.word(), shown(example));
             }
             if *count > examples.len() as u64 && !examples.is_empty() {
-                println!("  {}: and {} more", verdict.word(), *count - examples.len() as u64);
+                say!("  {}: and {} more", verdict.word(), *count - examples.len() as u64);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! How a subcommand changes the journal of a running service: one line of JSON through a socket in the data folder, one line back.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -18,6 +19,7 @@ use tracing::{debug, warn};
 
 use crate::cluster::Seldom;
 use crate::journal::{self, Choice, Journal};
+use crate::sink::Exchange;
 use crate::telemetry::{Observer, Status};
 
 use super::config::Setting;
@@ -46,6 +48,8 @@ pub(super) enum Request {
     Status,
     /// Say which settings hold.
     Settings,
+    /// Say what was sent where.
+    Egress,
 }
 
 /// Which dead letters.
@@ -68,6 +72,8 @@ enum Answer {
     Status(Box<Status>),
     /// Which settings hold.
     Settings(Vec<Setting>),
+    /// What was sent where, by sink.
+    Egress(BTreeMap<String, Vec<Exchange>>),
     /// Nothing was changed.
     Error(String),
 }
@@ -85,7 +91,7 @@ async fn perform(journal: &Journal, request: Request) -> Result<Option<u64>, jou
     match request {
         Request::Retry(letters) => journal.requeue(choice(letters)).await.map(Some),
         Request::Drop(letters) => journal.discard(choice(letters)).await.map(Some),
-        Request::Status | Request::Settings => Ok(None),
+        Request::Status | Request::Settings | Request::Egress => Ok(None),
     }
 }
 
@@ -153,6 +159,7 @@ impl Desk {
     async fn answer(&self, line: &str) -> Answer {
         match serde_json::from_str(line) {
             Ok(Request::Settings) => Answer::Settings(self.settings.clone()),
+            Ok(Request::Egress) => Answer::Egress(self.observer.board().exchanges()),
             Ok(request) => match perform(&self.journal, request).await {
                 Ok(Some(changed)) => Answer::Changed(changed),
                 Ok(None) => status(self.observer.clone()).await,
@@ -184,6 +191,15 @@ pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting
     match exchange(&stream, &Request::Settings)? {
         Answer::Settings(settings) => Ok(Some(settings)),
         _ => bail!("the service's answer is no list of settings: is it another version?"),
+    }
+}
+
+/// What the sinks of the running service sent where; none where none runs.
+pub(super) fn ask_egress(data_dir: &Path) -> anyhow::Result<Option<BTreeMap<String, Vec<Exchange>>>> {
+    let Some(stream) = connect(data_dir)? else { return Ok(None) };
+    match exchange(&stream, &Request::Egress)? {
+        Answer::Egress(exchanges) => Ok(Some(exchanges)),
+        _ => bail!("the service's answer is no account of requests: is it another version?"),
     }
 }
 

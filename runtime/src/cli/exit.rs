@@ -13,7 +13,7 @@ pub enum Exit {
     Usage = 2,
     /// 3: with `--once`, or by `audit`: some events were not stored, and lie among the dead letters or in a gap.
     NotAllStored = 3,
-    /// 4: with `--once`: `--timeout` passed.
+    /// 4: with `--once`, or of `audit`: `--timeout` passed.
     TimedOut = 4,
     /// 5: `audit` found events that the journal has never seen.
     Missing = 5,

@@ -11,6 +11,8 @@ use crate::event::redact::Redaction;
 use crate::event::{self, Event, ObjectReference};
 use crate::filter::{Decision, Objects, Select};
 
+use crate::shown::shown;
+
 use super::exit::Exit;
 use super::pipeline::decide;
 use super::run::region;
@@ -48,7 +50,8 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     let (recording, recorded) = Recording::open(&explain.file, &|text| {
         redaction.hide(text);
     })?;
-    let owners = if explain.live { Owners::new(cluster::connect(&service.cluster_flags.options()).await?) } else { recorded };
+    let cluster = service.cluster_flags.options();
+    let owners = if explain.live { Owners::new(cluster::connect(&cluster).await?) } else { recorded };
     let options = event::Options { region: region(service, environment), cluster: service.cluster.clone() };
     let objects = service.objects.into();
     let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
@@ -59,7 +62,7 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
             for raw in observation.events {
                 match rules.account(raw).await {
                     Ok(account) if explain.format == Format::Text => print(&account),
-                    Ok(account) => println!("{}", as_json(&account)),
+                    Ok(account) => say_json!("{}", as_json(&account)),
                     Err(why) => unreadable += rules.refuse(why.to_string(), explain.format),
                 }
             }
@@ -71,6 +74,7 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     };
     let play = async move { recording.play(&out, &cluster::Stats::default()).await };
     let (played, unreadable) = tokio::join!(play, tell);
+    cluster.access.close();
     played?;
     Ok(if unreadable > 0 { Exit::NotAllStored } else { Exit::Stopped })
 }
@@ -80,8 +84,8 @@ impl Rules {
     fn refuse(&self, mut why: String, format: Format) -> u64 {
         self.redaction.hide(&mut why);
         match format {
-            Format::Text => println!("(unreadable)\n  no sink gets it: {why}"),
-            Format::Json => println!("{}", json!({ "kept": false, "unreadable": why })),
+            Format::Text => say!("(unreadable)\n  no sink gets it: {}", shown(&why)),
+            Format::Json => say_json!("{}", json!({ "kept": false, "unreadable": why })),
         }
         1
     }
@@ -124,19 +128,21 @@ fn reference(object: &ObjectReference) -> String {
 
 fn print(account: &Account) {
     let event = &account.event;
-    println!("{}/{} {} {}, about {}", event.namespace, event.name, event.kind, event.reason, reference(&event.regarding));
+    let [namespace, name, kind, reason, about] =
+        [&event.namespace, &event.name, &event.kind, &event.reason, &reference(&event.regarding)].map(|text| shown(text));
+    say!("{namespace}/{name} {kind} {reason}, about {about}");
     match &account.decision {
         Decision::Keep { rule, job } => {
             let job = job.as_ref().map_or_else(String::new, |job| format!(", job {}", reference(job)));
-            println!("  kept by the rule {rule}{job}");
+            say!("  kept by the rule {rule}{}", shown(&job));
         }
-        Decision::Drop { rule } => println!("  dropped by the rule {rule}: no sink gets it"),
+        Decision::Drop { rule } => say!("  dropped by the rule {rule}: no sink gets it"),
     }
     if let Some(remark) = account.remark {
-        println!("  {remark}");
+        say!("  {remark}");
     }
     for (rule, count) in &account.hidden {
-        println!("  hidden by the rule {rule}: {count}");
+        say!("  hidden by the rule {rule}: {count}");
     }
     if matches!(account.decision, Decision::Drop { .. }) {
         return;
@@ -145,7 +151,7 @@ fn print(account: &Account) {
         let gets = if *gets { "gets it" } else { "does not get it" };
         let select = select.as_ref().map_or_else(String::new, |select| format!(": {select}"));
         let why = why.as_ref().map_or_else(String::new, |why| format!(" (the selection fails, so it gets it: {why})"));
-        println!("  {sink} {gets}{select}{why}");
+        say!("  {sink} {gets}{}{}", shown(&select), shown(&why));
     }
 }
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::journal::{Gap, Reader};
+use crate::shown::shown;
 
+use super::control;
 use super::exit::Exit;
 use super::home::journal_of;
 use super::tasks::{Format, Look};
@@ -19,9 +21,15 @@ pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
         anyhow::anyhow!("{why}. The journal is damaged: the service saves what can be read of it, and notes the rest as gaps, when it is started")
     })?;
     let gaps = reader.gaps()?;
+    let running = control::ask_status(&look.data_dir).ok().flatten();
+    let trouble = running.and_then(|status| status.journal).and_then(|journal| journal.trouble);
+    if let Some(trouble) = &trouble {
+        note!("The service can't store events at this moment: {trouble}. What it loses by that is noted as a gap when it goes on.");
+    }
     match look.format {
-        Format::Json => println!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
-        Format::Text if gaps.is_empty() => println!("No gaps: no event is known to be missing, and none can be missing unknown."),
+        Format::Json => say_json!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
+        Format::Text if gaps.is_empty() && trouble.is_some() => say!("No gaps so far."),
+        Format::Text if gaps.is_empty() => say!("No gaps: no event is known to be missing, and none can be missing unknown."),
         Format::Text => gaps.iter().for_each(print),
     }
     Ok(Exit::Stopped)
@@ -59,7 +67,7 @@ fn print(gap: &Gap) {
     };
     let sink = gap.sink.as_deref().map_or_else(|| "all sinks".to_owned(), |sink| format!("sink {sink}"));
     let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
-    println!("{:>4}  {}  {since} to {until}", gap.id, certainty(gap));
-    println!("      {scope}, {sink}, resource versions {} to {}", version(&gap.since_version), version(&gap.until_version));
-    println!("      {}", gap.reason);
+    say!("{:>4}  {}  {since} to {until}", gap.id, certainty(gap));
+    say!("      {scope}, {sink}, resource versions {} to {}", version(&gap.since_version), version(&gap.until_version));
+    say!("      {}", shown(&gap.reason));
 }

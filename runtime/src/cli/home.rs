@@ -110,15 +110,15 @@ pub(super) fn journal_of(data_dir: &Path) -> PathBuf {
     let list = |kept: &[(SystemTime, PathBuf)]| kept.iter().map(|(_, path)| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if data_dir.join(journal::FILE).exists() {
         if !kept.is_empty() {
-            eprintln!("Recordings that were read with this folder have journals of their own: --data-dir {}", list(&kept));
+            note!("Recordings that were read with this folder have journals of their own: --data-dir {}", list(&kept));
         }
         return data_dir.to_owned();
     }
     let Some((_, newest)) = kept.pop() else { return data_dir.to_owned() };
     let recording = std::fs::read(newest.join(MARK)).unwrap_or_default();
-    eprintln!("Of the recording {}, in {}:", String::from_utf8_lossy(&recording), newest.display());
+    note!("Of the recording {}, in {}:", String::from_utf8_lossy(&recording), newest.display());
     if !kept.is_empty() {
-        eprintln!("Others have journals of their own: --data-dir {}", list(&kept));
+        note!("Others have journals of their own: --data-dir {}", list(&kept));
     }
     newest
 }

@@ -1,5 +1,20 @@
 //! The edge: arguments, wiring, exit codes. Sees all stages; the only place for `anyhow`.
 
+/// Prints lines for people on standard output; nothing in them steers a terminal.
+macro_rules! say {
+    ($($words:tt)*) => { println!("{}", $crate::shown::visible(&format!($($words)*))) };
+}
+
+/// Prints lines for people on standard error, in the same way.
+macro_rules! note {
+    ($($words:tt)*) => { eprintln!("{}", $crate::shown::visible(&format!($($words)*))) };
+}
+
+/// Prints JSON on standard output; it stays the same JSON, and steers no terminal.
+macro_rules! say_json {
+    ($($words:tt)*) => { println!("{}", $crate::shown::json(&format!($($words)*))) };
+}
+
 mod args;
 mod audit;
 mod bind;
@@ -7,6 +22,7 @@ mod config;
 mod control;
 mod dead_letters;
 mod delivery;
+mod egress;
 mod exit;
 mod explain;
 mod gaps;
@@ -37,6 +53,7 @@ pub use run::run;
 pub use sink::checks;
 pub use source::begin;
 
+use crate::sink::child;
 use crate::telemetry;
 
 use tasks::Task;
@@ -48,15 +65,15 @@ const UNREAD: i32 = 141;
 pub fn main() -> ExitCode {
     heed_readers_that_go();
     let config::Parsed { mut args, origins } = config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
-    if let Some(Task::CompileSink { memory, cpu }) = args.task {
-        return child(memory, cpu);
+    if let Some(Task::CompileSink { memory, cpu, unpack }) = args.task {
+        return child(unpack.map_or(child::Task::Compile, child::Task::Unpack), memory, cpu);
     }
     if args.task.is_none() {
         args.service.shown = config::shown(&origins, variable);
     }
     let ended = start(&args, &origins);
     if let Err((error, _)) = &ended {
-        eprintln!("error: {error:#}");
+        note!("error: {error:#}");
     }
     ended.unwrap_or_else(|(_, exit)| exit).into()
 }
@@ -73,12 +90,12 @@ fn heed_readers_that_go() {
     }));
 }
 
-/// The process that compiles a sink for another one, which reads its words.
-fn child(memory: u64, cpu: u64) -> ExitCode {
-    match crate::sink::child::main(memory, cpu) {
+/// The process that looks into foreign bytes for another one, which reads its words.
+fn child(task: child::Task, memory: u64, cpu: u64) -> ExitCode {
+    match child::main(task, memory, cpu) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("{why}");
+            note!("{why}");
             ExitCode::FAILURE
         }
     }
@@ -95,6 +112,7 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
             Some(Task::Gaps(look)) => return gaps::run(look).map_err(told),
             Some(Task::DeadLetters(task)) => return dead_letters::run(task).await.map_err(told),
             Some(Task::Status(look)) => return status::run(look).map_err(told),
+            Some(Task::Egress(task)) => return egress::run(task).map_err(told),
             Some(Task::Completions { shell }) => return status::completions(*shell),
             Some(Task::Audit(audit)) => return audit::run(audit).await.map_err(told),
             Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),

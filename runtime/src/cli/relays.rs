@@ -16,9 +16,10 @@ use crate::journal::{Cursor, Journal, Start};
 use crate::relay::{self, Destination, Policy, Progress, State};
 use crate::sink::http::Network;
 use crate::sink::loading::{Kept, Loader};
-use crate::sink::{Compiler, Directories, Engine, Error, Found, Sink, Term, Version, child, find, words};
+use crate::sink::{Compiler, Directories, Engine, Error, Found, Sink, Term, Version, child, container_memory, find, words};
 use crate::telemetry::Board;
 
+use super::args;
 use super::supply::Supplied;
 
 /// What the relays of this process share.
@@ -92,16 +93,48 @@ async fn load_all(
     board: &Board,
 ) -> Result<Vec<Supplied>, Error> {
     let mut sinks: Vec<Supplied> = Vec::new();
-    let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(&data.join("compiled")))?;
+    let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(&data.join(args::COMPILED)))?;
     let loader = Loader { engine, directories, environment };
+    let mut killed = None;
     for value in values {
         let began = Instant::now();
-        let supplied = Supplied::begin(value, loader.clone(), Kept::new(&data.join("sinks"))).await?;
+        let supplied = match Supplied::begin(value, loader.clone(), Kept::new(&data.join(args::KEPT)), values.len() == 1).await {
+            Err(why @ Error::Killed { .. }) => {
+                let name = find(value, &loader.directories)?.name;
+                error!(sink = name, "The sink is left out, so that the others can run; its events wait in the journal. {why}.");
+                board.leaves_out(&name, why.to_string());
+                killed = Some(why);
+                continue;
+            }
+            supplied => supplied?,
+        };
         announce(&supplied.sink.slot().serving(), began);
         board.has_sink(supplied.name(), supplied.sink.slot(), &supplied.progress, &supplied.pulse);
         sinks.push(supplied);
     }
+    if let Some(why) = killed.filter(|_| sinks.is_empty()) {
+        return Err(why);
+    }
+    let memories: Vec<(String, u64)> =
+        sinks.iter().map(|sink| (sink.name().to_owned(), sink.sink.slot().serving().grant().limits.memory as u64)).collect();
+    fits(&memories, container_memory().map(|(most, _)| most))?;
     Ok(sinks)
+}
+
+/// What the service takes without its sinks: some 20 MiB while it is busy, and as much for what it reads at once.
+const OWN_MEMORY: u64 = 48 << 20;
+
+/// Whether a container has the memory that all sinks may take at once: their own, and a quarter of it for what they hand over to the host. Pure.
+fn fits(memories: &[(String, u64)], most: Option<u64>) -> Result<(), Error> {
+    let of = |memory: u64| memory / 4 * 5;
+    let wanted = OWN_MEMORY + memories.iter().map(|(_, memory)| of(*memory)).sum::<u64>();
+    match most {
+        Some(most) if wanted > most => {
+            let sinks = memories.iter().map(|(name, memory)| format!("{name}: {} MiB", of(*memory) >> 20)).collect();
+            Err(Error::TooLittleMemory { wanted, most, sinks })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn announce(serving: &Version, began: Instant) {
@@ -237,5 +270,21 @@ async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay
     info!(sink = options.sink, position = cursor.position, "Sink is open.");
     if let Err(why) = relay::run(sink, journal, cursor, options, progress, run.stop).await {
         error!(sink = options.sink, "The sink's relay ended: {why}.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sinks_may_take_at_once_has_to_fit_into_the_container() {
+        let sinks = |count: u64| (0..count).map(|n| (format!("s{n}"), 64 << 20)).collect::<Vec<_>>();
+        let mib = |number: u64| Some(number << 20);
+        assert!(fits(&sinks(2), mib(256)).is_ok(), "the manifests' limit has room for two");
+        assert!(fits(&sinks(100), None).is_ok(), "without a limit there is none");
+        assert!(fits(&sinks(0), mib(48)).is_ok());
+        let why = fits(&sinks(3), mib(256)).err().map(|why| why.to_string()).unwrap_or_default();
+        assert!(why.contains("288 MiB") && why.contains("256 MiB") && why.contains("resources.limits.memory") && why.contains("s2: 80 MiB"), "{why}");
     }
 }

@@ -16,6 +16,7 @@ use crate::event;
 use crate::event::redact::Redaction;
 use crate::journal::{self, Journal, Position};
 use crate::relay::{Progress, State};
+use crate::sink::loading::Kept;
 use crate::telemetry::{self, Board, Observer};
 
 use super::args::{self, Service as Settings};
@@ -74,7 +75,8 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let selections = Arc::new(config::selections(args, &names).map_err(usage)?);
     let redaction = config::redaction(args).map_err(usage)?;
     let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", args.data_dir.display());
-    // Its own alone: events and compiled code lie there.
+    // Its own alone: events and compiled code lie there, also where the folder is one that others may look into.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
     made.with_context(unusable).map_err(failed)?;
     let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -109,7 +111,10 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let (home, journal, source, delivery) = tokio::select! {
         begun = begin => begun?,
         // Nothing was sent yet but what is sent again.
-        _ = stop.wait_for(|stop| *stop) => return Ok(Exit::Stopped),
+        _ = stop.wait_for(|stop| *stop) => {
+            Kept::new(&args.data_dir.join(args::KEPT)).forgive();
+            return Ok(Exit::Stopped);
+        }
     };
     say(&redaction);
     let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };

@@ -20,8 +20,8 @@ pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
         );
     };
     match look.format {
-        Format::Text => words(&status).iter().for_each(|line| println!("{line}")),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&status)?),
+        Format::Text => words(&status).iter().for_each(|line| say!("{line}")),
+        Format::Json => say_json!("{}", serde_json::to_string_pretty(&status)?),
     }
     Ok(Exit::Stopped)
 }

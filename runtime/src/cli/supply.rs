@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::cluster::Pulse;
 use crate::relay::{Cause, Destination, Outcome, Progress};
@@ -50,13 +50,28 @@ pub(super) struct Supply {
 }
 
 impl Supplied {
-    /// Reads a sink's files, or takes what opened last when they can't be used.
+    /// Reads a sink's files, or takes what opened last when they can't be used, or when the process was killed over them before. Where nothing opened before, they are
+    /// tried once more, and again each time where no other sink could run without this one (`alone`).
     ///
     /// # Errors
     /// When neither can be used: what is wrong with the files.
-    pub(super) async fn begin(value: &str, loader: Loader, kept: Kept) -> Result<Self, Error> {
+    pub(super) async fn begin(value: &str, loader: Loader, kept: Kept, alone: bool) -> Result<Self, Error> {
         let (found, seen) = loader.look(value)?;
-        let Loaded { version, artifact } = match loader.load(&found).await {
+        kept.tidy();
+        let kills = kept.kills(&found.name, &seen);
+        let loaded = if (kills >= 1 && kept.digest(&found.name).is_some()) || (kills >= 2 && !alone) {
+            // The next start tries it again: it may have been something else.
+            kept.loaded(&found.name);
+            Err(Error::Killed { path: found.component.clone() })
+        } else {
+            if let Err(why) = kept.loads(&found.name, &seen) {
+                debug!(sink = found.name, "It can't be marked that the sink is being loaded: {why}.");
+            }
+            let loaded = loader.load(&found).await;
+            kept.loaded(&found.name);
+            loaded
+        };
+        let Loaded { version, artifact } = match loaded {
             Ok(loaded) => loaded,
             Err(why) => last(&loader, &kept, &found, why).await?,
         };

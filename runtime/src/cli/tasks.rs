@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args as Flags, Subcommand, ValueEnum};
 
+use crate::sink::loading::Form;
+
 use super::args::{Cluster, Service, time};
 
 /// Subcommands: they look into the journal of a running service, or of one that is stopped, or prepare a sink.
@@ -32,14 +34,25 @@ pub enum Task {
     Config(Config),
     /// Say which rule keeps or drops events, for each sink, and what is hidden in them
     Explain(Explain),
-    /// What a child process does: compiles a component from stdin, within limits, to stdout
+    /// Show which requests the sinks sent, to which host and address
+    #[command(subcommand)]
+    Egress(Egress),
+    /// What a child process does: looks into a component from stdin and compiles it, or unpacks one, within limits, to stdout
     #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
     CompileSink {
         /// Bytes of data
         memory: u64,
         /// Seconds of a processor
         cpu: u64,
+        /// Unpack what is packed in this form
+        #[arg(long, value_parser = form)]
+        unpack: Option<Form>,
     },
+}
+
+/// The form of what is packed, by the end of a file's name.
+fn form(text: &str) -> Result<Form, String> {
+    Form::ALL.into_iter().find(|form| form.suffix() == text).ok_or_else(|| format!("{text:?} is no form of a packed sink"))
 }
 
 /// Where the journal is, and how to print.
@@ -121,6 +134,24 @@ pub struct Audit {
     /// How long the service may take to see, and to deliver, what the list shows
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub wait: Duration,
+
+    /// Give up when the API server has not shown its events after this time
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
+    pub timeout: Duration,
+}
+
+/// `egress`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Egress {
+    /// Print the newest requests of each sink, of the last day and 2,000 at most, the oldest first: never a value of them
+    List {
+        /// Of this sink only
+        #[arg(long)]
+        sink: Option<String>,
+        /// Where and how.
+        #[command(flatten)]
+        look: Look,
+    },
 }
 
 /// `config`.

@@ -13,8 +13,36 @@ enum Entry {
     Name(String),
     /// All below the name.
     Below(String),
-    /// An address, with how many of its first bits count.
-    Network(IpAddr, u32),
+    Network(Subnet),
+}
+
+/// A network: an address, with how many of its first bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    address: IpAddr,
+    bits: u32,
+}
+
+impl Subnet {
+    /// Reads `10.0.0.0/8`; none where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.trim().split_once('/')?;
+        let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
+        (bits <= width(&address)).then_some(Self { address, bits })
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
+            _ => false,
+        }
+    }
+}
+
+fn width(address: &IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 impl Exemptions {
@@ -34,7 +62,7 @@ impl Exemptions {
             (Entry::All, _) => true,
             (Entry::Name(name), None) => host == name || is_below(host, name),
             (Entry::Below(name), None) => is_below(host, name),
-            (Entry::Network(network, bits), Some(address)) => same_network(*network, address, *bits),
+            (Entry::Network(network), Some(address)) => network.contains(address),
             _ => false,
         })
     }
@@ -44,24 +72,14 @@ fn is_below(host: &str, name: &str) -> bool {
     host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
 }
 
-fn same_network(network: IpAddr, address: IpAddr, bits: u32) -> bool {
-    match (network, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= bits,
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= bits,
-        _ => false,
-    }
-}
-
 impl Entry {
     fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
-        let width = |address: &IpAddr| if address.is_ipv4() { 32 } else { 128 };
-        if let Some((address, bits)) = text.split_once('/') {
-            let address: IpAddr = address.parse().ok()?;
-            return bits.parse().ok().filter(|bits| *bits <= width(&address)).map(|bits| Self::Network(address, bits));
+        if text.contains('/') {
+            return Subnet::parse(&text).map(Self::Network);
         }
         if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-            return Some(Self::Network(address, width(&address)));
+            return Some(Self::Network(Subnet { address, bits: width(&address) }));
         }
         let below = text.strip_prefix("*.").or_else(|| text.strip_prefix('.'));
         let plain = |name: &str| {

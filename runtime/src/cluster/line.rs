@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::raw::{Outline, is_object, members, text};
@@ -75,6 +76,27 @@ impl Status {
             }
         }
     }
+}
+
+/// Reads a line of a watch on which more than one object may stand, where something between here and the API server left line ends out.
+pub fn parse_lines(line: &[u8]) -> Vec<Result<Line, Error>> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let first = parse_line(line);
+    if !matches!(first, Ok(Line::Unreadable { of_watch: false, .. })) {
+        return vec![first];
+    }
+    let mut values = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
+    let (mut lines, mut start) = (Vec::new(), 0);
+    while let Some(Ok(_)) = values.next() {
+        let end = values.byte_offset();
+        lines.push(parse_line(line.get(start..end).unwrap_or_default()));
+        start = end;
+    }
+    let rest = line.get(start..).unwrap_or_default();
+    if start > 0 && !rest.trim_ascii().is_empty() {
+        lines.push(parse_line(rest));
+    }
+    if lines.len() > 1 { lines } else { vec![first] }
 }
 
 /// Reads one line of a watch. One that can't be read is a [`Line::Unreadable`].
@@ -168,7 +190,7 @@ impl Assembler {
 
     /// Takes out what stands behind the last line end when the body has ended in order, where that is whole.
     pub fn last_line(&mut self) -> Option<Vec<u8>> {
-        serde_json::from_slice::<serde::de::IgnoredAny>(&self.buffer).ok()?;
+        serde_json::from_slice::<IgnoredAny>(&self.buffer).ok()?;
         self.searched = 0;
         Some(std::mem::take(&mut self.buffer))
     }

@@ -37,10 +37,10 @@ use std::time::{Duration, SystemTime};
 pub use access::Access;
 pub use access::trust::{Trust, words as tls_words};
 pub use client::{Client, connect};
-pub use exempt::Exemptions;
+pub use exempt::{Exemptions, Subnet};
 pub use heartbeat::{COMPONENT, REASON};
 pub use inventory::{Listed, inventory};
-pub use line::{Assembler, Line, parse_line};
+pub use line::{Assembler, Line, parse_line, parse_lines};
 pub use owner::{Chain, Object, Owner, Owners, Seen, has_controller};
 pub use pulse::Pulse;
 pub(crate) use raw::scalar;
@@ -265,9 +265,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kubeconfig(why) => {
-                write!(f, "cannot find a cluster: {why}. Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account")
-            }
+            Self::Kubeconfig(why) => write!(f, "cannot find a cluster: {why}"),
             Self::Credentials(why) => write!(f, "cannot log in to the cluster: {why}"),
             Self::Recording { path, why } => write!(f, "cannot read the recording {}: {why}", path.display()),
             Self::Unauthorized { message } => write!(

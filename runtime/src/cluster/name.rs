@@ -30,8 +30,9 @@ fn checked(text: &str, most: usize, allowed: &str, is_good: impl Fn(&str) -> boo
         "" => "it is empty".to_owned(),
         text if text.trim() != text && is_good(text.trim()) => "it has white space around it".to_owned(),
         "*" => "leave it out for all namespaces".to_owned(),
+        text if text.len() > most && is_good(text) => format!("it has {} characters", text.len()),
         text if is_good(&text.to_ascii_lowercase()) => format!("names have no capital letters: {:?}", text.to_ascii_lowercase()),
-        _ => "it has something else in it, or is too long".to_owned(),
+        _ => "it has something else in it".to_owned(),
     };
     Err(format!("{text:?} is not a name of Kubernetes: {what}. A name has {allowed}"))
 }
@@ -57,6 +58,8 @@ mod tests {
         for only in ["a.b", "kubedl-events.v1", &"a".repeat(64)] {
             assert!(label(only).is_err(), "{only:?}");
         }
+        assert!(label(&"a".repeat(64)).is_err_and(|why| why.contains("it has 64 characters")));
+        assert!(label("Lab").is_err_and(|why| why.contains("no capital letters: \"lab\"")));
         assert!(subdomain("a.b").is_ok() && subdomain("a..b").is_err() && subdomain(".a").is_err() && subdomain("a.-b").is_err());
     }
 }

@@ -12,6 +12,8 @@ use super::{Error, Pulse, Scope};
 pub enum Ending {
     /// The API server ended it, as it does at the end of its time.
     Ended,
+    /// It ended at once, again and again: something between here and the API server cuts it.
+    Cut,
     /// The API server no longer had the resource version (410).
     Expired,
     /// The connection broke, or was silent beyond its time.
@@ -28,12 +30,13 @@ pub enum Ending {
 
 impl Ending {
     /// All there are.
-    pub const ALL: [Self; 7] = [Self::Ended, Self::Expired, Self::Broken, Self::Refused, Self::Garbled, Self::Unread, Self::Blind];
+    pub const ALL: [Self; 8] = [Self::Ended, Self::Cut, Self::Expired, Self::Broken, Self::Refused, Self::Garbled, Self::Unread, Self::Blind];
 
     /// A word for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ended => "ended",
+            Self::Cut => "cut",
             Self::Expired => "expired",
             Self::Broken => "broken",
             Self::Refused => "refused",
@@ -46,7 +49,7 @@ impl Ending {
     pub(super) fn by(error: &Error) -> Self {
         match error {
             Error::Expired => Self::Expired,
-            Error::Cut(_) => Self::Ended,
+            Error::Cut(_) => Self::Cut,
             Error::Unreachable(_) => Self::Broken,
             Error::Protocol(_) => Self::Garbled,
             _ => Self::Refused,

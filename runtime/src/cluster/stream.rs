@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
-use super::line::{Assembler, Line, parse_line};
+use super::line::{Assembler, Line, parse_lines};
 use super::{Deletion, Error, Raw, Unreadable};
 
 /// Handed over at the latest when so many events are waiting, or so many bytes of them.
@@ -46,8 +46,8 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
         if !open {
             came.extend(lines.last_line());
         }
-        for line in came {
-            match parse_line(&line) {
+        for line in came.iter().flat_map(|line| parse_lines(line)) {
+            match line {
                 Ok(Line::Event { raw, resource_version }) => {
                     lines.understood();
                     bytes += raw.json().len();

@@ -206,9 +206,10 @@ impl Store {
         self.connection.query_row(count, [], |row| Ok(Unreadable { count: unsigned(row.get(0)?), bytes: unsigned(row.get(1)?) }))
     }
 
-    /// Drops the oldest tenth of them, as a gap.
+    /// Drops a tenth of them, as a gap: the oldest lines of text first, which never were objects, and then the oldest of the rest.
     fn give_up_unreadable(&mut self) -> rusqlite::Result<()> {
-        let oldest = "FROM dead_letters WHERE sink = '' ORDER BY id LIMIT (SELECT count(*) / 10 + 1 FROM dead_letters WHERE sink = '')";
+        let oldest =
+            "FROM dead_letters WHERE sink = '' ORDER BY ltrim(raw) LIKE '{%', id LIMIT (SELECT count(*) / 10 + 1 FROM dead_letters WHERE sink = '')";
         let since: i64 = self.connection.query_row(&format!("SELECT min(died_at) FROM (SELECT died_at {oldest})"), [], |row| row.get(0))?;
         self.connection.execute(&format!("DELETE FROM dead_letters WHERE id IN (SELECT id {oldest})"), [])?;
         let until = self.seconds() + 1;

@@ -30,6 +30,7 @@ mod room;
 mod salvage;
 pub mod schema;
 mod selection;
+mod spare;
 mod stats;
 mod store;
 mod survey;
@@ -83,6 +84,8 @@ pub struct Options {
     pub on_full: OnFull,
     /// Dead letters of one sink, at most; then the sink waits.
     pub most_letters: u64,
+    /// A folder of files that can be made again: they count with the journal, and go before any event waits for room.
+    pub spare: Option<PathBuf>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
@@ -98,6 +101,7 @@ impl Options {
             max_size: None,
             on_full: OnFull::Block,
             most_letters: 100_000,
+            spare: None,
             now: SystemTime::now,
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, loading};
+use super::{Compiler, Error, loading};
 
 /// SHA-256 of a component, in the form in which it is run: not packed. Written in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Artifact {
 
     /// Reads a file, and unpacks it where its name says that it is packed or in parts.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(Self::new(path, loading::read(path)?))
+        Ok(Self::new(path, loading::read(path, &Compiler::Here)?))
     }
 }
 

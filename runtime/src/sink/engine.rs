@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use wasmtime::component::Component;
-
-use super::compile::{self, Cache, Compiler};
-use super::{Artifact, Error, clock};
+use super::compile::{self, Cache, Compiled, Compiler, Refusal};
+use super::{Artifact, Error, clock, loading};
 
 /// Compiles and runs components.
 #[derive(Clone)]
@@ -25,9 +23,16 @@ impl Engine {
         Ok(Self { wasmtime, compiler, cache })
     }
 
+    /// Reads a component's file, and has it unpacked where its compiler is, where its name says that it is packed or in parts. Blocks.
+    ///
+    /// # Errors
+    /// When it can't be read or unpacked.
+    pub fn read(&self, path: &Path) -> Result<Artifact, Error> {
+        Ok(Artifact::new(path, loading::read(path, &self.compiler)?))
+    }
+
     /// Blocks for as long as it takes.
-    pub(super) fn compile(&self, artifact: &Artifact) -> Result<Component, Error> {
-        let compiled = compile::compile(&self.wasmtime, &self.compiler, self.cache.as_ref(), artifact);
-        compiled.map_err(|why| Error::Faulty { path: artifact.path.clone(), why })
+    pub(super) async fn compile(&self, artifact: &Artifact) -> Result<Compiled, Refusal> {
+        compile::compile(&self.wasmtime, &self.compiler, self.cache.as_ref(), artifact).await
     }
 }

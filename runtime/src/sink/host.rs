@@ -109,9 +109,14 @@ impl ResourceLimiter for Memory {
     }
 }
 
-/// A store with its limits: each call of the host may hand over as much as the guest could hold without naming the same bytes many times.
+/// What a guest may hand over in one call of the host, in bytes as wasmtime counts them, in parts of its memory: an allocator adds to each text what it takes.
+const HANDED_OVER: usize = 4;
+/// Never less, where it has so much: a body that is just too large is refused in words.
+const LEAST_HANDED_OVER: usize = 34 << 20;
+
+/// A store with its limits.
 pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
-    let most = host.memory.limit;
+    let most = (host.memory.limit / HANDED_OVER).max(LEAST_HANDED_OVER).min(host.memory.limit);
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.memory);
     store.set_hostcall_fuel(most);
@@ -197,10 +202,6 @@ impl Outgoing {
             Err(denied) => return requests.iter().map(|_| Err(denied.clone())).collect(),
         };
         let not_sent = || Err(http::Error::NotSent("a request before it showed that the destination takes no more now".to_owned()));
-        if requests.len() > REQUESTS {
-            let why = format!("{} requests at once, at most {REQUESTS} are allowed", requests.len());
-            return requests.iter().map(|_| Err(http::Error::InvalidRequest(why.clone()))).collect();
-        }
         let most = self.memory / ANSWERS / requests.len().max(1);
         let mut answers: Vec<Answer> = requests.iter().map(|_| not_sent()).collect();
         let mut waiting: VecDeque<(usize, http::Request)> = requests.into_iter().enumerate().collect();
@@ -270,6 +271,14 @@ impl http_import::Host for Host {
     }
 
     async fn send_all(&mut self, requests: Vec<http_import::Request>) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
+        let count = requests.len();
+        if count > REQUESTS {
+            // Before any of them, or a word about it, is held twice. The sentence is in the first answer and the last.
+            drop(requests);
+            let says = |place| place == 0 || place + 1 == count;
+            let why = |place| if says(place) { format!("{count} requests at once, at most {REQUESTS} are allowed") } else { String::new() };
+            return Ok((0..count).map(|place| Err(http_import::Error::InvalidRequest(why(place)))).collect());
+        }
         let requests = requests.into_iter().map(v0_1::request).collect();
         Ok(self.outgoing().send_all(requests).await.into_iter().map(v0_1::response).collect())
     }

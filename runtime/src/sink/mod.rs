@@ -9,6 +9,7 @@
 //! through the gate. WASI 0.2 is linked whole, since guests import much that they never use, but it is empty: no folders, no
 //! sockets, no names.
 
+mod account;
 mod artifact;
 mod bindings;
 mod blueprint;
@@ -34,9 +35,12 @@ mod wear;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::shown::{self, Shown};
+
+pub use account::Exchange;
 pub use artifact::{Artifact, Digest};
 pub use blueprint::{Blueprint, Description, EnvVar};
-pub use compile::{Compiler, child};
+pub use compile::{Compiler, child, container_memory};
 pub use conditions::Conditions;
 pub use engine::Engine;
 pub use loading::{Directories, Found, find};
@@ -129,6 +133,20 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The process was killed while it loaded this very file before.
+    Killed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// All sinks at once may take more memory than the container has.
+    TooLittleMemory {
+        /// Bytes that they and the service may take.
+        wanted: u64,
+        /// Bytes that the container has.
+        most: u64,
+        /// Each sink, with what it may take.
+        sinks: Vec<String>,
+    },
     /// The grant can't be used.
     Grant(grant::Error),
     /// The engine can't be set up.
@@ -140,7 +158,7 @@ impl fmt::Display for Error {
         match self {
             Self::Unknown { name, looked_in, found } => {
                 let places: Vec<String> = looked_in.iter().map(|path| path.display().to_string()).collect();
-                let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+                let found = if found.is_empty() { "nothing".to_owned() } else { shown::list(found) };
                 write!(
                     f,
                     "unknown event storage {name:?}: there is no {name}.wasm in {}. Found there: {found}. \
@@ -153,20 +171,44 @@ impl fmt::Display for Error {
                 write!(f, "two sinks are named {name:?}: {}. Remove one, or give the path of the one that is meant", files.join(" and "))
             }
             Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
-            Self::Packed { path, why } => write!(f, "cannot unpack {}: {why}", path.display()),
+            Self::Packed { path, why } => write!(f, "cannot unpack {}: {}", path.display(), Shown(why)),
             Self::Incomplete { path, why } => {
-                write!(f, "{} lists parts that are not all there: {why}. Apply all files that `kubedl-events sink pack` wrote", path.display())
+                write!(
+                    f,
+                    "{} lists parts that are not all there: {}. Apply all files that `kubedl-events sink pack` wrote",
+                    path.display(),
+                    Shown(why)
+                )
             }
             Self::NotAComponent { path, is } => write!(
                 f,
                 "{} is not a WebAssembly component but {is}: build it for the component model (for Rust: --target wasm32-wasip2)",
                 path.display()
             ),
-            Self::OtherWorld { path, why } => write!(f, "{} is not a sink for this host: {why}", path.display()),
+            Self::OtherWorld { path, why } => write!(f, "{} is not a sink for this host: {}", path.display(), Shown(why)),
             Self::Import { path, name } => {
-                write!(f, "{} imports {name}, which this host does not give: a sink may import kubedl:events@{CONTRACT} and WASI 0.2", path.display())
+                write!(
+                    f,
+                    "{} imports {}, which this host does not give: a sink may import kubedl:events@{CONTRACT} and WASI 0.2",
+                    path.display(),
+                    Shown(name)
+                )
             }
-            Self::Faulty { path, why } => write!(f, "{} can't be used: {why}", path.display()),
+            Self::Faulty { path, why } => write!(f, "{} can't be used: {}", path.display(), Shown(why)),
+            Self::Killed { path } => write!(
+                f,
+                "{} was being loaded when the process was killed before, as for want of memory (OOMKilled): give the container more, or put another version there",
+                path.display()
+            ),
+            Self::TooLittleMemory { wanted, most, sinks } => write!(
+                f,
+                "the sinks may take {} MiB of memory at once with the service, and the container has {} MiB: set resources.limits.memory of the container to \
+                 {} MiB, or lower limits.memory in a sink's grant ({})",
+                wanted >> 20,
+                most >> 20,
+                wanted >> 20,
+                shown::list(sinks)
+            ),
             Self::Grant(why) => write!(f, "{why}"),
             Self::Engine(why) => write!(f, "cannot set up the WebAssembly engine: {why}"),
         }

@@ -1,18 +1,25 @@
 //! What a file is, read from its outline before anything is compiled: so that a refusal comes at once, and says what to do.
 
-use std::path::Path;
-
+use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
-use super::{CONTRACT, Error};
+use crate::shown::shown;
+
+use super::CONTRACT;
+use super::compile::Refusal;
 
 /// The interface that makes a component a sink, without its version.
 const EXPORT: &str = "kubedl:events/event-sink";
 /// The package of the contract.
 const PACKAGE: &str = "kubedl:events/";
 
+/// The most imports, and the most exports, of a component. Sinks on an interpreter have some forty.
+const MOST_NAMES: usize = 1_000;
+/// Bytes of a name.
+const LONGEST_NAME: usize = 1_000;
+
 /// Names at the outside of a component.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
     /// What it needs.
     pub imports: Vec<String>,
@@ -22,10 +29,10 @@ pub struct Outline {
 
 impl Outline {
     /// Reads the outside of a component, and checks that it is a sink for this host.
-    pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        check_kind(bytes, path)?;
-        let outline = parse(bytes).map_err(|why| Error::Faulty { path: path.to_owned(), why: format!("it is cut off or damaged: {why}") })?;
-        outline.check().map_err(|why| Error::OtherWorld { path: path.to_owned(), why })?;
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        check_kind(bytes)?;
+        let outline = parse(bytes).map_err(Refusal::Faulty)?;
+        outline.check().map_err(Refusal::OtherWorld)?;
         Ok(outline)
     }
 
@@ -67,7 +74,7 @@ fn compatible(version: &str) -> bool {
 }
 
 /// The first eight bytes tell a component from a core module (component-model, Binary.md: version 13, layer 1).
-fn check_kind(bytes: &[u8], path: &Path) -> Result<(), Error> {
+fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
     let is = match bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => return Ok(()),
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) if is_preview1(bytes) => {
@@ -80,7 +87,7 @@ fn check_kind(bytes: &[u8], path: &Path) -> Result<(), Error> {
         Some([0x28, 0xb5, 0x2f, 0xfd, ..]) => "a Zstandard file: name it NAME.wasm.zst",
         _ => "something else",
     };
-    Err(Error::NotAComponent { path: path.to_owned(), is: is.to_owned() })
+    Err(Refusal::NotAComponent(is.to_owned()))
 }
 
 fn is_preview1(bytes: &[u8]) -> bool {
@@ -91,22 +98,35 @@ fn is_preview1(bytes: &[u8]) -> bool {
     imports.is_some_and(|section| section.into_imports().flatten().any(|import| import.module == "wasi_snapshot_preview1"))
 }
 
-fn parse(bytes: &[u8]) -> wasmparser::Result<Outline> {
+fn damaged(why: wasmparser::BinaryReaderError) -> String {
+    format!("it is cut off or damaged: {why}")
+}
+
+fn add(names: &mut Vec<String>, name: &str) -> Result<(), String> {
+    if names.len() >= MOST_NAMES || name.len() > LONGEST_NAME {
+        return Err(format!("it has over {MOST_NAMES} imports or exports, or a name of one with over {LONGEST_NAME} bytes"));
+    }
+    // Before anything has looked at it.
+    names.push(shown(name));
+    Ok(())
+}
+
+fn parse(bytes: &[u8]) -> Result<Outline, String> {
     let mut outline = Outline::default();
     // What lies inside of nested modules and components is their own matter.
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
+        match payload.map_err(damaged)? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    outline.imports.push(import?.name.name.to_owned());
+                    add(&mut outline.imports, import.map_err(damaged)?.name.name)?;
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    outline.exports.push(export?.name.name.to_owned());
+                    add(&mut outline.exports, export.map_err(damaged)?.name.name)?;
                 }
             }
             _ => {}

@@ -254,6 +254,7 @@ impl Destination for Sink {
                 Err(outcome) => return self.weigh(outcome),
             },
         };
+        self.slot.stats().hands_over();
         let redactor = &self.version.voice.redactor;
         let saved = instance.save(self.version.grant.limits.call, attempt, items, &|text| redactor.words(text)).await;
         let stats = self.slot.stats();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::account::{Account, Exchange};
 use super::http;
 
 /// Status codes that are told apart; of others, the class is. A destination can't make up labels.
@@ -41,6 +42,9 @@ pub struct Stats {
     reloads: AtomicU64,
     refused: AtomicU64,
     requests: Mutex<BTreeMap<&'static str, u64>>,
+    over_budget: AtomicU64,
+    batches: AtomicU64,
+    account: Mutex<Account>,
 }
 
 impl Stats {
@@ -84,6 +88,36 @@ impl Stats {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Requests that were not sent, since the sink had sent what it may in a minute.
+    pub fn over_budget(&self) -> u64 {
+        self.over_budget.load(Ordering::Relaxed)
+    }
+
+    /// What was sent where, the newest last.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// A request was not sent for that.
+    pub(super) fn spent(&self) {
+        self.over_budget.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of the batch that is being stored.
+    pub(super) fn batch(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    /// The sink is handed a batch.
+    pub(super) fn hands_over(&self) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request has ended.
+    pub(super) fn exchanged(&self, exchange: Exchange) {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).add(exchange);
+    }
+
     /// A version was not taken.
     pub fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -115,11 +149,16 @@ impl Stats {
     }
 
     pub(super) fn requested(&self, answer: &Result<http::Response, http::Error>) {
-        let name = match answer {
-            Ok(answer) => code(answer.status),
-            Err(error) => error.name(),
-        };
+        let name = result(answer);
         *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+    }
+}
+
+/// How a request ended: a status, its class, or a word.
+pub(super) fn result(answer: &Result<http::Response, http::Error>) -> &'static str {
+    match answer {
+        Ok(answer) => code(answer.status),
+        Err(error) => error.name(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cluster::{self, Pulse};
 use crate::event::redact::Redaction;
 use crate::journal::Journal;
 use crate::relay::Progress;
-use crate::sink::Slot;
+use crate::sink::{Exchange, Slot};
 
 /// Who delivers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Watched {
     pub name: String,
     /// None while it is compiled.
     pub ready: Option<Ready>,
+    /// Why it does not run in this process, while the others do.
+    pub left_out: Option<String>,
 }
 
 /// All of it. Made at the very start of the process.
@@ -129,7 +131,7 @@ impl Board {
 
     /// These sinks are going to be compiled.
     pub fn expects(&self, names: impl Iterator<Item = String>) {
-        *self.locked() = names.map(|name| Watched { name, ready: None }).collect();
+        *self.locked() = names.map(|name| Watched { name, ready: None, left_out: None }).collect();
     }
 
     /// A sink is compiled and checked.
@@ -137,6 +139,13 @@ impl Board {
         let ready = Ready { slot: slot.clone(), progress: progress.clone(), pulse: pulse.clone(), runs: false };
         if let Some(sink) = self.locked().iter_mut().find(|sink| sink.name == name) {
             sink.ready = Some(ready);
+        }
+    }
+
+    /// A sink is left out, so that the others can run.
+    pub fn leaves_out(&self, name: &str, why: String) {
+        if let Some(sink) = self.locked().iter_mut().find(|sink| sink.name == name) {
+            sink.left_out = Some(why);
         }
     }
 
@@ -148,6 +157,12 @@ impl Board {
             ready.pulse.beat();
             ready.runs = runs;
         }
+    }
+
+    /// What each sink sent where, the newest last.
+    pub fn exchanges(&self) -> BTreeMap<String, Vec<Exchange>> {
+        let ready = self.sinks().into_iter().filter_map(|sink| Some((sink.name, sink.ready?)));
+        ready.map(|(name, ready)| (name, ready.slot.stats().exchanges())).collect()
     }
 
     /// The sinks that were asked for, in that order.

@@ -280,6 +280,13 @@ pub const METRICS: &[Metric] = &[
             }
         },
     ),
+    metric(
+        "kubedl_events_http_over_budget_total",
+        Counter,
+        &["sink"],
+        "Requests that were not sent, since the sink had sent what its grant gives it for a minute",
+        sinks!(|sink| Some(sink.over_budget as f64)),
+    ),
     // The cage.
     metric(
         "kubedl_events_sink_instances_total",

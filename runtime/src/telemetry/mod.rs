@@ -4,6 +4,7 @@ mod board;
 mod forecast;
 mod log;
 pub mod metrics;
+mod places;
 pub mod probe;
 mod server;
 mod status;

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Board, Role};
+use crate::shown::shown;
 
 /// A thread that waits for others still turns each second, so this is far more than a busy machine can explain.
 const STILL: Duration = Duration::from_secs(300);
@@ -73,12 +74,14 @@ pub fn ready(board: &Board) -> Vec<Check> {
     let mut checks = Vec::new();
     for sink in board.sinks() {
         let result = match sink.ready {
+            None if sink.left_out.is_some() => Ok("it is left out, and events wait for it: `kubedl-events status` says why".to_owned()),
             None => Err("compiling".to_owned()),
             Some(ready) => Ok(ready
                 .progress
                 .failing()
                 .filter(|failing| !failing.over)
-                .map_or_else(String::new, |failing| format!("its destination is waited for: {}", failing.reason))),
+                // Not in whose words: they may have secrets in a form that is not searched for, and this page is for everybody.
+                .map_or_else(String::new, |_| "its destination is waited for: `kubedl-events status` says why".to_owned())),
         };
         checks.push(Check::new(format!("sink {}", sink.name), result));
     }
@@ -120,17 +123,12 @@ pub fn page(name: &str, checks: &[Check], verbose: bool) -> (bool, String) {
     for Check { name, result } in checks {
         let _ = match result {
             Ok(words) if words.is_empty() => writeln!(page, "[+]{name} ok"),
-            Ok(words) => writeln!(page, "[+]{name} ok: {}", line(words)),
-            Err(why) => writeln!(page, "[-]{name} failed: {}", line(why)),
+            Ok(words) => writeln!(page, "[+]{name} ok: {}", shown(words)),
+            Err(why) => writeln!(page, "[-]{name} failed: {}", shown(why)),
         };
     }
     let _ = writeln!(page, "{name} check {}", if well { "passed" } else { "failed" });
     (well, page)
-}
-
-/// A sink's words may have anything in them.
-fn line(words: &str) -> String {
-    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

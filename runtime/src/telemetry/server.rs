@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -11,16 +11,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
+use super::places::Places;
 use super::{Observer, metrics, probe};
 
-/// Connections at a time: a kubelet and some Prometheus servers need a handful.
-const MOST: usize = 32;
-/// How long a connection may live. Prometheus opens a new one without a loss.
-const LONGEST: Duration = Duration::from_secs(600);
+/// How long a connection may live, on which one request is answered. One that takes longer to read its answer gets no more of it.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How long a request's head may take.
 const HEAD: Duration = Duration::from_secs(10);
 /// After a connection that could not be taken.
@@ -109,22 +108,27 @@ pub fn serve(address: &str, observer: Arc<Observer>) -> Result<SocketAddr, Error
 }
 
 async fn accept(listener: tokio::net::TcpListener, observer: Arc<Observer>) -> Infallible {
-    let places = Arc::new(Semaphore::new(MOST));
+    let open: Arc<Mutex<Places<AbortHandle>>> = Arc::default();
+    let places = || open.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { continue };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             // As when there are no file descriptors left.
             sleep(AGAIN).await;
             continue;
         };
-        let observer = observer.clone();
-        tokio::spawn(async move {
+        let (observer, number) = (observer.clone(), places().next());
+        let own = open.clone();
+        let task = tokio::spawn(async move {
             let service = hyper::service::service_fn(|request| answer(request, observer.clone()));
             let mut http = hyper::server::conn::http1::Builder::new();
-            let connection = http.timer(TokioTimer::new()).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
-            let _ = timeout(LONGEST, connection).await;
-            drop(place);
+            http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEAD);
+            let _ = timeout(LONGEST, http.serve_connection(TokioIo::new(stream), service)).await;
+            own.lock().unwrap_or_else(PoisonError::into_inner).leave(number);
         });
+        // The task begins after this, as both are of one thread.
+        if let Some(gone) = places().enter(number, peer.ip().to_canonical(), task.abort_handle()) {
+            gone.abort();
+        }
     }
 }
 

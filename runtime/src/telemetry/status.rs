@@ -105,7 +105,7 @@ pub struct SinkStatus {
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// `compiling`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured` or `closed`.
+    /// `compiling`, `left-out`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured` or `closed`.
     pub state: String,
     /// Events stored.
     pub delivered: u64,
@@ -133,6 +133,9 @@ pub struct SinkStatus {
     pub times: Counted,
     /// HTTP requests by how they ended.
     pub requests: BTreeMap<String, u64>,
+    /// Requests that were not sent, since the sink had sent what it may in a minute.
+    #[serde(default)]
+    pub over_budget: u64,
     /// Instances opened.
     pub instances: u64,
     /// Calls that trapped.
@@ -153,6 +156,8 @@ pub struct SinkStatus {
 
 /// The state of a sink while another replica delivers.
 const STANDBY: &str = "standby";
+/// And of one whose loading killed the process before.
+const LEFT_OUT: &str = "left-out";
 
 /// A failure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -297,10 +302,11 @@ fn file_status(survey: &Survey, limit: Option<u64>, forecast: &mut Forecast) -> 
 fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: bool) -> SinkStatus {
     let behind = survey.and_then(|survey| survey.sinks.iter().find(|behind| behind.sink == watched.name));
     let mut status = SinkStatus {
-        state: "compiling".to_owned(),
+        state: if watched.left_out.is_some() { LEFT_OUT } else { "compiling" }.to_owned(),
         backlog: behind.map(|behind| behind.backlog),
         lag_seconds: behind.map(|behind| behind.oldest.map_or(0.0, |oldest| seconds(now, oldest))),
         dead_letters: survey.map(|survey| survey.letters.get(&watched.name).copied().unwrap_or(0)),
+        failing: watched.left_out.map(|reason| FailingStatus { reason, times: 1, ..FailingStatus::default() }),
         sink: watched.name,
         ..SinkStatus::default()
     };
@@ -322,16 +328,17 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
         });
         (status.instances, status.traps, status.timeouts, status.recycles) = (stats.instances(), stats.traps(), stats.timeouts(), stats.recycles());
         (status.reloads, status.reloads_refused, status.requests) = (stats.reloads(), stats.refused(), named(stats.requests()));
+        status.over_budget = stats.over_budget();
         (status.memory_bytes, status.memory_limit_bytes) = (stats.memory() as u64, serving.grant().limits.memory as u64);
     }
     status
 }
 
 /// The states that a sink can be in.
-pub(super) fn states() -> [&'static str; 8] {
+pub(super) fn states() -> [&'static str; 9] {
     let empty = String::new;
     let working =
         [State::Opening, State::Idle, State::Sending, State::Retrying { reason: empty() }, State::Misconfigured { reason: empty() }, State::Closed];
     let [opening, idle, sending, retrying, misconfigured, closed] = working.map(|state| state.name());
-    ["compiling", STANDBY, opening, idle, sending, retrying, misconfigured, closed]
+    ["compiling", LEFT_OUT, STANDBY, opening, idle, sending, retrying, misconfigured, closed]
 }

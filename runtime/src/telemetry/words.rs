@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::shown::shown;
+
 use super::{FailingStatus, FileStatus, JournalStatus, ScopeStatus, SinkStatus, Status};
 
 /// The whole: a line for the process, each scope and the journal, then a table of sinks.
 pub fn words(status: &Status) -> Vec<String> {
     let mut lines = vec![head(status)];
-    lines.extend(status.not_ready.iter().map(|(check, why)| format!("not ready: {check}: {}", line(why))));
+    lines.extend(status.not_ready.iter().map(|(check, why)| format!("not ready: {check}: {}", shown(why))));
     lines.extend(status.scopes.iter().map(scope));
     lines.extend(status.journal.iter().map(journal));
     lines.extend(sinks(&status.sinks));
@@ -36,7 +38,7 @@ fn scope(scope: &ScopeStatus) -> String {
         line += &format!(", sight lost {}", count(*losses, "time"));
     }
     match trouble {
-        Some(why) => format!("{line}; NOTHING IS SEEN: {}", self::line(why)),
+        Some(why) => format!("{line}; NOTHING IS SEEN: {}", shown(why)),
         None => line,
     }
 }
@@ -58,7 +60,7 @@ fn journal(journal: &JournalStatus) -> String {
         }
     }
     match trouble {
-        Some(why) => format!("{line}; NOTHING CAN BE STORED: {}", self::line(why)),
+        Some(why) => format!("{line}; NOTHING CAN BE STORED: {}", shown(why)),
         None => line,
     }
 }
@@ -95,7 +97,7 @@ fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
 
 fn fails(failing: &FailingStatus) -> String {
     let FailingStatus { reason, times, since_seconds, .. } = failing;
-    format!("  fails since {} ({}): {}", time(*since_seconds), count(*times, "time"), line(reason))
+    format!("  fails since {} ({}): {}", time(*since_seconds), count(*times, "time"), shown(reason))
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -119,9 +121,4 @@ fn size(bytes: u64) -> String {
         10_240..10_485_760 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),
     }
-}
-
-/// A destination's words may have anything in them.
-fn line(words: &str) -> String {
-    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

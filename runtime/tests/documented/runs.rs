@@ -72,6 +72,7 @@ fn questions(shell: &mut Shell, stage: &Stage) {
     let letters = letters(shell);
     assert!(shell.run("kubedl-events dead-letters list").contains("aliyun-sls"));
     assert!(shell.run("kubedl-events status").contains("aliyun-sls"));
+    assert!(shell.run("kubedl-events egress list").contains("POST http://"));
     shell.run("kubedl-events gaps");
     assert!(shell.run_to(3, "kubedl-events audit").contains("dead"));
     stage.sls.clear_orders();

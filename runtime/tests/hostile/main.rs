@@ -2,14 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
 
+mod account;
 mod beside;
 mod cage;
 mod compiling;
 mod describing;
+mod echoed;
+mod folder;
 mod gate;
 mod guest;
 mod limits;
 mod loading;
+mod memory;
+mod port;
+mod private;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;

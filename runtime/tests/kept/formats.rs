@@ -120,6 +120,8 @@ fn the_same_two_events_are_read_from_each_form() {
             format!("2026-03-01T10:00:00Z stdout F {}\n2026-03-01T10:00:00Z stdout F {}\n", json!({"verb": "ADDED", "event": bare(1)}), event(2))
                 .into(),
         ),
+        ("container's log in parts, of two streams", in_parts_of_cri(&two)),
+        ("Docker's log in parts", in_parts_of_docker(&two)),
         ("no kind", lines(&[bare(1), regarding]).into()),
         ("YAML list", YAML.into()),
         ("YAML documents", documents.into()),
@@ -175,6 +177,31 @@ fn the_same_two_events_are_read_from_each_form() {
         let explained = desk.explain(&file);
         assert_eq!((explained.code, explained.out.lines().count()), (0, 2), "{form}: {}{}", explained.out, explained.log);
     }
+}
+
+/// As CRI's log has long lines, those of one stream between those of the other.
+fn in_parts_of_cri(events: &[Value; 2]) -> Vec<u8> {
+    let parts = |event: &Value, stream: &str| -> Vec<String> {
+        let text = event.to_string();
+        let last = text.len().div_ceil(100) - 1;
+        let part = |(place, part): (usize, &[u8])| {
+            let tag = if place == last { "F" } else { "P" };
+            format!("2026-03-01T10:00:00.123456789Z {stream} {tag} {}\n", std::str::from_utf8(part).unwrap())
+        };
+        text.as_bytes().chunks(100).enumerate().map(part).collect()
+    };
+    let (out, err) = (parts(&events[0], "stdout"), parts(&events[1], "stderr"));
+    assert_eq!(out.len(), err.len());
+    out.iter().zip(&err).map(|(out, err)| format!("{out}{err}")).collect::<String>().into()
+}
+
+fn in_parts_of_docker(events: &[Value]) -> Vec<u8> {
+    let of = |event: &Value| {
+        let text = format!("{event}\n");
+        let parts = text.as_bytes().chunks(100).map(|part| json!({"log": std::str::from_utf8(part).unwrap(), "stream": "stdout", "time": "t"}));
+        lines(&parts.collect::<Vec<_>>())
+    };
+    events.iter().map(of).collect::<String>().into()
 }
 
 fn list_of(items: &[Value]) -> Value {

@@ -16,6 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An API server with this list and this watch. The watch stays open when `open`.
 fn api(list: Vec<u8>, watch: Vec<u8>, open: bool) -> SocketAddr {
+    api_with(&[], list, watch, open)
+}
+
+/// The same with Pods.
+fn api_with(pods: &[Value], list: Vec<u8>, watch: Vec<u8>, open: bool) -> SocketAddr {
+    let pods = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "2000"}, "items": pods}).to_string();
     let (list, watch) = (Arc::new(list), Arc::new(watch));
     let nothing = |kind: &str| json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "2000"}, "items": []}).to_string();
     serve(move |path, _, client| {
@@ -32,7 +38,7 @@ fn api(list: Vec<u8>, watch: Vec<u8>, open: bool) -> SocketAddr {
                 // Until the other side goes.
                 let _ = if open { client.read(&mut [0]) } else { Ok(0) };
             }
-            ("/api/v1/pods", false) => say(client, 200, nothing("PodList").as_bytes()),
+            ("/api/v1/pods", false) => say(client, 200, pods.as_bytes()),
             ("/api/v1/pods", true) => {
                 let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
                 let _ = client.read(&mut [0]);
@@ -141,6 +147,43 @@ fn odd_lines_of_a_watch_are_kept_and_what_follows_is_stored() {
         assert_eq!(service.names(), ["e2", "e3"], "{what}");
         assert_eq!(desk.letters()[0]["sink"], "", "{what}");
     }
+}
+
+#[test]
+fn objects_on_one_line_of_a_watch_are_each_stored() {
+    let added = |number| json!({"type": "ADDED", "object": bare(number)}).to_string();
+    let desk = Desk::new();
+    let watch = format!("\u{feff}{}{}\n{} {}\n{}\n", added(1), added(2), added(3), added(4), added(5));
+    let mut service = Service::start(&desk, api(list(&[]), watch.into_bytes(), true));
+    let out = service.1.clone();
+    service.wait_for(|| std::fs::read_to_string(&out).unwrap().lines().count() >= 5);
+    assert_eq!(service.names(), ["e1", "e2", "e3", "e4", "e5"]);
+}
+
+#[test]
+fn an_odd_pod_costs_only_itself() {
+    let controller = json!({"apiVersion": "training.kubedl.io/v1alpha1", "kind": "TFJob", "name": "j", "uid": "u", "controller": true});
+    let pod = |number: u32, members: Value| {
+        let mut metadata = json!({"name": format!("p{number}"), "namespace": "lab", "uid": format!("pod-{number}"), "resourceVersion": "1000"});
+        metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        json!({"metadata": metadata})
+    };
+    let pods = [
+        pod(1, json!({"creationTimestamp": "", "ownerReferences": [5, controller]})),
+        pod(2, json!({"labels": [], "annotations": 7, "generation": "x"})),
+        json!(null),
+        json!("a Pod"),
+        json!({"metadata": []}),
+        pod(3, json!({"ownerReferences": {"0": controller}})),
+        pod(4, json!({"ownerReferences": [controller], "managedFields": "x", "deletionTimestamp": "soon"})),
+    ];
+    let desk = Desk::new();
+    let server = api_with(&pods, list(&[bare(1), bare(2), bare(3), bare(4)]), Vec::new(), true);
+    let line = line(&desk, server);
+    let line: Vec<&str> = line.iter().map(|text| if text == "all" { "kubedl" } else { text }).chain(["--once", "--timeout", "120s"]).collect();
+    let run = Run::of(Command::new(PROGRAM).env_clear().args(line).output().unwrap());
+    assert_eq!((run.code, run.names()), (0, vec!["e1".to_owned(), "e4".to_owned()]), "{}", run.log);
+    assert!(!run.log.contains("Cannot see Pods"), "{}", run.log);
 }
 
 #[test]

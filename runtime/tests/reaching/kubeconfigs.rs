@@ -141,5 +141,65 @@ fn what_is_wrong_with_a_certificate_is_said() {
 fn an_authority_that_is_none_ends_the_start() {
     let case = Case::new();
     std::fs::write(case.folder.path().join("ca.pem"), "no certificate").unwrap();
-    case.once(case.by("{server: 'https://127.0.0.1:1', certificate-authority: ca.pem}", "{}")).says(1, &["certificate of an authority"]);
+    case.once(case.by("{server: 'https://127.0.0.1:1', certificate-authority: ca.pem}", "{}")).says(1, &["ca.pem", "has no certificate in PEM form"]);
+    let data = "{server: 'https://127.0.0.1:1', certificate-authority-data: '!'}";
+    case.once(case.by(data, "{}")).says(1, &["certificate-authority-data", "no base64"]);
+    case.once(case.by("{server: 'https://127.0.0.1:1', certificate-authority: gone.pem}", "{}")).says(1, &["gone.pem", "can't be read"]);
+}
+
+/// What openssl makes where nobody asks for version 3 (`openssl x509 -req`), valid for a hundred years.
+const OLD: (&str, &str) = (include_str!("x509v1-client.pem"), include_str!("x509v1-client.key"));
+
+#[test]
+fn the_certificate_of_a_client_may_be_of_x509_version_1() {
+    let (pem, config) = self_signed(&["127.0.0.1"], false).unwrap();
+    let (api, case) = (Api::tls(config), Case::new());
+    for (name, text) in [("ca.pem", pem.as_str()), ("c.pem", OLD.0), ("k.pem", OLD.1)] {
+        std::fs::write(case.folder.path().join(name), text).unwrap();
+    }
+    let cluster = format!("{{server: 'https://{}', certificate-authority: ca.pem}}", api.address);
+    case.once(case.by(&cluster, "{client-certificate: c.pem, client-key: k.pem}")).is_well();
+}
+
+#[test]
+fn what_is_wrong_with_the_certificate_of_a_client_is_said() {
+    let case = Case::new();
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let other = Authority::new().unwrap();
+    for (name, text) in [("c.pem", OLD.0), ("k.pem", OLD.1), ("other.pem", other.pem()), ("locked.pem", locked), ("empty.pem", "")] {
+        std::fs::write(case.folder.path().join(name), text).unwrap();
+    }
+    for (user, words) in [
+        ("{client-certificate: other.pem, client-key: k.pem}", &["k.pem", "does not belong to", "other.pem"][..]),
+        ("{client-certificate: c.pem, client-key: locked.pem}", &["locked.pem", "passphrase"]),
+        ("{client-certificate: c.pem, client-key: c.pem}", &["c.pem", "no private key in PEM form"]),
+        ("{client-certificate: empty.pem, client-key: k.pem}", &["empty.pem", "no certificate in PEM form"]),
+        ("{client-certificate: c.pem}", &["no client-key"]),
+        ("{client-certificate: c.pem, client-key: gone.pem}", &["gone.pem", "can't be read"]),
+    ] {
+        let ended = case.once(case.by("{server: 'https://127.0.0.1:1'}", user));
+        ended.says(1, words);
+        assert!(!ended.log.contains("Give --kubeconfig"), "{}", ended.log);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_kubeconfig_is_found_before_the_start() {
+    let case = Case::new();
+    let check = |more: &[&str]| {
+        let mut command = std::process::Command::new(super::run::PROGRAM);
+        command.env_clear().args(["config", "check", "--shipped-sinks"]).arg(testkit::program::sinks()).args(["--event-storage", "stdout"]);
+        let output = command.args(more).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let path = kubeconfig(case.folder.path(), "{server: 'http://127.0.0.1:1'}", "{}");
+    let path = path.to_str().unwrap();
+    assert_eq!(check(&["--kubeconfig", path]).0, Some(0));
+    for (more, words) in [
+        (&["--kubeconfig", "/no/such/file"][..], "there is no kubeconfig at /no/such/file"),
+        (&["--kubeconfig", path, "--context", "other"], "no context \"other\", but \"x\""),
+    ] {
+        let (code, said) = check(more);
+        assert!(code.is_some_and(|code| code != 0) && said.contains(words), "{code:?} {said}");
+    }
 }

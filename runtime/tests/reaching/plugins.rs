@@ -75,6 +75,31 @@ fn one_that_hangs_is_ended_by_the_timeout() {
 }
 
 #[test]
+fn one_that_hangs_ends_an_audit_when_its_time_is_over_and_by_a_signal() {
+    let (api, case) = (Api::start(), Case::new());
+    let server = format!("{{server: 'http://{}'}}", api.address);
+    case.once(case.by(&server, "{}")).is_well();
+    let kubeconfig = super::run::kubeconfig(case.folder.path(), &server, &plugin(&case, HANGS));
+    let audit = |time: &str| {
+        let mut command = std::process::Command::new(super::run::PROGRAM);
+        command.env_clear().arg("audit").arg("--data-dir").arg(case.folder.path().join("data")).arg("--kubeconfig").arg(&kubeconfig);
+        command.args(["--timeout", time]).stderr(std::process::Stdio::piped());
+        command
+    };
+    let output = audit("2s").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && said.contains("--timeout (2 s) passed"), "{:?} {said}", output.status);
+    is_gone(&case);
+    std::fs::remove_file(case.folder.path().join("pids")).unwrap();
+    let child = audit("600s").spawn().unwrap();
+    wait_until_it_hangs(&case);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    is_gone(&case);
+}
+
+#[test]
 fn one_that_hangs_is_ended_by_a_signal() {
     for more in [&[][..], &["--leader-elect"]] {
         let (api, case) = (Api::start(), Case::new());

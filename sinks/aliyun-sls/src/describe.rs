@@ -24,7 +24,7 @@ pub fn describe() -> Description {
             variable("SLS_REGION", "Region such as cn-hangzhou: when set, requests are signed by version 4.", false, false),
             variable("SLS_SECURITY_TOKEN", "Token of a temporary key (STS).", false, true),
         ],
-        hosts: vec!["https://${SLS_PROJECT}.${SLS_ENDPOINT}".to_owned()],
+        hosts: vec!["${SLS_PROJECT}.${SLS_ENDPOINT}".to_owned()],
         batch_events: MOST_LOGS as u32,
         batch_bytes: LARGEST_GROUP as u64,
         attributes: Vec::new(),

@@ -77,5 +77,5 @@ fn the_description_names_every_variable() {
     assert_eq!(named(false), ["SLS_REGION", "SLS_SECURITY_TOKEN"]);
     let secret: Vec<_> = description.env.iter().filter(|var| var.secret).map(|var| var.name.as_str()).collect();
     assert_eq!(secret, ["SLS_KEY_ID", "SLS_KEY_SECRET", "SLS_SECURITY_TOKEN"]);
-    assert_eq!((description.name.as_str(), description.hosts), ("aliyun-sls", vec!["https://${SLS_PROJECT}.${SLS_ENDPOINT}".to_owned()]));
+    assert_eq!((description.name.as_str(), description.hosts), ("aliyun-sls", vec!["${SLS_PROJECT}.${SLS_ENDPOINT}".to_owned()]));
 }

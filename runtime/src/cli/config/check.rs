@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use crate::cli::args::Service;
 use crate::cli::exit::Exit;
 use crate::cli::{network, relays};
+use crate::cluster;
 use crate::event::redact::Redaction;
 use crate::filter::Select;
 
@@ -47,9 +48,13 @@ pub(super) async fn run(service: &Service, environment: fn(&str) -> Option<Strin
     let names = relays::names(&service.event_storage, &service.folders.directories())?;
     selections(service, &names)?;
     network::from_flags(&service.network)?;
+    let flags = &service.cluster_flags;
+    if flags.kubeconfig.is_some() || flags.context.is_some() || environment("KUBECONFIG").is_some_and(|paths| !paths.is_empty()) {
+        cluster::connect(&flags.options()).await?;
+    }
     let sinks =
         relays::load(service.event_storage.clone(), service.folders.directories(), folder.path().to_owned(), environment, Arc::default()).await?;
     drop(sinks);
-    println!("All is well: {} can start.", names.join(", "));
+    say!("All is well: {} can start.", names.join(", "));
     Ok(Exit::Stopped)
 }

@@ -157,7 +157,7 @@ pub(super) async fn run(task: &Config, origins: &Origins, environment: fn(&str) 
     match task {
         Config::Show { format, service } => show::run(origins, &service.data_dir, *format, environment),
         Config::Check { service } => return check::run(service, environment).await.map_err(|why| (why, Exit::Usage)),
-        Config::Schema => println!("{:#}", schema::of(&Args::command())),
+        Config::Schema => say_json!("{:#}", schema::of(&Args::command())),
     }
     Ok(Exit::Stopped)
 }

@@ -44,20 +44,20 @@ pub(super) fn as_flags(settings: &[Setting]) -> Vec<OsString> {
 pub(super) fn run(origins: &Origins, data_dir: &Path, format: Format, environment: fn(&str) -> Option<String>) {
     let running = if origins.on_command_line() { None } else { control::ask_settings(data_dir).ok().flatten() };
     if running.is_some() {
-        eprintln!("Of the service that runs with {}:", data_dir.display());
+        note!("Of the service that runs with {}:", data_dir.display());
     }
     let settings = running.unwrap_or_else(|| of(origins, environment));
     match format {
         Format::Json => {
             let all: serde_json::Map<String, serde_json::Value> =
                 settings.into_iter().map(|setting| (setting.name.clone(), as_json(&setting))).collect();
-            println!("{:#}", serde_json::Value::Object(all));
+            say_json!("{:#}", serde_json::Value::Object(all));
         }
         Format::Text => {
             let width = settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
             for setting in settings {
                 let value = if setting.values.is_empty() { "-".to_owned() } else { setting.values.join(", ") };
-                println!("{:width$}  {value}  ({})", setting.name, setting.from);
+                say!("{:width$}  {value}  ({})", setting.name, setting.from);
             }
         }
     }

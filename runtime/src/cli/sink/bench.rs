@@ -76,13 +76,13 @@ pub(super) async fn run(flags: &Bench) -> anyhow::Result<Exit> {
         Err(_) => None,
     };
     match flags.format {
-        Format::Json => println!("{:#}", json!({"sink": as_json(&own), "beside": beside.as_ref().map(as_json)})),
+        Format::Json => say_json!("{:#}", json!({"sink": as_json(&own), "beside": beside.as_ref().map(as_json)})),
         Format::Text => {
             print(&own);
             match &beside {
                 Some(beside) if beside.digest != own.digest => print(beside),
                 Some(_) => {}
-                None => println!("(The sink {BESIDE}, to compare with, is in no sink folder: see --shipped-sinks.)"),
+                None => say!("(The sink {BESIDE}, to compare with, is in no sink folder: see --shipped-sinks.)"),
             }
         }
     }
@@ -163,17 +163,14 @@ fn as_json(figures: &Figures) -> Value {
 fn print(figures: &Figures) {
     let Figures { name, size, ready, batches, memory, .. } = figures;
     let fits = if size.1 <= CONFIG_MAP { "fits a ConfigMap" } else { "too large for one ConfigMap: `sink pack` parts it" };
-    println!("{name}");
-    println!("  size     {} bytes, {} with gzip: {fits}", size.0, size.1);
-    println!("  ready    {:.0} ms compiled, {:.1} ms from the cache", ready.0.as_secs_f64() * 1e3, ready.1.as_secs_f64() * 1e3);
+    say!("{name}");
+    say!("  size     {} bytes, {} with gzip: {fits}", size.0, size.1);
+    say!("  ready    {:.0} ms compiled, {:.1} ms from the cache", ready.0.as_secs_f64() * 1e3, ready.1.as_secs_f64() * 1e3);
     for one in batches {
         let (each, count) = (one.events, one.count as usize);
         let (time, cpu) = (micros(one.time, count), micros(one.cpu, count));
-        println!("  {each:>5} events a batch: {time:>9.1} us, {cpu:>9.1} us of a processor; {:>7.2} us an event", cpu / each as f64);
+        say!("  {each:>5} events a batch: {time:>9.1} us, {cpu:>9.1} us of a processor; {:>7.2} us an event", cpu / each as f64);
     }
     let (opened, after) = (memory.0 as f64 / 1_048_576.0, memory.1 as f64 / 1_048_576.0);
-    println!(
-        "  memory   {opened:.2} MiB opened, {after:.2} MiB after {} batches",
-        batches.iter().map(|one| one.count as usize + WARM_UP).sum::<usize>()
-    );
+    say!("  memory   {opened:.2} MiB opened, {after:.2} MiB after {} batches", batches.iter().map(|one| one.count as usize + WARM_UP).sum::<usize>());
 }

@@ -40,7 +40,7 @@ pub(super) fn run(flags: &Component) -> anyhow::Result<Exit> {
     let component = encode(module, path)?;
     Blueprint::check(&Artifact::new(&flags.output, component.clone()))?;
     std::fs::write(&flags.output, &component).with_context(|| format!("cannot write {}", flags.output.display()))?;
-    println!("{}: {} bytes", flags.output.display(), component.len());
+    say!("{}: {} bytes", flags.output.display(), component.len());
     Ok(Exit::Stopped)
 }
 

@@ -19,15 +19,15 @@ pub(super) async fn run(flags: &Diff) -> anyhow::Result<Exit> {
             let words = |more: bool| -> Vec<&String> { found.iter().filter(|one| one.more == more).map(|one| &one.words).collect() };
             let side =
                 |subject: &Subject| json!({"sha256": subject.blueprint.digest().to_string(), "version": subject.blueprint.description().version});
-            println!("{:#}", json!({"old": side(&old), "new": side(&new), "more": words(true), "less": words(false)}));
+            say_json!("{:#}", json!({"old": side(&old), "new": side(&new), "more": words(true), "less": words(false)}));
         }
         Format::Text => {
             let side = |subject: &Subject| format!("{}  sha256 {}", subject.blueprint.description().version, subject.blueprint.digest());
-            println!("old  {}\nnew  {}", side(&old), side(&new));
+            say!("old  {}\nnew  {}", side(&old), side(&new));
             for difference in &found {
-                println!("{} {}", if difference.more { '+' } else { '-' }, difference.words);
+                say!("{} {}", if difference.more { '+' } else { '-' }, difference.words);
             }
-            println!("{}", if more { "The new one wants more: look at its grant." } else { "The new one wants nothing more." });
+            say!("{}", if more { "The new one wants more: look at its grant." } else { "The new one wants nothing more." });
         }
     }
     Ok(if more { Exit::WantsMore } else { Exit::Stopped })

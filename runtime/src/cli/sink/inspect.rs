@@ -1,12 +1,16 @@
 //! `kubedl-events sink inspect`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::tasks::Format;
-use crate::sink::Description;
+use crate::shown::list;
 use crate::sink::grant::Document;
 use crate::sink::grant::wish::{self, Wish};
+use crate::sink::loading::Form;
+use crate::sink::{Description, Found};
 
 use super::{Inspect, Subject, load};
 
@@ -15,10 +19,29 @@ pub(super) async fn run(flags: &Inspect) -> anyhow::Result<Exit> {
     let document = subject.found.grant.as_deref().map(Document::read).transpose()?;
     let wishes = wish::compare(subject.blueprint.description(), document.as_ref().unwrap_or(&Document::default()));
     match flags.format {
-        Format::Json => println!("{:#}", as_json(&subject, &wishes)),
+        Format::Json => say_json!("{:#}", as_json(&subject, &wishes)),
         Format::Text => print(&subject, &wishes),
     }
     Ok(Exit::Stopped)
+}
+
+/// A grant beside a component that did not come with the program: what its author wishes, in words.
+fn beside(found: &Found) -> Option<(PathBuf, String)> {
+    let file = found.component.file_name()?.to_str()?;
+    let stem = Form::of(file).map_or(file, |(stem, _)| stem);
+    let path = found.component.with_file_name(format!("{stem}.yaml"));
+    if found.shipped || found.grant.as_ref() == Some(&path) || !path.is_file() {
+        return None;
+    }
+    let words = Document::read(&path).map_or_else(
+        |why| format!("nothing: {why}"),
+        |grant| {
+            let (names, hosts): (Vec<&str>, Vec<&str>) = (grant.names().collect(), grant.hosts().collect());
+            let of = |what: &str, all: &[&str]| if all.is_empty() { format!("no {what}") } else { format!("the {what} {}", list(all)) };
+            format!("{} and {}", of("variables", &names), of("destinations", &hosts))
+        },
+    );
+    Some((path, words))
 }
 
 fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
@@ -37,6 +60,7 @@ fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
         "summary": summary,
         "imports": blueprint.outline().imports,
         "grant": found.grant,
+        "beside": beside(found).map(|(path, _)| path),
         "batchEvents": batch_events,
         "batchBytes": batch_bytes,
         "wishes": wishes.collect::<Value>(),
@@ -46,15 +70,18 @@ fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
 fn print(subject: &Subject, wishes: &[Wish]) {
     let Subject { found, size, blueprint } = subject;
     let Description { name, version, summary, batch_events, batch_bytes, .. } = blueprint.description();
-    println!("file      {}", found.component.display());
-    println!("size      {size} bytes");
-    println!("sha256    {}", blueprint.digest());
-    println!("contract  kubedl:events@{}", blueprint.outline().contract().unwrap_or_default());
-    println!("says      {name} {version}: {summary}");
+    say!("file      {}", found.component.display());
+    say!("size      {size} bytes");
+    say!("sha256    {}", blueprint.digest());
+    say!("contract  kubedl:events@{}", blueprint.outline().contract().unwrap_or_default());
+    say!("says      {name} {version}: {summary}");
     let limit = |number: u64, unit: &str| if number == 0 { format!("any number of {unit}") } else { format!("{number} {unit}") };
-    println!("batch     {}, {}", limit(u64::from(*batch_events), "events"), limit(*batch_bytes, "bytes"));
-    println!("grant     {}", found.grant.as_ref().map_or_else(|| "none: it reaches nothing".to_owned(), |path| path.display().to_string()));
-    println!("imports   {}", blueprint.outline().imports.join("\n          "));
+    say!("batch     {}, {}", limit(u64::from(*batch_events), "events"), limit(*batch_bytes, "bytes"));
+    say!("grant     {}", found.grant.as_ref().map_or_else(|| "none: it reaches nothing".to_owned(), |path| path.display().to_string()));
+    if let Some((path, wish)) = beside(found) {
+        say!("beside    {}: a grant that counts for nothing here, as it lies beside a foreign component; it would give {wish}", path.display());
+    }
+    say!("imports   {}", blueprint.outline().imports.join("\n          "));
     for Wish { kind, name, required, asked, granted } in wishes {
         let asks = if !asked {
             "doesn't ask for it"
@@ -63,6 +90,6 @@ fn print(subject: &Subject, wishes: &[Wish]) {
         } else {
             "asks for it"
         };
-        println!("{kind:<9} {name}: the sink {asks}, {}", if *granted { "granted" } else { "not granted" });
+        say!("{kind:<9} {name}: the sink {asks}, {}", if *granted { "granted" } else { "not granted" });
     }
 }

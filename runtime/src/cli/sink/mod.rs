@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as Flags, Subcommand};
 
-use crate::sink::{Artifact, Blueprint, Compiler, Directories, Engine, Error, Found, child, find};
+use crate::sink::{Blueprint, Compiler, Directories, Engine, Error, Found, child, find};
 
 use super::exit::Exit;
 use super::tasks::Format;
@@ -158,8 +158,8 @@ struct Subject {
 
 async fn load(sink: &str, folders: &Folders) -> Result<Subject, Error> {
     let found = find(sink, &folders.directories())?;
-    let artifact = Artifact::read(&found.component)?;
     let engine = Engine::new(Compiler::Child(child::Limits::default()), None::<&Path>)?;
+    let artifact = engine.read(&found.component)?;
     let blueprint = Blueprint::load(&engine, &artifact).await?;
     Ok(Subject { found, size: artifact.bytes.len(), blueprint })
 }

@@ -78,8 +78,8 @@ pub(super) fn run(flags: &New) -> anyhow::Result<Exit> {
         let content = if path.starts_with("sdk/") { bytes.to_vec() } else { named(&String::from_utf8_lossy(bytes), name).into_bytes() };
         std::fs::write(&to, content).with_context(told)?;
     }
-    println!("{} files of a sink in {language}: a webhook of CloudEvents, to make yours of.", files.len());
-    println!("Next: cd {}, and see its README.md: how to build, test and run it.", folder.display());
+    say!("{} files of a sink in {language}: a webhook of CloudEvents, to make yours of.", files.len());
+    say!("Next: cd {}, and see its README.md: how to build, test and run it.", folder.display());
     Ok(Exit::Stopped)
 }
 

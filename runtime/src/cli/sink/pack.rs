@@ -87,7 +87,7 @@ pub(super) fn run(pack: &Pack) -> anyhow::Result<Exit> {
     let help = packed.help(manifests.len(), &pack.output);
     write(&manifests, &help, &pack.output)?;
     let total = artifact.bytes.len();
-    eprintln!("{}: {total} bytes, packed {}, in {} ConfigMaps.\n{help}", pack.file.display(), bytes.len(), manifests.len());
+    note!("{}: {total} bytes, packed {}, in {} ConfigMaps.\n{help}", pack.file.display(), bytes.len(), manifests.len());
     Ok(Exit::Stopped)
 }
 

@@ -44,11 +44,11 @@ pub(super) async fn run(flags: &Replay) -> anyhow::Result<Exit> {
     }
     let same = subject.blueprint.digest().to_string() == head.sha256;
     match flags.format {
-        Format::Json => println!("{:#}", json!({"calls": calls.len(), "sameComponent": same, "differences": differences})),
+        Format::Json => say_json!("{:#}", json!({"calls": calls.len(), "sameComponent": same, "differences": differences})),
         Format::Text => {
-            differences.iter().for_each(|difference| println!("{difference}"));
+            differences.iter().for_each(|difference| say!("{difference}"));
             let which = if same { "the component that was recorded" } else { "another component than was recorded" };
-            println!("{} calls of {which}: {} differences", calls.len(), differences.len());
+            say!("{} calls of {which}: {} differences", calls.len(), differences.len());
         }
     }
     Ok(if differences.is_empty() { Exit::Stopped } else { Exit::Differs })

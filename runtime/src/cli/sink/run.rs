@@ -107,7 +107,7 @@ fn grant(flags: &Run, subject: &Subject) -> anyhow::Result<Grant> {
             } else {
                 format!("`kubedl-events sink grant {sink} > grant.yaml` writes one: read it, and give it by --grant")
             };
-            eprintln!("The sink was given no grant, and reaches nothing. {next}.");
+            note!("The sink was given no grant, and reaches nothing. {next}.");
         }
         return Ok(Grant::default());
     };
@@ -197,11 +197,11 @@ fn tell(flags: &Run, progress: &Progress, ended: &Ended, took: Duration) {
     };
     let unreadable = if let Ended::Delivered { unreadable } = ended { *unreadable } else { 0 };
     match flags.format {
-        Format::Json => println!(
+        Format::Json => say_json!(
             "{}",
             json!({"stored": stored, "deadLetters": dead, "unreadable": unreadable, "retried": retried, "batches": batches, "timedOut": matches!(ended, Ended::TimedOut), "seconds": took.as_secs_f64()})
         ),
-        Format::Text => eprintln!(
+        Format::Text => note!(
             "{}: {stored} events stored, {dead} refused, {unreadable} unreadable; {batches} batches, {retried} tried again, {:.2} s{state}",
             if matches!(ended, Ended::TimedOut) { "gave up" } else { "done" },
             took.as_secs_f64()

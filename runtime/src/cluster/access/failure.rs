@@ -1,5 +1,6 @@
 //! What can go wrong between this program and the API server, in words that say what it is.
 
+use std::collections::BTreeMap;
 use std::error::Error as Cause;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use http::{Response, Uri};
+use serde::de::IgnoredAny;
 
 use super::super::Error;
 use super::super::line::Status;
@@ -161,7 +163,7 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     }
     if begin.starts_with('<') {
         let title = begin.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-        let title: String = title.map_or("", |(title, _)| title.trim()).chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        let title = beginning(title.map_or("", |(title, _)| title.trim()));
         let title = if title.is_empty() { String::new() } else { format!(", {title:?}") };
         return format!("it is a web page{title}, such as the login of a proxy: the URL must be that of the API server itself");
     }
@@ -169,10 +171,20 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
         return "it is compressed (gzip) without saying so".to_owned();
     }
     if !begin.starts_with('{') {
-        let shown: String = begin.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-        return format!("it begins with {shown:?}, and is no JSON object: something between this program and the API server answers in its place");
+        return format!(
+            "it begins with {:?}, and is no JSON object: something between this program and the API server answers in its place",
+            beginning(begin)
+        );
+    }
+    if serde_json::from_str::<BTreeMap<String, IgnoredAny>>(begin).is_ok_and(|object| !object.contains_key("kind")) {
+        return format!("{why}: it begins with {:?}, and has no kind as an API server's answers have", beginning(begin));
     }
     why.to_owned()
+}
+
+/// The beginning of a text, for a message.
+fn beginning(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -206,5 +218,7 @@ mod tests {
         assert!(told.contains("\"Signin\"") && !told.contains("secret"), "{told}");
         assert!(unreadable(b"\x1f\x8b\x08", "x").contains("gzip"));
         assert_eq!(unreadable(b"{", "x"), "x");
+        assert_eq!(unreadable(b"{\"kind\":\"Status\"}", "x"), "x");
+        assert!(unreadable(b"{\"error\":\"no tenant\"}", "x").contains("no tenant"));
     }
 }

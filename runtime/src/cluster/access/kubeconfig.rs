@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::credentials::{Source, basic, bearer};
+use super::pem;
 use super::plugin::Plugin;
 use super::proxy::login_of;
 
@@ -25,6 +26,9 @@ pub(super) struct Found {
     pub in_cluster: bool,
 }
 
+/// What to do where there is nothing to find a cluster by.
+const ADVICE: &str = "Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account";
+
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Of a service account (k8s.io/client-go/rest, InClusterConfig).
@@ -33,7 +37,7 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// `--kubeconfig`, else KUBECONFIG, else `~/.kube/config`, else the Pod's service account. The error is a part of a sentence.
 pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
     let (merged, missing) = match &place.kubeconfig {
-        Some(path) => (read(path)?.ok_or_else(|| format!("there is no kubeconfig at {}", path.display()))?, Vec::new()),
+        Some(path) => (read(path)?.ok_or_else(|| format!("there is no kubeconfig at {}. {ADVICE}", path.display()))?, Vec::new()),
         None => usual(variable)?,
     };
     let chosen = place.context.clone().or_else(|| merged.current_context.clone()).filter(|name| !name.is_empty());
@@ -45,8 +49,8 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
             let places: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
             return Err(match (&place.kubeconfig, places.is_empty()) {
                 (Some(path), _) => format!("{} has no context", path.display()),
-                (None, true) => "the kubeconfig has no context, and there is no service account of a Pod".to_owned(),
-                (None, false) => format!("there is no kubeconfig at {}, and no service account of a Pod", places.join(", ")),
+                (None, true) => format!("the kubeconfig has no context, and there is no service account of a Pod. {ADVICE}"),
+                (None, false) => format!("there is no kubeconfig at {}, and no service account of a Pod. {ADVICE}", places.join(", ")),
             });
         }
         return Err(format!("the kubeconfig has no current-context: choose one of {} with --context", names(&merged)));
@@ -120,6 +124,9 @@ fn of_parts(context: NamedContext, mut cluster: Cluster, user: AuthInfo) -> Resu
     let secure = authority || own || cluster.insecure_skip_tls_verify == Some(true);
     let (url, login) = server_url(&server, secure)?;
     cluster.server = Some(url.to_string());
+    if cluster.insecure_skip_tls_verify != Some(true) {
+        pem::check_authorities(&cluster)?;
+    }
     // kube would take one from the environment, and judges it otherwise than Go: `Proxy` does that.
     let proxy = cluster.proxy_url.replace("http://none".to_owned());
     let name = || "it".to_owned();

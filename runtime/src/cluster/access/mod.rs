@@ -9,6 +9,7 @@
 mod credentials;
 pub(super) mod failure;
 mod kubeconfig;
+mod pem;
 mod plugin;
 mod proxy;
 mod transport;
@@ -161,9 +162,14 @@ fn tls(config: &kube::Config, identity: Option<&Identity>) -> Result<Arc<ClientC
     if let Some(identity) = identity {
         identity.enter(&mut config.auth_info)?;
     }
+    let client = pem::client(&config.auth_info)?;
+    config.auth_info = kube::config::AuthInfo::default();
     let mut tls = config.rustls_client_config().map_err(|why| failure::chain(&why))?;
     if let Some(authorities) = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs) {
         tls.dangerous().set_certificate_verifier(Arc::new(Trust::new(authorities)?));
+    }
+    if let Some(client) = client {
+        tls.client_auth_cert_resolver = client;
     }
     Ok(Arc::new(tls))
 }

@@ -92,6 +92,9 @@ pub fn words(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(why) => format!("shows a certificate that {}", certificate_words(why)),
         rustls::Error::NoCertificatesPresented => "shows no certificate".to_owned(),
         rustls::Error::InvalidMessage(_) => "does not speak TLS: is it http:// and not https://, or another port?".to_owned(),
+        rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure) => "ended the handshake of TLS (HandshakeFailure): its key may be of a kind \
+            that this program does not take, such as ECDSA on P-521 (P-256, P-384, Ed25519 and RSA it takes), or it may want another certificate of the client"
+            .to_owned(),
         rustls::Error::AlertReceived(alert) => format!("ended the handshake of TLS ({alert:?}): it may want another certificate of the client"),
         rustls::Error::PeerIncompatible(why) => format!("speaks no TLS that this program speaks, 1.2 and 1.3 ({why:?})"),
         error => format!("can't be talked to by TLS: {error}"),
@@ -116,6 +119,9 @@ fn certificate_words(why: &CertificateError) -> String {
         CertificateError::BadEncoding => "can't be read".to_owned(),
         why if is_authority(why) => {
             "is an authority's own (CA:TRUE): give this very certificate as the authority, or make one for the server with CA:FALSE".to_owned()
+        }
+        CertificateError::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "is of X.509 version 1, which has no names of servers: make one of version 3, with subjectAltName".to_owned()
         }
         why => format!("can't be used: {why}"),
     }

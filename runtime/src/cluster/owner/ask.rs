@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{Api, ApiResource};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
+use super::identity::Identified;
 use super::{Object, Step, lock, namesake, step_of};
 use crate::cluster::client::{About, Client, sort};
 use crate::cluster::{Error, Scope, Seldom, name};
@@ -81,9 +82,9 @@ impl Asking {
         if lock(&self.refused).get(&place).is_some_and(|until| Instant::now() < *until) {
             return unknown(Duration::ZERO);
         }
-        let api: Api<DynamicObject> = Api::namespaced_with(client.kube.clone(), &object.namespace, &resource);
+        let api: Api<Identified> = Api::namespaced_with(client.kube.clone(), &object.namespace, &resource);
         let about = About { verb: "get", resource: plural, group, scope: Scope::Namespace(object.namespace.clone()) };
-        let asked = timeout(PATIENCE, api.get_metadata_opt(&object.name)).await;
+        let asked = timeout(PATIENCE, api.get_opt(&object.name)).await;
         let found = match asked {
             Ok(answer) => answer.map_err(|error| sort(error, about)),
             Err(_) => Err(Error::Unreachable(format!("no answer within {PATIENCE:?}"))),
@@ -91,7 +92,7 @@ impl Asking {
         match found {
             Ok(found) => {
                 self.answers();
-                judge(object, found.map(|found| found.metadata).as_ref())
+                judge(object, found.map(|found| found.0).as_ref())
             }
             Err(error) => {
                 let may_differ = matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_));

@@ -4,18 +4,21 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
-use kube::core::PartialObjectMeta;
+use kube::api::{Api, ApiResource, ListParams};
 use kube::runtime::watcher;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::identity::Identified;
 use super::{Owners, lock};
 use crate::cluster::client::{About, Client, sort};
 use crate::cluster::{Error, Scope, Seldom};
 
 /// Between two tries: at first, and at most; twice as long each time.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// What becomes of events meanwhile, and before the first list.
+const KEPT: &str = "events of Pods that are not known are kept by the rule owner-unknown";
+const WAITING: &str = "events wait, for up to 30 s after the start; then those of Pods that are not known are kept by the rule owner-unknown";
 /// Pods a page of the list.
 const PAGE: u32 = 500;
 
@@ -37,7 +40,7 @@ impl Owners {
             }
             self.0.changed.send_modify(|times| *times += 1);
             if let Some(times) = seldom.fails("pods") {
-                warn!(%scope, times, "Cannot see Pods: {error}. Trying again; until then events of Pods that are not known are kept by the rule owner-unknown.");
+                warn!(%scope, times, "Cannot see Pods: {error}. Trying again; until then {}.", if listed { KEPT } else { WAITING });
             }
             sleep(wait.max(error.after())).await;
             wait = (wait * 2).min(WAITS.1);
@@ -47,31 +50,32 @@ impl Owners {
     /// Lists and watches until something fails that a new beginning may heal.
     async fn follow_once(&self, client: &Client, scope: &Scope, listed: &mut bool, wait: &mut Duration, seldom: &mut Seldom) -> Error {
         let about = |verb| About { verb, resource: "pods", group: "", scope: scope.clone() };
-        let api: Api<PartialObjectMeta<Pod>> = match scope {
-            Scope::All => Api::all(client.kube.clone()),
-            Scope::Namespace(name) => Api::namespaced(client.kube.clone(), name),
+        let pods = ApiResource::erase::<Pod>(&());
+        let api: Api<Identified> = match scope {
+            Scope::All => Api::all_with(client.kube.clone(), &pods),
+            Scope::Namespace(name) => Api::namespaced_with(client.kube.clone(), name, &pods),
         };
         let mut events = watcher(api.clone(), watcher::Config::default().page_size(PAGE)).boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(watcher::Event::Init) => {
                     // What the list, which comes after this, will have shown at least.
-                    let reached = match api.list_metadata(&ListParams::default().limit(1)).await {
+                    let reached = match api.list(&ListParams::default().limit(1)).await {
                         Ok(list) => list.metadata.resource_version.unwrap_or_default(),
                         Err(error) => return sort(error, about("list")),
                     };
                     lock(&self.0.pods).begin(scope, reached);
                 }
-                Ok(watcher::Event::InitApply(pod)) => lock(&self.0.pods).list(scope, &pod.metadata),
+                Ok(watcher::Event::InitApply(pod)) => lock(&self.0.pods).list(scope, &pod.0),
                 Ok(watcher::Event::Apply(pod)) => {
                     let mut pods = lock(&self.0.pods);
-                    pods.apply(&pod.metadata);
-                    pods.advance(scope, &pod.metadata);
+                    pods.apply(&pod.0);
+                    pods.advance(scope, &pod.0);
                 }
                 Ok(watcher::Event::Delete(pod)) => {
                     let mut pods = lock(&self.0.pods);
-                    pods.delete(&pod.metadata, Instant::now());
-                    pods.advance(scope, &pod.metadata);
+                    pods.delete(&pod.0, Instant::now());
+                    pods.advance(scope, &pod.0);
                 }
                 Ok(watcher::Event::InitDone) => {
                     (*listed, *wait) = (true, WAITS.0);

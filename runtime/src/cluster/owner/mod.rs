@@ -5,6 +5,7 @@
 
 mod ask;
 mod follow;
+mod identity;
 mod pods;
 mod remembered;
 
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use ask::Asking;
+pub(super) use identity::identity;
 use pods::{Found, Pods};
 use remembered::Remembered;
 

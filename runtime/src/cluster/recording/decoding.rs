@@ -54,6 +54,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, String> {
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, _)| text.starts_with(magic)) {
         return Err(format!("it is {what}"));
     }
+    if matches!(*text, [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [b'{' | b'[', 0, 0, 0, ..] | [0, 0, 0, b'{' | b'[', ..]) {
+        return Err("it is UTF-32: have it written as UTF-8, as by `iconv -f UTF-32 -t UTF-8`".to_owned());
+    }
     if text.get(257..262) == Some(b"ustar") {
         return Err("it is a tar archive: unpack it first, and give a file of it".to_owned());
     }
@@ -99,6 +102,9 @@ pub(super) fn what_it_is(text: &[u8], shown: &dyn Fn(&str) -> String) -> String 
     let words: Vec<&str> = first.split_whitespace().collect();
     if words.contains(&"REASON") && words.contains(&"OBJECT") {
         return "it is the table that `kubectl get events` prints for people".to_owned();
+    }
+    if first.starts_with("Name:") && lower.contains("events:") {
+        return "it is what `kubectl describe` prints for people".to_owned();
     }
     let of_kubectl = ["error:", "Error from server", "The connection to the server", "Unable to connect to the server", "No resources found"];
     if of_kubectl.iter().any(|words| first.starts_with(words)) {

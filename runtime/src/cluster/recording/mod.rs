@@ -4,6 +4,7 @@
 
 mod decoding;
 mod documents;
+mod log_lines;
 mod objects;
 mod shape;
 
@@ -66,6 +67,7 @@ impl Recording {
     fn read(bytes: &[u8], hide: &dyn Fn(&mut String)) -> Result<(Self, Owners), String> {
         const ASK: &str = "Give what `kubectl get events,pods -A -o json` prints";
         let Decoded { text, cut } = decode(bytes).map_err(|what| format!("{what}. {ASK}"))?;
+        let text = log_lines::joined(text);
         let mut contents = Contents::new(hide);
         let mut take = |piece: Piece<'_>| match piece {
             Piece::Whole { json, line } => contents.take(&json, line),

@@ -241,7 +241,9 @@ impl<'a> Reader<'a, '_> {
         let (why, kind) = match std::str::from_utf8(text) {
             Err(why) => {
                 let byte = text.get(why.valid_up_to()).copied().unwrap_or_default();
-                (format!("the byte 0x{byte:02x} is not UTF-8"), "not UTF-8")
+                let (its_line, its_column) = self.lines.of(range.start + skipped + why.valid_up_to());
+                let place = if its_line == line { String::new() } else { format!(" at line {its_line} column {its_column}") };
+                (format!("the byte 0x{byte:02x}{place} is not UTF-8"), "not UTF-8")
             }
             Ok(_) => match whole(text) {
                 Err(why) if why.is_eof() && because.is_some() => (format!("it is no JSON: {}", because.unwrap_or_default()), "no JSON"),

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::decoding::shortened;
 use super::objects::{CUT, NO_OBJECT, Odd, TEXT};
 use crate::cluster::name::group;
+use crate::cluster::owner::identity;
 use crate::cluster::raw::{Outline, is_object, text};
 use crate::cluster::{Owners, Raw, Unreadable, has_controller};
 
 /// Lists in lists, and envelopes, so many deep.
 const DEEPEST: usize = 16;
 /// Of each kind of lines of text, so many are kept one by one.
-const MOST_TEXTS: u64 = 10_000;
+const MOST_TEXTS: u64 = 1_000;
 
 /// What a recording has.
 pub(super) struct Contents<'h> {
@@ -125,7 +125,7 @@ impl<'h> Contents<'h> {
         if kind == TEXT {
             self.texts += 1;
             if self.texts > MOST_TEXTS {
-                return self.pass("lines of text beyond the first 10000".to_owned());
+                return self.pass("lines of text beyond the first 1000".to_owned());
             }
         } else {
             self.odd_objects += 1;
@@ -287,29 +287,9 @@ impl<'h> Contents<'h> {
         // Old ones were of another group.
         let was_of_extensions = matches!(kind, "ReplicaSet" | "Deployment") && group(api_version) == "extensions";
         let ours = was_of_extensions || has_controller(group(api_version), kind);
-        if ours && let Some(metadata) = outline.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()) {
-            self.owners.learn(kind, &what_can_be_read(&metadata));
+        if ours && let Some(Ok(metadata)) = outline.metadata.map(|metadata| identity(&mut serde_json::Deserializer::from_str(metadata.get()))) {
+            self.owners.learn(kind, &metadata);
         }
         ours
-    }
-}
-
-/// Identity and controllers; what is of another type than it should be is as if it were not there.
-fn what_can_be_read(metadata: &Value) -> ObjectMeta {
-    let read = |object: &Value, key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
-    let owners = metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten().map(|owner| OwnerReference {
-        api_version: read(owner, "apiVersion").unwrap_or_default(),
-        kind: read(owner, "kind").unwrap_or_default(),
-        name: read(owner, "name").unwrap_or_default(),
-        uid: read(owner, "uid").unwrap_or_default(),
-        controller: owner.get("controller").and_then(Value::as_bool),
-        ..OwnerReference::default()
-    });
-    ObjectMeta {
-        uid: read(metadata, "uid"),
-        name: read(metadata, "name"),
-        namespace: read(metadata, "namespace"),
-        owner_references: Some(owners.collect()),
-        ..ObjectMeta::default()
     }
 }

@@ -18,6 +18,7 @@ use super::command::{Command, Reply, copy, refuse};
 use super::mark::{self, Marks};
 use super::room::{AT_ONCE, Reserve, identities_kept, is_damage, is_disk_trouble};
 use super::salvage::{self, SetAside};
+use super::spare::Spare;
 use super::store::Store;
 use super::{Appended, Error, Options, Position, Stats, origin, selection};
 
@@ -52,6 +53,8 @@ pub(super) struct Writer {
     clean_next: Instant,
     /// Damaged files that are kept, the oldest first.
     set_aside: Vec<SetAside>,
+    /// Files of others that can be made again.
+    spare: Spare,
     /// Why a damaged file could not be replaced, and when that is tried again.
     unhealed: Option<(Instant, Error)>,
     /// Since when the log could not be emptied.
@@ -98,6 +101,7 @@ impl Writer {
             clean_next,
             set_aside: salvage::set_aside(&file),
             file,
+            spare: Spare::new(options.spare.clone()),
             unhealed: None,
             held_since: None,
             adrift: false,
@@ -337,6 +341,7 @@ impl Writer {
             drop(self.heal());
         } else if is_disk_trouble(why) && self.reserve.whole && self.options.durable {
             tracing::error!("The disk of the journal is full or fails: {why}. Events wait until there is room; what is delivered is still noted.");
+            self.spare.give_up();
             self.reserve.spend();
             while matches!(self.store.forget_rows(None), Ok(rows) if rows > 0) {}
         }

@@ -36,6 +36,10 @@ impl Writer {
             if self.forget_set_aside() {
                 continue;
             }
+            let spare = self.spare.bytes();
+            if size > enough && spare > 0 && self.spare.give_up() {
+                continue;
+            }
             let mut gone = self.store.forget_rows(None)?;
             if gone == 0 && size > enough {
                 // What no list shows any more; and where nothing is left to deliver, even what one may show again.
@@ -53,10 +57,10 @@ impl Writer {
         }
     }
 
-    /// Bytes in use, damaged files that were set aside included.
-    fn size(&self) -> rusqlite::Result<u64> {
+    /// Bytes in use, damaged files that were set aside and what can be made again included.
+    fn size(&mut self) -> rusqlite::Result<u64> {
         let aside: u64 = self.set_aside.iter().map(|file| file.bytes).sum();
-        Ok(self.store.size(&self.file)? + aside)
+        Ok(self.store.size(&self.file)? + aside + self.spare.bytes())
     }
 
     /// Removes the oldest damaged file that was set aside; gives whether there was one.

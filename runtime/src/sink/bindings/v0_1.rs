@@ -26,20 +26,7 @@ pub(in crate::sink) use generated::{Sink as World, SinkPre as WorldPre};
 use generated::exports::kubedl::events::event_sink as export;
 use generated::kubedl::events::types;
 
-/// Longest text that is taken over from a guest, in characters.
-const LONGEST_TEXT: usize = 2_000;
-
-/// A guest's text for people: without control and direction characters, and cut.
-pub(in crate::sink) fn words(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
-}
-
-/// Characters that change how others are shown: line and paragraph separators, and the direction of text (Unicode Technical Report 36, section 2.5).
-fn turns(c: char) -> bool {
-    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}')
-}
-
-/// Makes a guest's text one for people: [`words`], and more.
+/// Makes a guest's text one for people: [`shown`](crate::shown::shown), and more.
 pub(in crate::sink) type Words<'a> = &'a dyn Fn(&str) -> String;
 
 fn timestamp(time: Timestamp) -> types::Timestamp {

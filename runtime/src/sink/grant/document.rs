@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Error, Grant, HostPattern, Variable, host_pattern, limits};
+use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits};
+use crate::cluster::Subnet;
 use crate::sink::Digest;
 use crate::sink::http::Identity;
 use crate::sink::redact::Redactor;
@@ -24,6 +25,9 @@ pub struct Document {
     /// Where it may send requests: SCHEME://HOST[:PORT], with ${NAME} for a variable under env, and *. for one label on the left.
     #[schemars(with = "Vec<Template>")]
     http: Vec<Spanned<Template>>,
+    /// Whether its destinations may have private addresses, or the networks in which they may: by default only hosts that are addresses, or names that can be the
+    /// cluster's own alone, such as NAME, NAME.NAMESPACE.svc and NAME.local.
+    private: WrittenPrivate,
     /// Where its stdout goes; its stderr goes to the log.
     stdout: Stdout,
     /// What destinations see of the sink's side of TLS.
@@ -64,6 +68,9 @@ impl ClientCertificate {
         Identity::new(cert, key).map_err(refused)
     }
 }
+
+/// Folders whose files are no values: of the system, and of the service account, whose token would be all that this process may do in the cluster.
+const NOT_VALUES: [&str; 5] = ["/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"];
 
 /// Where a guest's stdout goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -195,6 +202,47 @@ impl TryFrom<String> for Template {
     }
 }
 
+/// Whether destinations may have private addresses: true, false, or networks such as 10.0.0.0/8.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "private is true, false, or a list of networks such as 10.0.0.0/8")]
+#[schemars(rename = "Private")]
+enum WrittenPrivate {
+    /// All of them, or none.
+    All(bool),
+    /// Those in these networks.
+    Networks(Vec<Written>),
+}
+
+impl Default for WrittenPrivate {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}
+
+impl WrittenPrivate {
+    fn resolve(&self) -> Private {
+        match self {
+            Self::All(false) => Private::None,
+            Self::All(true) => Private::All,
+            Self::Networks(networks) => Private::Networks(networks.iter().map(|network| network.0).collect()),
+        }
+    }
+}
+
+/// A network, as it is written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, with = "String", extend("pattern" = "^[0-9A-Fa-f.:]+/[0-9]+$"))]
+struct Written(Subnet);
+
+impl TryFrom<String> for Written {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Subnet::parse(&text).map(Self).ok_or_else(|| format!("{text:?} is not a network: write such as 10.0.0.0/8 or fd00::/8"))
+    }
+}
+
 /// Looks a variable of the host process up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -260,7 +308,17 @@ impl Document {
         let http = self.http.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
         let limits = self.limits.resolve();
         let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
-        Ok(Grant { env, http, stdout: self.stdout == Stdout::Inherit, limits, sha256: self.sha256, identity, source: path.map(Path::to_owned) })
+        let private = self.private.resolve();
+        Ok(Grant {
+            env,
+            http,
+            private,
+            stdout: self.stdout == Stdout::Inherit,
+            limits,
+            sha256: self.sha256,
+            identity,
+            source: path.map(Path::to_owned),
+        })
     }
 }
 
@@ -274,6 +332,14 @@ impl Source {
         Ok(match &self.from {
             From::Variable(Name(variable)) => environment(variable),
             From::File(path) => {
+                let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                if let Some(folder) = NOT_VALUES.iter().find(|folder| path.starts_with(folder) || place.starts_with(folder)) {
+                    let why = std::io::Error::new(
+                        std::io::ErrorKind::PermissionDenied,
+                        format!("what lies in {folder} is the host's own, and can't be granted"),
+                    );
+                    return Err(Error::File { name: name.to_owned(), path: path.clone(), why });
+                }
                 let text = match std::fs::read_to_string(path) {
                     Err(why) if why.kind() == std::io::ErrorKind::NotFound && self.optional => return Ok(None),
                     text => text.map_err(|why| Error::File { name: name.to_owned(), path: path.clone(), why })?,

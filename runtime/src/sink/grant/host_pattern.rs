@@ -6,7 +6,7 @@
 //! | `http://sls.example.com:8080` | that scheme, name and port |
 //! | `sls.example.com` | https, port 443 |
 //! | `https://*.example.com` | any one label in place of the `*` |
-//! | `https://${PROJECT}.${ENDPOINT}` | with the values of granted variables in place; a value that is a URL gives its host, and its scheme and port win |
+//! | `https://${PROJECT}.${ENDPOINT}` | with the values of granted variables in place; a value that is a URL gives its host, its port, and its scheme where none is written |
 //!
 //! Paths, users, a wildcard elsewhere or out of a variable are refused. Names are compared without regard to case, and a
 //! trailing dot is refused.
@@ -111,7 +111,7 @@ impl HostPattern {
             let (its_scheme, its_host, its_port) = url_parts(value.trim()).map_err(|why| format!("the value of {name} {why}"))?;
             host.push_str(before);
             host.push_str(its_host);
-            scheme = its_scheme.map(str::to_owned).or(scheme);
+            scheme = scheme.or(its_scheme.map(str::to_owned));
             port = its_port.map(str::to_owned).or(port);
             rest = after;
         }
@@ -136,19 +136,34 @@ fn url_parts(value: &str) -> Result<(Option<&str>, &str, Option<&str>), &'static
     let (scheme, rest) = value.split_once("://").map_or((None, value), |(scheme, rest)| (Some(scheme), rest));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err("has a user in it");
+        return Err("has a user or a password in it: take out what stands before the @, and give it to the sink by a variable of its own");
+    }
+    if scheme.is_none() && (value.contains(":/") || value.starts_with("//")) {
+        return Err("is no URL: between the scheme and the host stand a colon and two slashes, as in https://HOST/PATH");
     }
     if authority.contains('*') || authority.contains("${") {
         return Err("has a wildcard or template in it");
     }
     if authority.is_empty() {
-        return Err("names no host");
+        return Err("names no host: write https://HOST/PATH");
+    }
+    if !authority.contains('[') && authority.matches(':').count() > 1 {
+        return Err("has an IPv6 address without brackets: write https://[ADDRESS]:PORT");
     }
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => Ok((scheme, host, Some(port))),
         _ => Ok((scheme, authority, None)),
     }
 }
+
+/// Whether anybody can have names below a name (publicsuffix.org). One that the list doesn't have is public where it is a single label, but for those that a
+/// network gives to itself.
+fn is_public(host: &str) -> bool {
+    psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == host.as_bytes() && (suffix.is_known() || !OWN.contains(&host)))
+}
+
+/// Top-level names for a network's own use (RFC 6761, RFC 6762, RFC 2606, ICANN on `internal`, and what Kubernetes has).
+const OWN: [&str; 9] = ["local", "localhost", "internal", "svc", "test", "example", "invalid", "lan", "home"];
 
 impl FromStr for HostPattern {
     type Err = String;
@@ -168,6 +183,11 @@ impl FromStr for HostPattern {
         };
         let (wildcard, host) = host.strip_prefix("*.").map_or((false, host), |host| (true, host));
         let host = plain_host(host)?;
+        if wildcard && is_public(&host) {
+            return Err(format!(
+                "*.{host} is everybody's: anyone can have a name below {host}. Write out the hosts, or a * below a name of your own"
+            ));
+        }
         Ok(Self { scheme, host, wildcard, port })
     }
 }

@@ -22,6 +22,10 @@ pub struct Limits {
     pub request_body: usize,
     /// Bytes of an answer's body; more is cut.
     pub response_body: usize,
+    /// Requests a minute.
+    pub requests_per_minute: u64,
+    /// Bytes of bodies a minute.
+    pub bytes_per_minute: u64,
 }
 
 impl Default for Limits {
@@ -34,6 +38,9 @@ impl Default for Limits {
             http_width: 8,
             request_body: 32 << 20,
             response_body: 4 << 20,
+            // Far more than a sink sends that has a request for each event, and catches up.
+            requests_per_minute: 600_000,
+            bytes_per_minute: 2 << 30,
         }
     }
 }
@@ -53,6 +60,10 @@ pub struct Written {
     batch_bytes: Option<Size>,
     /// Requests that run at a time; 8 by default.
     http_width: Option<Count<64>>,
+    /// Requests a minute; 600000 by default. What is over is not sent, and tried again.
+    requests_per_minute: Option<Count<10_000_000>>,
+    /// Bytes of bodies a minute; 2GiB by default. What is over is not sent, and tried again.
+    bytes_per_minute: Option<Size>,
 }
 
 impl Written {
@@ -65,6 +76,8 @@ impl Written {
             batch_events: self.batch_events.map(|Count(count)| count),
             batch_bytes: self.batch_bytes.map(|Size(bytes)| bytes),
             http_width: self.http_width.map_or(default.http_width, |Count(count)| count),
+            requests_per_minute: self.requests_per_minute.map_or(default.requests_per_minute, |Count(count)| count as u64),
+            bytes_per_minute: self.bytes_per_minute.map_or(default.bytes_per_minute, |Size(bytes)| bytes as u64),
             ..default
         }
     }

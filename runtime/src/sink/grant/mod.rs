@@ -22,7 +22,11 @@ mod limits;
 pub mod wish;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
+
+use crate::cluster::Subnet;
+use crate::shown::{self, Shown};
 
 use super::Digest;
 use super::http::Identity;
@@ -31,6 +35,9 @@ pub use document::{Document, Environment, schema};
 pub(in crate::sink) use host_pattern::plain_host;
 pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
+
+/// Lines of a proposal that an error shows.
+const MOST_LINES: usize = 10;
 
 /// A variable that the guest sees.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +57,29 @@ impl fmt::Debug for Variable {
     }
 }
 
+/// Which private addresses a sink's destinations may have, whatever their names are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Private {
+    /// None: only hosts that are addresses, and names that can be the cluster's own alone, may have some.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those in these networks.
+    Networks(Vec<Subnet>),
+}
+
+impl Private {
+    /// Whether an address is one of them.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Networks(networks) => networks.iter().any(|network| network.contains(address)),
+        }
+    }
+}
+
 /// What a sink may reach, with every value filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grant {
@@ -57,6 +87,8 @@ pub struct Grant {
     pub env: Vec<Variable>,
     /// Its destinations.
     pub http: Vec<HostPattern>,
+    /// Which private addresses its destinations may have.
+    pub private: Private,
     /// Whether its stdout is the process's own.
     pub stdout: bool,
     /// Its limits.
@@ -150,10 +182,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, why } => write!(f, "cannot read the grant {}: {why}", path.display()),
-            Self::Malformed { path, why } => write!(f, "the grant {} can't be used: {why}", path.display()),
+            Self::Malformed { path, why } => write!(f, "the grant {} can't be used: {}", path.display(), Shown(why)),
             Self::MissingEnv { sink, names } => {
-                write!(f, "the sink {sink} needs environment variables that are not set or empty: {}.", names.join(", "))?;
-                let keys: Vec<String> = names.iter().filter_map(|name| Some(format!("{name} from key {}", secret_key(name)?))).collect();
+                write!(f, "the sink {sink} needs environment variables that are not set or empty: {}.", shown::list(names))?;
+                let keys: Vec<String> =
+                    names.iter().take(MOST_LINES).filter_map(|name| Some(format!("{name} from key {}", secret_key(name)?))).collect();
                 if keys.is_empty() {
                     write!(f, " Set them, or change the sink's grant")
                 } else {
@@ -162,11 +195,12 @@ impl fmt::Display for Error {
             }
             Self::NotGranted { sink, names, source } => {
                 let place = source.as_ref().map_or_else(|| format!("{sink}.yaml in a --grant-dir"), |path| path.display().to_string());
-                let lines: Vec<String> = names.iter().map(|name| format!("\n  {name}: {{from: {name}}}")).collect();
+                let lines: Vec<String> =
+                    names.iter().take(MOST_LINES).map(|name| format!("\n  {name}: {{from: {name}}}", name = Shown(name))).collect();
                 write!(
                     f,
                     "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}",
-                    names.join(", "),
+                    shown::list(names),
                     lines.concat()
                 )
             }
@@ -184,7 +218,7 @@ impl fmt::Display for Error {
                     f,
                     "the sink {sink} writes to stdout, and these secrets of under 8 bytes can't be kept out of it: {}. Take them, or stdout: inherit, \
                      out of {place}, or write secret: false",
-                    names.join(", ")
+                    shown::list(names)
                 )
             }
             Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),

@@ -56,6 +56,9 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
     }
     writeln!(text, "{}", if hosts == 0 { "http: []" } else { "http:" })?;
     text.push_str(&lines);
+    if hosts > 0 {
+        writeln!(text, "# Where one of these has a private address and is no Service of this cluster: private: true, or private: [NETWORK]")?;
+    }
     Ok(())
 }
 

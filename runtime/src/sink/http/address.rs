@@ -42,8 +42,16 @@ pub(super) fn is_metadata_name(host: &str) -> bool {
     METADATA_NAMES.iter().any(is_its) || host.starts_with("instance-data.")
 }
 
-/// Why an address is refused; none if it may be connected to. `loopback` says that the grant names a loopback host, `private`
-/// that it names this very host rather than a wildcard.
+/// Names that can be nobody's but this network's: those of Kubernetes' Services, and what is never in public DNS (RFC 6762; ICANN's `internal`).
+pub(super) fn is_own_name(host: &str) -> bool {
+    match host.rsplit_once('.') {
+        None => true,
+        Some((_, last)) => matches!(last, "svc" | "local" | "internal"),
+    }
+}
+
+/// Why an address is refused; none if it may be connected to. `loopback` says that the grant names a loopback host, `private` that it lets this host have a
+/// private address.
 pub(super) fn refusal(address: IpAddr, loopback: bool, private: bool) -> Option<&'static str> {
     let address = embedded(address);
     if is_metadata(address) {
@@ -59,7 +67,7 @@ pub(super) fn refusal(address: IpAddr, loopback: bool, private: bool) -> Option<
     if refused {
         return Some("a link-local, multicast, unspecified, reserved or translated address");
     }
-    (is_private && !private).then_some("a private address, and the grant names the host by a wildcard only")
+    (is_private && !private).then_some("a private address; where that is meant, write private: true, or private: [NETWORK], into the grant")
 }
 
 /// AWS has several services at fd00:ec2::/32, among them those of metadata and of credentials.

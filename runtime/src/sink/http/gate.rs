@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, warn};
 use ureq::config::Config;
@@ -14,10 +14,13 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::cluster::tls_words;
+use crate::shown::Shown;
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 use crate::sink::redact::Redactor;
-use crate::sink::{Stats, Term};
+use crate::sink::stats::result;
+use crate::sink::{Exchange, Stats, Term};
 
+use super::budget::Budget;
 use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
 use super::script::Scripted;
 use super::skew::Skew;
@@ -26,10 +29,16 @@ use super::{Error, Network, Request, Response, address, url};
 /// Headers that frame a message or steer a proxy: the host's own to set.
 const HOSTS_OWN: [&str; 10] =
     ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "proxy"];
+/// What a sink may ask by (RFC 9110, section 9.3; RFC 5789). A server may take what it doesn't know for the beginning of another protocol.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// The most headers of a request.
 const MOST_HEADERS: usize = 100;
 /// Bytes of all headers of a request together, and of an answer.
 const HEADER_BYTES: usize = 64 << 10;
+/// What a header takes beside its bytes.
+const HEADER: usize = 48;
+/// Bytes of an answer's headers that don't count.
+const FREE: usize = 4 << 10;
 /// Destinations whose denial is said.
 const MOST_SAID: usize = 20;
 /// Time for resolving a name, and then for connecting.
@@ -51,6 +60,7 @@ struct Inner {
     /// Destinations whose denial was said.
     said: Mutex<HashSet<String>>,
     skew: Skew,
+    budget: Mutex<Budget>,
 }
 
 impl Gate {
@@ -74,12 +84,19 @@ impl Gate {
             .max_idle_connections_per_host(grant.limits.http_width)
             .tls_config(tls.build())
             .build();
-        let judge = Arc::new(Judge { granted: grant.http.clone(), network: network.clone(), hanging: Hanging::default() });
+        let judge = Arc::new(Judge {
+            granted: grant.http.clone(),
+            private: grant.private.clone(),
+            network: network.clone(),
+            hanging: Hanging::default(),
+            found: Mutex::default(),
+        });
         let agent = match &network.script {
             Some(script) => ureq::Agent::with_parts(config, Scripted(script.clone()), Shared(judge.clone())),
             None => ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone())),
         };
         let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
+        let budget = Mutex::new(Budget::new(limits.requests_per_minute, limits.bytes_per_minute, Instant::now()));
         Self(Arc::new(Inner {
             sink: sink.to_owned(),
             grant,
@@ -91,6 +108,7 @@ impl Gate {
             stats,
             said: Mutex::default(),
             skew: Skew::default(),
+            budget,
         }))
     }
 
@@ -107,12 +125,38 @@ impl Gate {
     /// Judges and sends; blocks for at most `time`, and takes at most so many bytes of an answer's body, or the limit of the grant.
     pub fn send(&self, request: Request, time: Duration, most: usize) -> Result<Response, Error> {
         let tap = self.0.judge.network.tap.as_ref().map(|tap| (tap, request.clone()));
+        let (asked, began, sent) = (self.asked(&request), Instant::now(), request.body.len() as u64);
         let answer = self.pass(request, time, most);
         self.0.stats.requested(&answer);
+        if let Some(asked) = asked {
+            let received = answer.as_ref().map_or(0, |answer| answer.body.len() as u64);
+            let address = self.0.judge.last(&asked.host);
+            let host = self.0.redactor.words(&asked.host);
+            let milliseconds = began.elapsed().as_millis() as u64;
+            self.0.stats.exchanged(Exchange { host, address, sent, received, milliseconds, result: result(&answer).to_owned(), ..asked });
+        }
         if let Some((tap, request)) = tap {
             tap(&request, &answer);
         }
         answer
+    }
+
+    /// What is known of a request before it goes out; none where its URL is none.
+    fn asked(&self, request: &Request) -> Option<Exchange> {
+        let (_, authority) = url::parse(&request.url).ok()?;
+        Some(Exchange {
+            at: SystemTime::now(),
+            batch: self.0.stats.batch(),
+            method: self.0.redactor.words(request.method.get(..request.method.len().min(16)).unwrap_or_default()),
+            scheme: authority.scheme.as_str().to_owned(),
+            host: authority.host,
+            port: authority.port,
+            address: None,
+            sent: 0,
+            received: 0,
+            result: String::new(),
+            milliseconds: 0,
+        })
     }
 
     fn pass(&self, request: Request, time: Duration, most: usize) -> Result<Response, Error> {
@@ -124,7 +168,13 @@ impl Gate {
         if request.body.len() > limit {
             return Err(Error::RequestTooLarge(limit as u64));
         }
-        let (ready, authority) = self.judge(request)?;
+        let (bytes, (ready, authority)) = (request.body.len(), self.judge(request)?);
+        let taken = self.0.budget.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, Instant::now());
+        // A played destination takes whatever comes, as fast as it comes.
+        if let (Err(spent), None) = (taken, &self.0.judge.network.script) {
+            self.0.stats.spent();
+            return Err(Error::NotSent(spent.to_string()));
+        }
         let answer = self.exchange(ready, &authority, time, most)?;
         // A played destination has the clock of another day.
         if self.0.judge.network.script.is_none()
@@ -145,13 +195,14 @@ impl Gate {
         let invalid = |why: String| Error::InvalidRequest(why);
         let (uri, authority) = url::parse(&request.url).map_err(invalid)?;
         if !self.0.grant.http.iter().any(|pattern| pattern.admits(&authority)) {
-            return Err(self.deny(&authority, self.not_granted(&authority)));
+            let short = format!("{authority} is not in the grant of the sink");
+            return Err(self.deny(&authority, self.not_granted(&authority), short));
         }
-        self.judge_place(&authority).map_err(|why| self.deny(&authority, format!("{authority} is {why}")))?;
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not a method", request.method)))?;
-        if method == Method::CONNECT || method == Method::TRACE {
-            return Err(invalid(format!("the method {method} is not for sinks")));
+        self.judge_place(&authority).map_err(|why| self.deny(&authority, format!("{authority} is {why}"), format!("{authority} is {why}")))?;
+        if !METHODS.contains(&request.method.as_str()) {
+            return Err(invalid(format!("the method {} is not for sinks, which have {}", Shown(&request.method), METHODS.join(", "))));
         }
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|why| invalid(why.to_string()))?;
         let mut ready = ureq::http::Request::new(request.body);
         *ready.method_mut() = method;
         *ready.uri_mut() = uri;
@@ -173,6 +224,12 @@ impl Gate {
         refusal.map_or(Ok(()), Err)
     }
 
+    /// A destination in words that a sink may repeat: without a host that is a part of a secret.
+    fn named(&self, authority: &Authority) -> String {
+        let plain = authority.to_string();
+        if self.0.redactor.words(&plain) == plain { plain } else { "the destination".to_owned() }
+    }
+
     /// Says that a destination is not in the grant, and the line to add.
     fn not_granted(&self, authority: &Authority) -> String {
         let Inner { sink, grant, .. } = &*self.0;
@@ -180,8 +237,8 @@ impl Gate {
         format!("{authority} is not in the grant of the sink {sink}; to allow it, add this line under http: in {place}:   - {authority}")
     }
 
-    /// Says once for each destination, and for a few of them, that it is denied.
-    fn deny(&self, authority: &Authority, words: String) -> Error {
+    /// Says once for each destination, and for a few of them, that it is denied; the sink gets the short words.
+    fn deny(&self, authority: &Authority, words: String, short: String) -> Error {
         let Inner { sink, redactor, said, judge, .. } = &*self.0;
         if let Some(script) = &judge.network.script {
             script.denied(&redactor.words(&words));
@@ -195,7 +252,8 @@ impl Gate {
                 warn!(sink, "The sink was denied {MOST_SAID} destinations: further ones are denied, but not said.");
             }
         }
-        Error::Denied(words)
+        // Where the grant lies, and which address a name has, is the operator's to know.
+        Error::Denied(short)
     }
 
     fn exchange(&self, request: ureq::http::Request<Vec<u8>>, authority: &Authority, time: Duration, most: usize) -> Result<Response, Error> {
@@ -203,23 +261,32 @@ impl Gate {
         let proxy = self.0.judge.network.proxy_for(&authority.host, local).filter(|_| authority.scheme == Scheme::Https);
         let sort = |error: &ureq::Error| match sort(error) {
             Error::Dns(why) | Error::Connect(why) if proxy.is_some() => Error::Proxy(why),
-            Error::Dns(why) => Error::Dns(format!("{authority}: {why}")),
-            Error::Connect(why) => Error::Connect(format!("{authority}: {why}")),
-            Error::Tls(why) => Error::Tls(format!("{authority}: {why}")),
-            Error::Denied(why) => self.deny(authority, why),
+            Error::Dns(why) => Error::Dns(format!("{}: {why}", self.named(authority))),
+            Error::Connect(why) => Error::Connect(format!("{}: {why}", self.named(authority))),
+            Error::Tls(why) => Error::Tls(format!("{}: {why}", self.named(authority))),
+            Error::Denied(why) => {
+                let reason = why.split_once(", ").map_or("refused", |(_, reason)| reason);
+                let short = format!("{authority} is at {reason}");
+                self.deny(authority, why, short)
+            }
             sorted => sorted,
         };
         let request = self.0.agent.configure_request(request).timeout_global(Some(time)).proxy(proxy.cloned()).build();
         let answer = self.0.agent.run(request).map_err(|error| sort(&error))?;
         let (parts, body) = answer.into_parts();
-        let limit = self.0.limits.response_body.min(most);
+        let headers: Vec<(String, Vec<u8>)> =
+            parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        let taken: usize = headers.iter().map(|(name, value)| name.len() + value.len() + HEADER).sum::<usize>().saturating_sub(FREE);
+        let Some(left) = most.checked_sub(taken) else {
+            return Err(Error::Protocol(format!("the answer has {taken} bytes of headers, and {most} are left for answers")));
+        };
+        let limit = self.0.limits.response_body.min(left);
         let mut bytes = Vec::new();
         let mut reader = body.into_reader().take(limit as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|error| sort(&ureq::Error::from(error)))?;
         let truncated = bytes.len() > limit;
         bytes.truncate(limit);
         debug!(sink = self.0.sink, status = parts.status.as_u16(), bytes = bytes.len(), "Answered.");
-        let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
         Ok(Response { status: parts.status.as_u16(), headers, body: bytes, truncated })
     }
 }

@@ -4,6 +4,7 @@
 //! the address that is connected to.
 
 mod address;
+mod budget;
 mod gate;
 mod identity;
 pub mod network;

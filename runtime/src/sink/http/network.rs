@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
+use super::address::is_own_name;
 use super::script::{self, Script};
 use super::{Request, Response};
 use crate::cluster::Exemptions;
@@ -45,7 +46,7 @@ pub(super) struct Proxy {
 impl Default for Network {
     /// Straight, with Mozilla's authorities and the system's resolver.
     fn default() -> Self {
-        let look_up = Arc::new(|name: &str, port| Ok((name, port).to_socket_addrs()?.collect()));
+        let look_up = Arc::new(look_up);
         Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki, script: None, tap: None }
     }
 }
@@ -104,6 +105,27 @@ impl Network {
         let local = |refused: &SocketAddr| refused.ip().is_loopback() && refused.port() == port;
         self.refused_addresses.contains(&SocketAddr::new(address, port)) || (address.is_loopback() && self.refused_addresses.iter().any(local))
     }
+}
+
+/// By the system's resolver. A name with a dot is asked for as an absolute one first: in a Pod (`ndots:5`) it would else be tried below each of the search domains,
+/// where whoever may create a namespace of its last label answers (kubernetes/kubernetes#60534). What the hosts file has comes before DNS in any case.
+fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let hosts = || std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    if name.contains('.') && !is_own_name(name) && !is_in_hosts(&hosts(), name) {
+        let absolute: io::Result<Vec<SocketAddr>> = (format!("{name}."), port).to_socket_addrs().map(Iterator::collect);
+        if let Ok(found) = absolute
+            && !found.is_empty()
+        {
+            return Ok(found);
+        }
+    }
+    Ok((name, port).to_socket_addrs()?.collect())
+}
+
+/// Whether a hosts file has a name (hosts(5)).
+fn is_in_hosts(file: &str, name: &str) -> bool {
+    let names = file.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace().skip(1));
+    names.into_iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// An HTTP proxy, reached in the clear or by TLS.
@@ -166,3 +188,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hosts_file_has_is_known() {
+        let file = "127.0.0.1 localhost\n# 10.0.0.1 old.example.com\n10.0.0.2\tDB.example.com db # alias\n";
+        for (name, known) in
+            [("localhost", true), ("db.example.com", true), ("db", true), ("old.example.com", false), ("10.0.0.2", false), ("alias", false)]
+        {
+            assert_eq!(is_in_hosts(file, name), known, "{name}");
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! Names -> addresses, each judged before it is connected to. There is no second look-up after this one.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::Timeout;
@@ -14,7 +15,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::sink::grant::HostPattern;
+use crate::sink::grant::{HostPattern, Private};
 
 use super::address;
 use super::network::{LookUp, Network};
@@ -31,9 +32,15 @@ const MOST_LOOKUPS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Judge {
     pub(super) granted: Vec<HostPattern>,
+    pub(super) private: Private,
     pub(super) network: Network,
     pub(super) hanging: Hanging,
+    /// Where names were last found to be, a few of them: a sink may make up hosts below a wildcard.
+    pub(super) found: Mutex<HashMap<String, IpAddr>>,
 }
+
+/// Names whose last address is known.
+const MOST_FOUND: usize = 256;
 
 /// Counts look-ups that go on.
 #[derive(Clone, Default)]
@@ -90,8 +97,26 @@ impl Judge {
         match refused {
             Some(why) if allowed.is_empty() => Err(ureq::Error::Io(io::Error::new(io::ErrorKind::PermissionDenied, why))),
             _ if allowed.is_empty() => Err(ureq::Error::HostNotFound),
-            _ => Ok(allowed),
+            _ => {
+                self.note(&host, &allowed);
+                Ok(allowed)
+            }
         }
+    }
+
+    fn note(&self, host: &str, allowed: &[SocketAddr]) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= MOST_FOUND && !found.contains_key(host) {
+            found.clear();
+        }
+        if let Some(first) = allowed.first() {
+            found.insert(host.to_owned(), first.ip());
+        }
+    }
+
+    /// Where a host was last found to be.
+    pub(super) fn last(&self, host: &str) -> Option<IpAddr> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 
     /// Why an address of a host is refused.
@@ -101,7 +126,9 @@ impl Judge {
         }
         let loopback = is_local(host) || address_of(host).is_some_and(|ip| ip.is_loopback());
         let exact = self.granted.iter().any(|pattern| pattern.names(host));
-        address::refusal(socket.ip(), loopback, exact)
+        // Who runs the DNS of any other name could have it mean whatever is in this network.
+        let own = exact && (address_of(host).is_some() || address::is_own_name(host));
+        address::refusal(socket.ip(), loopback, own || self.private.admits(address::embedded(socket.ip())))
     }
 }
 
@@ -138,11 +165,12 @@ pub(super) fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Subnet;
 
     fn judge(granted: &str, look_up: LookUp) -> Judge {
         let mut network = Network { look_up, ..Network::default() };
         network.refused_addresses = vec!["127.0.0.1:6443".parse().unwrap(), "10.96.0.1:443".parse().unwrap()];
-        Judge { granted: vec![granted.parse().unwrap()], network, hanging: Hanging::default() }
+        Judge { granted: vec![granted.parse().unwrap()], private: Private::None, network, hanging: Hanging::default(), found: Mutex::default() }
     }
 
     fn resolve(judge: &Judge, url: &str, time: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
@@ -179,13 +207,38 @@ mod tests {
 
     #[test]
     fn the_api_server_is_refused_by_address_and_port() {
-        let judge = judge("https://api.example.com", all(&["10.96.0.1", "::ffff:10.96.0.1", "64:ff9b::a60:1"]));
+        let judge = Judge { private: Private::All, ..judge("https://api.example.com", all(&["10.96.0.1", "::ffff:10.96.0.1", "64:ff9b::a60:1"])) };
         assert!(resolve(&judge, "https://api.example.com/", LONG).unwrap_err().to_string().contains("API server"));
         assert_eq!(resolve(&judge, "https://api.example.com:8443/", LONG).unwrap().len(), 3);
         for url in ["https://localhost:6443/", "https://127.0.0.1:6443/", "https://127.0.0.2:6443/", "https://[::1]:6443/"] {
             assert!(resolve(&judge, url, LONG).is_err(), "{url}");
         }
         assert!(resolve(&judge, "https://127.0.0.1:6444/", LONG).is_ok());
+    }
+
+    #[test]
+    fn a_private_address_needs_a_word_of_the_grant_or_a_name_that_is_nobody_elses() {
+        let of = |granted: &str, private: Private| Judge { private, ..judge(granted, all(&["10.1.2.3"])) };
+        let networks = |text: &str| Private::Networks(vec![Subnet::parse(text).unwrap()]);
+        for (granted, private, reached) in [
+            ("http://hooks.example.com", Private::None, false),
+            ("http://hooks.example.com", Private::All, true),
+            ("http://hooks.example.com", networks("10.0.0.0/8"), true),
+            ("http://hooks.example.com", networks("192.168.0.0/16"), false),
+            ("http://*.example.com", Private::All, true),
+            ("http://*.monitoring.svc", Private::None, false),
+            ("http://graphite", Private::None, true),
+            ("http://graphite.monitoring.svc", Private::None, true),
+            ("http://graphite.monitoring.svc.cluster.local", Private::None, true),
+            ("http://graphite.monitoring", Private::None, false),
+            ("http://10.1.2.3", Private::None, true),
+        ] {
+            let url = granted.replace('*', "hooks");
+            assert_eq!(resolve(&of(granted, private.clone()), &url, LONG).is_ok(), reached, "{granted} {private:?}");
+        }
+        // What is refused for another reason stays refused.
+        let metadata = Judge { private: Private::All, ..judge("http://hooks.example.com", all(&["169.254.169.254"])) };
+        assert!(resolve(&metadata, "http://hooks.example.com/", LONG).is_err());
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub fn find(value: &str, directories: &Directories) -> Result<Found, Error> {
     let places = directories.grants.iter().map(PathBuf::as_path).chain(shipped);
     // Cargo writes the file of `my-sink` as `my_sink.wasm`.
     let dashed = stem.replace('_', "-");
-    let candidates = places.flat_map(|folder| [&name, &stem, &dashed].map(|grant| folder.join(format!("{grant}.yaml"))));
+    // That of another sink, where there is one of its name.
+    let taken = dashed != stem && dashed != name && search(&dashed, directories).is_ok_and(|other| other != component);
+    let known = [Some(&name), Some(&stem), Some(&dashed).filter(|_| !taken)];
+    let candidates = places.flat_map(|folder| known.into_iter().flatten().map(move |grant| folder.join(format!("{grant}.yaml"))));
     let grant = candidates.into_iter().find(|path| path.is_file());
     Ok(Found { name, component, grant, shipped: shipped.is_some() })
 }

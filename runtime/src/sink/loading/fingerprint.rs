@@ -21,6 +21,11 @@ struct Stamp {
 }
 
 impl Fingerprint {
+    /// As a text that is the same for the same state, and for no other.
+    pub(super) fn text(&self) -> String {
+        format!("{:?}", self.0)
+    }
+
     /// Of files, through links. One that isn't there is a state, too.
     pub fn of(files: impl IntoIterator<Item = PathBuf>) -> Self {
         Self({

@@ -1,10 +1,11 @@
 //! In which form a component lies in a folder, told by the end of its file's name.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use super::{packed, parts};
-use crate::sink::{Error, child};
+use crate::sink::{Compiler, Error, child};
 
 /// How a component is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +41,30 @@ impl Form {
     }
 }
 
-/// Reads a component, whatever its form is. A file of another name is read as it is.
-pub(in crate::sink) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+/// Reads a component, whatever its form is. A file of another name is read as it is. What is packed is unpacked where the compiler is.
+pub(in crate::sink) fn read(path: &Path, compiler: &Compiler) -> Result<Vec<u8>, Error> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let form = Form::of(name).map_or(Form::Plain, |(_, form)| form);
     if form == Form::Parts {
-        return parts::join(path);
+        return parts::join(path, compiler);
     }
-    let file = File::open(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
-    let largest = if form == Form::Plain { child::LONGEST } else { packed::LARGEST };
-    packed::unpack(form, file, largest).map_err(|why| packed::error(path, why))
+    let file = open(path).map_err(|why| packed::error(path, why))?;
+    match compiler {
+        Compiler::Child(limits) if form != Form::Plain => {
+            child::unpack(file, form, limits).map_err(|why| Error::Packed { path: path.to_owned(), why })
+        }
+        _ => packed::unpack(form, file, packed::LARGEST).map_err(|why| packed::error(path, why)),
+    }
+}
+
+/// Opens a file, unless it is something else, or has more bytes than any component may have: before any of them is read.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let about = path.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    if about.len() > packed::LARGEST {
+        return Err(packed::too_large(packed::LARGEST));
+    }
+    File::open(path)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
+use super::Fingerprint;
 use crate::sink::{Artifact, Digest};
 
 /// A folder with one component a sink: `NAME-DIGEST.wasm`.
@@ -19,6 +20,14 @@ impl Kept {
     /// In a folder, which is made when it is needed.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
+    }
+
+    /// Removes what a full disk, or an end in the middle, left half written.
+    pub fn tidy(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "new")) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 
     /// The version of a sink that opened last. One that the disk has changed is none.
@@ -52,15 +61,56 @@ impl Kept {
         }
         let path = self.folder.join(format!("{}-{}.wasm", encoded(sink), artifact.digest));
         let temporary = path.with_extension("new");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&artifact.bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
+        let written = (|| {
+            let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(&artifact.bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        })();
+        if let Err(why) = written {
+            let _ = fs::remove_file(&temporary);
+            return Err(why);
+        }
         File::open(&self.folder)?.sync_all()?;
         for (old, _) in self.files(sink).into_iter().filter(|(_, digest)| *digest != artifact.digest) {
             fs::remove_file(old)?;
         }
         Ok(())
+    }
+
+    /// How many processes in a row were killed while they loaded a sink from files in this state.
+    pub fn kills(&self, sink: &str, files: &Fingerprint) -> u32 {
+        let mark = fs::read_to_string(self.mark(sink)).unwrap_or_default();
+        mark.split_once('\n').filter(|(_, state)| *state == files.text()).and_then(|(count, _)| count.parse().ok()).unwrap_or(0)
+    }
+
+    /// Marks that a sink is being loaded, until [`Kept::loaded`].
+    ///
+    /// # Errors
+    /// When the mark can't be written.
+    pub fn loads(&self, sink: &str, files: &Fingerprint) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let count = self.kills(sink, files) + 1;
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(self.mark(sink))?;
+        file.write_all(format!("{count}\n{}", files.text()).as_bytes())?;
+        file.sync_all()
+    }
+
+    /// It was loaded, or refused, or is not tried this time: the process lives.
+    pub fn loaded(&self, sink: &str) {
+        let _ = fs::remove_file(self.mark(sink));
+    }
+
+    /// Takes all marks away: the process ends in order, whatever it was loading.
+    pub fn forgive(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "loading")) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
+    fn mark(&self, sink: &str) -> PathBuf {
+        self.folder.join(format!("{}.loading", encoded(sink)))
     }
 
     fn files(&self, sink: &str) -> Vec<(PathBuf, Digest)> {

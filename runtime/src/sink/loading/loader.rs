@@ -32,7 +32,7 @@ impl Loader {
     /// # Errors
     /// When something of it can't be used, with the file.
     pub async fn load(&self, found: &Found) -> Result<Loaded, Error> {
-        self.make(found, Artifact::read(&found.component)?).await
+        self.make(found, self.engine.read(&found.component)?).await
     }
 
     /// The same with a component that was read elsewhere.
@@ -52,7 +52,7 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`].
     pub async fn reload(&self, found: &Found, serving: &Version) -> Result<Option<Loaded>, Error> {
-        let artifact = Artifact::read(&found.component)?;
+        let artifact = self.engine.read(&found.component)?;
         if artifact.digest != serving.digest() {
             return self.make(found, artifact).await.map(Some);
         }

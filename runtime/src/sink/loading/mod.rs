@@ -22,3 +22,4 @@ pub use packed::{LARGEST, pack};
 pub use parts::{Index, Part};
 
 pub(super) use form::read;
+pub(super) use packed::unpack;

@@ -14,7 +14,7 @@ const WINDOW_LOG: u32 = 23;
 const LEVEL: i32 = 19;
 
 /// Unpacks what a reader gives, as long as it has no more than so many bytes. Parts are not for here: they are joined first.
-pub(super) fn unpack(form: Form, packed: impl Read, largest: u64) -> io::Result<Vec<u8>> {
+pub(in crate::sink) fn unpack(form: Form, packed: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     match form {
         Form::Plain | Form::Parts => bounded(packed, largest),
         Form::Gzip => bounded(flate2::read::MultiGzDecoder::new(BufReader::new(packed)), largest),
@@ -30,9 +30,13 @@ fn bounded(reader: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", largest >> 20)));
+        return Err(too_large(largest));
     }
     Ok(bytes)
+}
+
+pub(super) fn too_large(largest: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", largest >> 20))
 }
 
 /// Packs, always in the same way.

@@ -10,14 +10,13 @@
 //! A part's name has the beginning of the component's digest, so that parts of two versions never have one name; and only a whole set, of
 //! which every digest fits, is loaded. Kubernetes updates each ConfigMap of a volume by itself: in between, the set is waited for.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Form, packed};
-use crate::sink::{Digest, Error};
+use super::{Form, form, packed};
+use crate::sink::{Compiler, Digest, Error, child};
 
 /// The most parts. Each has 1 MiB at most in a ConfigMap: so many are what unpacks to the largest component, not packed at all.
 const MOST_PARTS: usize = 64;
@@ -108,11 +107,11 @@ impl Index {
 }
 
 /// Reads all parts that an index lists, and unpacks them.
-pub(super) fn join(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn join(path: &Path, compiler: &Compiler) -> Result<Vec<u8>, Error> {
     let unreadable = |why: io::Error| Error::Unreadable { path: path.to_owned(), why };
     let broken = |why: String| Error::Packed { path: path.to_owned(), why };
     let mut text = Vec::new();
-    File::open(path).and_then(|file| file.take(LONGEST_INDEX).read_to_end(&mut text)).map_err(unreadable)?;
+    form::open(path).and_then(|file| file.take(LONGEST_INDEX).read_to_end(&mut text)).map_err(unreadable)?;
     let file = path.file_name().and_then(|name| name.to_str()).and_then(Form::of);
     let index = Index::parse(file.map_or("", |(name, _)| name), &text).map_err(broken)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -120,7 +119,11 @@ pub(super) fn join(path: &Path) -> Result<Vec<u8>, Error> {
     for part in &index.parts {
         joined.extend(read_part(path, folder, part, packed::LARGEST.saturating_sub(joined.len() as u64))?);
     }
-    let component = packed::unpack(index.encoding.form(), &*joined, packed::LARGEST).map_err(|why| packed::error(path, why))?;
+    let component = match (index.encoding.form(), compiler) {
+        (Form::Plain, _) => joined,
+        (form, Compiler::Child(limits)) => child::unpack_bytes(&joined, form, limits).map_err(broken)?,
+        (form, Compiler::Here) => packed::unpack(form, &*joined, packed::LARGEST).map_err(|why| packed::error(path, why))?,
+    };
     let digest = Digest::of(&component);
     if digest != index.component {
         return Err(broken(format!("its parts give the component {digest}, and it says {}", index.component)));
@@ -131,7 +134,7 @@ pub(super) fn join(path: &Path) -> Result<Vec<u8>, Error> {
 fn read_part(index: &Path, folder: &Path, part: &Part, most: u64) -> Result<Vec<u8>, Error> {
     let incomplete = |why: String| Error::Incomplete { path: index.to_owned(), why };
     let path = folder.join(&part.name);
-    let bytes = match File::open(&path) {
+    let bytes = match form::open(&path) {
         Ok(file) => packed::unpack(Form::Plain, file, most).map_err(|why| packed::error(&path, why))?,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Err(incomplete(format!("{} is not there", part.name))),
         Err(why) => return Err(Error::Unreadable { path, why }),

@@ -107,13 +107,13 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     let subject = Subject::new(Version::new(&name, blueprint, grant)?, success);
     let bare = bare.heard_by(subject.ear());
     if flags.format == Format::Text {
-        println!("{name}  sha256 {digest}");
+        say!("{name}  sha256 {digest}");
     }
     let found = checks(flags, &subject, bare, &ordered, &cases).await;
     let count = report::Count::of(&found);
     match flags.format {
-        Format::Json => println!("{:#}", report::as_json(subject.description(), &digest, &found)),
-        Format::Text => println!("{}", report::summary(count, began.elapsed())),
+        Format::Json => say_json!("{:#}", report::as_json(subject.description(), &digest, &found)),
+        Format::Text => say!("{}", report::summary(count, began.elapsed())),
     }
     Ok(if count.failed == 0 { Exit::Stopped } else { Exit::NotConformant })
 }
@@ -124,6 +124,7 @@ async fn checks(flags: &Test, subject: &Subject, bare: Version, ordered: &Subjec
     let colours = report::colours();
     let mut say = |finding: Finding| {
         if flags.format == Format::Text {
+            // Its colours are ours; what the sink said in it is shown as foreign text.
             println!("{}", report::line(&finding, colours));
         }
         found.push(finding);

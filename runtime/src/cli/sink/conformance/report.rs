@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::shown::visible;
 use crate::sink::Description;
 
 use super::finding::{Finding, Verdict};
@@ -27,6 +28,7 @@ impl Count {
 /// One line a check, and what to do for those that failed.
 pub(super) fn line(finding: &Finding, colours: bool) -> String {
     let Finding { check, verdict, expected, seen, mend } = finding;
+    let [expected, seen, mend] = [expected, seen, mend].map(|text| visible(text));
     let (word, colour) = match verdict {
         Verdict::Passed => ("ok", "32"),
         Verdict::Failed => ("FAILED", "31;1"),

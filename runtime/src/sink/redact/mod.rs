@@ -1,8 +1,11 @@
 //! Keeps secret values out of what is written: a guest's words, the gate's, and those of errors.
 //!
-//! A secret is searched for as it is, in base64 at each of its three alignments, in hex, percent-encoded and JSON-escaped; also line by
-//! line, where it has several. This guards against a sink that is careless. One that wants to give a secret away that it was granted
+//! A secret and its parts ([`parts`]) are searched for as they are, in base64 at each of its three alignments, and in hex; in the text and in each of its
+//! [`views`], without escapes of one kind. This guards against a sink that is careless. One that wants to give a secret away that it was granted
 //! can write it backwards, or send it to a destination that it was granted, too.
+
+mod parts;
+mod views;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,15 +14,15 @@ use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::bindings::v0_1::words;
-use super::grant::Variable;
+use crate::shown::shown;
 
-/// A shorter secret is not searched for: it would be found where it isn't meant.
-const SHORTEST: usize = 8;
+use super::grant::Variable;
+use parts::SHORTEST;
+
 /// Bytes of a text for people that are looked at. More would be cut off in any case.
 const LOOKED_AT: usize = 64 << 10;
-/// Bytes that one byte of a secret takes at most: `\u0041`.
-const WIDEST: usize = 6;
+/// Bytes that one byte of a secret takes at most: `\\u0041`, with some room.
+const WIDEST: usize = 8;
 
 /// Finds the secrets of one grant.
 #[derive(Debug, Default)]
@@ -40,14 +43,13 @@ impl Redactor {
         for variable in env.iter().filter(|variable| variable.secret) {
             let whole = variable.value.trim();
             let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
-            let mut needles: Vec<&str> = lines.clone().filter(|line| line.len() >= SHORTEST).collect();
-            if whole.len() < SHORTEST || (needles.is_empty() && lines.count() > 0) {
+            let long = lines.clone().any(|line| line.len() >= SHORTEST);
+            if whole.len() < SHORTEST || (!long && lines.count() > 0) {
                 unsearchable.push(variable.name.clone());
                 continue;
             }
-            needles.push(whole);
             longest = longest.max(variable.value.len() * WIDEST);
-            for pattern in needles.into_iter().flat_map(forms) {
+            for pattern in parts::of(whole).iter().flat_map(|part| forms(part)) {
                 names.push(variable.name.clone());
                 patterns.push(pattern);
             }
@@ -73,7 +75,7 @@ impl Redactor {
         }
         let bytes = text.as_bytes();
         let looked_at = if bytes.len() > LOOKED_AT { self.cut(bytes, LOOKED_AT) } else { bytes.len() };
-        words(&String::from_utf8_lossy(&self.redact(bytes.get(..looked_at).unwrap_or_default())))
+        shown(&String::from_utf8_lossy(&self.redact(bytes.get(..looked_at).unwrap_or_default())))
     }
 
     /// Puts the name of its variable in the place of each secret.
@@ -111,21 +113,15 @@ impl Redactor {
     fn find(&self, text: &[u8]) -> Vec<(Range<usize>, &str)> {
         let Some(search) = self.search.as_ref().filter(|search| search.patterns_len() > 0) else { return Vec::new() };
         let mut found: Vec<(Range<usize>, &str)> = Vec::new();
-        for view in [None, Some(View::of(text, b'%', percent)), Some(View::of(text, b'\\', escape))] {
-            let seen = match &view {
-                None => text,
-                Some(View { origins, .. }) if origins.is_empty() => continue,
-                Some(View { bytes, .. }) => bytes,
-            };
-            let origin = |place: usize| view.as_ref().map_or(place, |view| view.origins.get(place).copied().unwrap_or(text.len()));
-            for hit in search.find_overlapping_iter(seen) {
+        for view in views::of(text) {
+            for hit in search.find_overlapping_iter(&view.bytes) {
                 let name = self.names.get(hit.pattern().as_usize()).map_or("", String::as_str);
-                found.push((origin(hit.start())..origin(hit.end()), name));
+                found.push((view.origin(hit.start())..view.origin(hit.end()), name));
             }
         }
         found.sort_by_key(|(place, _)| (place.start, place.end));
         found.dedup_by(|next, before| {
-            let joined = next.0.start < before.0.end;
+            let joined = next.0.start <= before.0.end && next.1 == before.1 || next.0.start < before.0.end;
             before.0.end = if joined { before.0.end.max(next.0.end) } else { before.0.end };
             joined
         });
@@ -133,7 +129,7 @@ impl Redactor {
     }
 }
 
-/// What a secret looks like without escapes, which a [`View`] takes away.
+/// What a secret looks like without escapes, which a view takes away.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -152,70 +148,6 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         }
     }
     forms
-}
-
-/// The bytes that an escape stands for, and its length.
-type Read = (Vec<u8>, usize);
-
-/// A text without its escapes, and where each byte comes from.
-struct View {
-    bytes: Vec<u8>,
-    /// One more than there are bytes; none at all in a text without escapes.
-    origins: Vec<usize>,
-}
-
-impl View {
-    /// `read` reads an escape at the beginning of a text.
-    fn of(text: &[u8], mark: u8, read: fn(&[u8]) -> Option<Read>) -> Self {
-        let mut view = Self { bytes: Vec::new(), origins: Vec::new() };
-        if !text.contains(&mark) {
-            return view;
-        }
-        let mut place = 0;
-        while let Some(rest) = text.get(place..).filter(|rest| !rest.is_empty()) {
-            let plain = || (rest.first().copied().into_iter().collect(), 1);
-            let (bytes, length) = Some(rest).filter(|rest| rest.starts_with(&[mark])).and_then(read).unwrap_or_else(plain);
-            view.origins.extend(std::iter::repeat_n(place, bytes.len()));
-            view.bytes.extend(bytes);
-            place += length;
-        }
-        view.origins.push(text.len());
-        view
-    }
-}
-
-/// `%41` (RFC 3986, section 2.1).
-fn percent(text: &[u8]) -> Option<Read> {
-    let digits = text.get(1..3)?;
-    let byte = u8::try_from(hexadecimal(digits)?).ok()?;
-    Some((vec![byte], 3))
-}
-
-/// `\n`, `\"`, `\u0041` and the like (RFC 8259, section 7).
-fn escape(text: &[u8]) -> Option<Read> {
-    let unit = |text: &[u8]| text.strip_prefix(b"\\u").and_then(|rest| hexadecimal(rest.get(..4)?)).and_then(|unit| u16::try_from(unit).ok());
-    let Some(first) = unit(text) else {
-        let byte = match text.get(1)? {
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'b' => 8,
-            b'f' => 12,
-            other => *other,
-        };
-        return Some((vec![byte], 2));
-    };
-    let pair = text.get(6..).and_then(unit).and_then(|second| char::decode_utf16([first, second]).next()?.ok()).filter(|c| c.len_utf16() == 2);
-    let (character, length) = match pair {
-        Some(character) => (character, 12),
-        None => (char::from_u32(first.into())?, 6),
-    };
-    Some((character.to_string().into_bytes(), length))
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u32::from_str_radix(text, 16).ok()
 }
 
 #[cfg(test)]
