@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 use crate::cluster::Seldom;
 use crate::cluster::lease::{Elector, Identity};
@@ -121,16 +123,23 @@ impl Sinks for OwnSinks {
     }
 }
 
+/// For so long all sinks together are waited for at the start: one that can't be opened ends it, and one that takes longer holds up nothing but itself.
+const OPENING: Duration = Duration::from_secs(10);
+
 /// Opens every sink and starts its relay, for as long as the process runs.
 async fn always(sinks: Vec<Supplied>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
     setting.board.becomes(Role::Alone);
+    let until = Instant::now() + OPENING;
     let mut running = Vec::new();
     for sink in sinks {
         let (told, opened) = oneshot::channel();
         let name = sink.name().to_owned();
         let run = Run { term: Term::endless(), stop: closed.clone(), unsure: false, opened: Some(told) };
         running.push(relays::start(sink, setting, run).await?);
-        opened.await.with_context(|| format!("the thread of the sink {name} ended"))??;
+        match timeout_at(until, opened).await {
+            Ok(opened) => opened.with_context(|| format!("the thread of the sink {name} ended"))??,
+            Err(_) => warn!(sink = name, "The sink is not open after {} s: the watch and the other sinks do not wait for it.", OPENING.as_secs()),
+        }
     }
     Ok(running)
 }

@@ -253,7 +253,8 @@ async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay
     // A destination that is down at the start holds up nothing but its own sink.
     while let Err(why) = open(sink, options, progress, &mut run.stop, &mut opened).await {
         let said = progress.failed("not opened", &why.to_string());
-        if opened.is_none() {
+        // Nobody waits for it, or no longer.
+        if opened.as_ref().is_none_or(oneshot::Sender::is_closed) {
             let wait = options.policy.misconfigured_wait;
             if let Some(times) = said {
                 error!(sink = options.sink, times, retry_in_ms = wait.as_millis() as u64, "Nothing is delivered: {why}.");

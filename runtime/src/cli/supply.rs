@@ -186,7 +186,8 @@ impl Supply {
             return;
         }
         if self.seen.replace(now.clone()) != Some(now) {
-            self.again = None;
+            // Another version may fail in the same words.
+            (self.again, self.said) = (None, String::new());
         }
         match self.load(found, slot.serving()).await {
             Ok(Some(loaded)) => self.open(slot, loaded).await,

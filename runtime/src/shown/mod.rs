@@ -7,6 +7,8 @@ use std::fmt::{self, Write};
 pub const MOST: usize = 2_000;
 /// Texts of a list that are shown; more are counted.
 const MOST_TEXTS: usize = 10;
+/// Characters of each.
+const MOST_OF_ONE: usize = 100;
 
 /// A foreign text in one line: white space is a space, every other character that can't be seen stands as `\u{1b}`, and what is beyond [`MOST`] is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +36,15 @@ pub fn shown(text: &str) -> String {
     Shown(text).to_string()
 }
 
+/// A foreign name, as [`Shown`], and not longer than most names are.
+pub fn brief(text: &str) -> String {
+    let all = shown(text);
+    if all.chars().count() <= MOST_OF_ONE { all } else { all.chars().take(MOST_OF_ONE).chain("...".chars()).collect() }
+}
+
 /// Foreign texts with commas between; what is beyond ten is counted.
 pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
-    let first: Vec<String> = texts.iter().take(MOST_TEXTS).map(|text| shown(text.as_ref())).collect();
+    let first: Vec<String> = texts.iter().take(MOST_TEXTS).map(|text| brief(text.as_ref())).collect();
     let more = texts.len() - first.len();
     first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }

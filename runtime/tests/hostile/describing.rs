@@ -44,6 +44,25 @@ async fn a_bomb_of_a_description_is_refused() {
     assert!(why.contains("describe itself"), "{why}");
 }
 
+/// Tries: to fill the log with the long names of variables that it requires and was not granted
+/// Ends: ten of them are named, and none with more than a hundred characters
+#[tokio::test]
+async fn long_names_that_it_requires_are_cut() {
+    // Elements of 20 bytes: each name is the same 1,100 bytes, and required.
+    let describe_many = "(local $i i32) \
+        (loop $l \
+          (i32.store (i32.add (i32.const 196608) (i32.mul (local.get $i) (i32.const 20))) (i32.const 131072)) \
+          (i32.store (i32.add (i32.const 196612) (i32.mul (local.get $i) (i32.const 20))) (i32.const 1100)) \
+          (i32.store8 (i32.add (i32.const 196624) (i32.mul (local.get $i) (i32.const 20))) (i32.const 1)) \
+          (local.set $i (i32.add (local.get $i) (i32.const 1))) \
+          (br_if $l (i32.lt_u (local.get $i) (i32.const 150)))) \
+        (i32.store (i32.const 1048) (i32.const 196608)) (i32.store (i32.const 1052) (i32.const 150)) i32.const 1024";
+    let more = format!("(data (i32.const 131072) \"{}\")", "A".repeat(1_100));
+    let blueprint = describe(&Guest { describe: describe_many, more, ..Guest::default() }).await.unwrap();
+    let why = kubedl_events::sink::Version::new("x", blueprint, kubedl_events::sink::grant::Grant::default()).err().unwrap().to_string();
+    assert!(why.contains("and 140 more") && why.chars().count() < 4_500, "{} characters: {why}", why.chars().count());
+}
+
 /// Tries: to read the environment or to send a request while it describes itself
 /// Ends: there is neither: `describe` runs with nothing granted, also in `sink inspect`
 #[test]

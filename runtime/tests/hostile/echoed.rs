@@ -30,6 +30,10 @@ fn forms(text: &str) -> Vec<String> {
         format!("{:?}", text.as_bytes()),
         each(&|b| format!("{b:02x}"), ""),
         each(&|b| format!("{b:02X}"), ":"),
+        each(&|b| format!("{b:02X}"), " + "),
+        each(&|b| format!("={b:02X}"), ""),
+        each(&|b| format!("{b}"), " | "),
+        each(&|b| format!("00{b:02x}"), ""),
         each(&|b| format!("0x{b:02x}"), ", "),
         each(&|b| format!("\\x{b:02x}"), ""),
         each(&|b| format!("\\u{b:04x}"), ""),
@@ -109,7 +113,7 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Tries: nothing; a destination refuses what it was sent, and repeats path, query, header and password of the request in sixteen forms
+/// Tries: nothing; a destination refuses what it was sent, and repeats path, query, header and password of the request in twenty forms
 /// Ends: none of them, and no fifteen bytes of one, is in a line of the log, a dead letter, `status`, `egress list`, `/readyz`, `/metrics` or a file
 #[test]
 fn what_a_destination_repeats_of_a_secret_is_shown_nowhere() {

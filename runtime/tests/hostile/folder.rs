@@ -151,8 +151,48 @@ fn a_file_is_judged_by_its_size_before_it_is_read() {
         assert!(why.contains("more than 64 MiB") && why.contains(name), "{why}");
         assert!(began.elapsed() < Duration::from_secs(30));
     }
+    let pipe = folder.path().join("pipe.wasm");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let kernels = folder.path().join("kernels.wasm");
+    std::os::unix::fs::symlink("/proc/kmsg", &kernels).unwrap();
+    let directories = Directories { sinks: vec![folder.path().into()], ..Directories::default() };
+    for name in ["pipe", "kernels"] {
+        let found = find(name, &directories).unwrap();
+        let why = Artifact::read(&found.component).map(|artifact| artifact.digest).unwrap_err().to_string();
+        assert!(why.contains("no file") && why.contains(name), "{why}");
+    }
     let why = Artifact::read(Path::new("/dev/zero")).map(|artifact| artifact.digest).unwrap_err().to_string();
     assert!(why.contains("no file"), "{why}");
+}
+
+/// Tries: nothing; whoever may edit the Secret of a variable makes its value large, or its file a pipe that nobody writes
+/// Ends: the grant is refused by the size, which is looked at first, or as no file; what is allowed costs some megabytes
+#[test]
+fn values_are_bounded_before_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("value");
+    let text = format!("env:\n  K: {{file: {}}}\n", file.display());
+    let resolve = |text: &str| Document::parse(text).unwrap().resolve("x", None, &|_| None).map_err(|why| why.to_string());
+    std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    let why = resolve(&text).unwrap_err();
+    assert!(why.contains("at most 262144 are allowed"), "{why}");
+    std::fs::write(&file, "s".repeat((64 << 10) + 1)).unwrap();
+    let why = resolve(&text).unwrap_err();
+    assert!(why.contains("65537 bytes") && why.contains("secret: false"), "{why}");
+    assert!(resolve(&text.replace('}', ", secret: false}")).is_ok());
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert!(resolve(&text).unwrap_err().contains("it is no file"));
+    // Nothing in it looks like anything else.
+    let random =
+        |length: usize| (0..length as u64).map(|n| char::from(b'0' + (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59) as u8)).collect::<String>();
+    for value in [random(64 << 10), (0..1_600).map(|n| format!("{}{n}\n", &random(1_000)[n % 900..n % 900 + 34])).collect()] {
+        let before = crate::memory::peak();
+        let grant = Document::parse("env:\n  K: {from: K}\n").unwrap().resolve("x", None, &|_| Some(value.clone())).unwrap();
+        let said = kubedl_events::sink::words(&grant, &format!("it has {} in it", &value[1_000..1_100]));
+        assert!(said.contains("(secret K)"), "{said}");
+        assert!(crate::memory::peak() - before < 120, "{} MiB, {before} MiB before", crate::memory::peak());
+    }
 }
 
 /// Tries: to get the grant of a sink whose name differs by a dash alone

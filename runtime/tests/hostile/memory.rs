@@ -27,7 +27,7 @@ fn describes(place: usize, count: usize, width: usize) -> Vec<u8> {
 }
 
 /// Most bytes of memory that this process ever had (proc(5), `VmHWM`), in MiB.
-fn peak() -> u64 {
+pub fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
@@ -137,6 +137,8 @@ fn the_child_has_no_rights() {
         std::thread::park_timeout(Duration::from_millis(5));
     }
     assert_eq!(value("NoNewPrivs:"), "1");
+    let adjusted = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", child.id())).unwrap();
+    assert_eq!(adjusted.trim(), "1000", "where memory runs out, it is the one to go");
     let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().count();
     assert_eq!(open, 3, "its pipes alone");
     drop(child.stdin.take());

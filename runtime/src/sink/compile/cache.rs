@@ -70,6 +70,7 @@ impl Cache {
     /// Of a component; none where there is none, or something else has changed it.
     pub(super) fn find(&self, engine: &wasmtime::Engine, digest: Digest) -> Option<(Report, Vec<u8>)> {
         let path = self.file(engine, digest);
+        fs::symlink_metadata(&path).ok().filter(Metadata::is_file)?;
         let mut file = File::options().read(true).append(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path).ok()?;
         let about = file.metadata().ok()?;
         if is_ours(&about, about.is_file()).is_err() {
@@ -158,6 +159,10 @@ fn is_ours(about: &Metadata, right: bool) -> io::Result<()> {
 /// The key of a folder; made when there is none, or one that others could have read or written.
 fn key(path: &Path) -> io::Result<Vec<u8>> {
     let open = || -> io::Result<Vec<u8>> {
+        // Opening a pipe that nobody writes would wait for ever.
+        if !fs::symlink_metadata(path)?.is_file() {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
         let mut file = File::options().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
         let about = file.metadata()?;
         is_ours(&about, about.is_file() && about.permissions().mode() & 0o077 == 0 && about.len() == SEAL as u64)?;

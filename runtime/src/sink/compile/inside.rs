@@ -54,6 +54,8 @@ fn confine(memory: u64, cpu: u64) -> io::Result<Vec<String>> {
     // The one that waits for the answer may end before.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     close_all_but_the_pipes();
+    // Where a container has no memory left, this process is the one to go (proc(5)).
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     set(Resource::Data, memory)?;
     // At the lower one SIGXCPU comes, which tells what happened; at the upper one SIGKILL.

@@ -69,8 +69,13 @@ impl ClientCertificate {
     }
 }
 
+/// Bytes of a variable's value.
+const LONGEST_VALUE: usize = 256 << 10;
+/// Bytes of all secret values of a sink together: each of them is searched for, with its parts and in many forms, in whatever is written of the sink.
+const LONGEST_SECRETS: usize = 64 << 10;
+
 /// Folders whose files are no values: of the system, and of the service account, whose token would be all that this process may do in the cluster.
-const NOT_VALUES: [&str; 5] = ["/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"];
+const NOT_VALUES: [&str; 4] = ["/proc", "/sys", "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"];
 
 /// Where a guest's stdout goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -289,10 +294,23 @@ impl Document {
         let (mut env, mut missing) = (Vec::new(), Vec::new());
         for (Name(name), source) in &self.env {
             match source.read(name, environment)?.filter(|value| !value.is_empty()) {
+                Some(value) if value.len() > LONGEST_VALUE => {
+                    return Err(Error::TooLong {
+                        sink: sink.to_owned(),
+                        what: format!("the value of {name}"),
+                        bytes: value.len(),
+                        most: LONGEST_VALUE,
+                    });
+                }
                 Some(value) => env.push(Variable { name: name.clone(), value, secret: source.secret }),
                 None if source.optional => {}
                 None => missing.push(name.clone()),
             }
+        }
+        let secret: usize = env.iter().filter(|variable| variable.secret).map(|variable| variable.value.len()).sum();
+        if secret > LONGEST_SECRETS {
+            let what = "the values of its secret variables together".to_owned();
+            return Err(Error::TooLong { sink: sink.to_owned(), what, bytes: secret, most: LONGEST_SECRETS });
         }
         if !missing.is_empty() {
             return Err(Error::MissingEnv { sink: sink.to_owned(), names: missing });
@@ -340,7 +358,7 @@ impl Source {
                     );
                     return Err(Error::File { name: name.to_owned(), path: path.clone(), why });
                 }
-                let text = match std::fs::read_to_string(path) {
+                let text = match value(path) {
                     Err(why) if why.kind() == std::io::ErrorKind::NotFound && self.optional => return Ok(None),
                     text => text.map_err(|why| Error::File { name: name.to_owned(), path: path.clone(), why })?,
                 };
@@ -350,6 +368,21 @@ impl Source {
             From::Value(value) => Some(value.clone()),
         })
     }
+}
+
+/// The text of a file; one that is no file, as a pipe that nobody writes, or too large, is not opened.
+fn value(path: &Path) -> std::io::Result<String> {
+    let about = std::fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    if about.len() > LONGEST_VALUE as u64 {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            format!("it has {} bytes, and at most {LONGEST_VALUE} are allowed", about.len()),
+        ));
+    }
+    std::fs::read_to_string(path)
 }
 
 /// The JSON Schema of a grant (draft 2020-12), as text.

@@ -167,6 +167,17 @@ pub enum Error {
         /// The grant's file.
         source: Option<PathBuf>,
     },
+    /// Values are longer than they may be.
+    TooLong {
+        /// Of which sink.
+        sink: String,
+        /// What is too long.
+        what: String,
+        /// How long it is.
+        bytes: usize,
+        /// And may be.
+        most: usize,
+    },
     /// A file that feeds a variable can't be read.
     File {
         /// The variable.
@@ -186,7 +197,7 @@ impl fmt::Display for Error {
             Self::MissingEnv { sink, names } => {
                 write!(f, "the sink {sink} needs environment variables that are not set or empty: {}.", shown::list(names))?;
                 let keys: Vec<String> =
-                    names.iter().take(MOST_LINES).filter_map(|name| Some(format!("{name} from key {}", secret_key(name)?))).collect();
+                    names.iter().take(MOST_LINES).filter_map(|name| Some(format!("{} from key {}", shown::brief(name), secret_key(name)?))).collect();
                 if keys.is_empty() {
                     write!(f, " Set them, or change the sink's grant")
                 } else {
@@ -196,7 +207,7 @@ impl fmt::Display for Error {
             Self::NotGranted { sink, names, source } => {
                 let place = source.as_ref().map_or_else(|| format!("{sink}.yaml in a --grant-dir"), |path| path.display().to_string());
                 let lines: Vec<String> =
-                    names.iter().take(MOST_LINES).map(|name| format!("\n  {name}: {{from: {name}}}", name = Shown(name))).collect();
+                    names.iter().take(MOST_LINES).map(|name| format!("\n  {name}: {{from: {name}}}", name = shown::brief(name))).collect();
                 write!(
                     f,
                     "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}",
@@ -219,6 +230,12 @@ impl fmt::Display for Error {
                     "the sink {sink} writes to stdout, and these secrets of under 8 bytes can't be kept out of it: {}. Take them, or stdout: inherit, \
                      out of {place}, or write secret: false",
                     shown::list(names)
+                )
+            }
+            Self::TooLong { sink, what, bytes, most } => {
+                write!(
+                    f,
+                    "{what}, for the sink {sink}, have {bytes} bytes, and at most {most} are allowed. Where one is no secret, write secret: false"
                 )
             }
             Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),

@@ -59,7 +59,8 @@ pub fn find(value: &str, directories: &Directories) -> Result<Found, Error> {
 fn search(name: &str, directories: &Directories) -> Result<PathBuf, Error> {
     let folders: Vec<&PathBuf> = directories.shipped.iter().chain(&directories.sinks).collect();
     let files = folders.iter().flat_map(|folder| Form::ALL.map(|form| folder.join(format!("{name}{}", form.suffix()))));
-    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+    // What is there and is no file is named for that when it is read.
+    let mut files: Vec<PathBuf> = files.filter(|path| path.exists()).collect();
     match files.len() {
         1 => Ok(files.remove(0)),
         0 => Err(Error::Unknown {

@@ -141,7 +141,7 @@ fn read_part(index: &Path, folder: &Path, part: &Part, most: u64) -> Result<Vec<
     };
     let digest = Digest::of(&bytes);
     if digest != part.sha256 {
-        return Err(incomplete(format!("{} has the digest {digest}, and the index wants {}", part.name, part.sha256)));
+        return Err(incomplete(format!("{} has another digest than the index wants, {}", part.name, part.sha256)));
     }
     Ok(bytes)
 }

@@ -21,6 +21,8 @@ use parts::SHORTEST;
 
 /// Bytes of a text for people that are looked at. More would be cut off in any case.
 const LOOKED_AT: usize = 64 << 10;
+/// Bytes between two pieces of a long secret, in whichever form, that are hidden with them.
+const GAP: usize = 240;
 /// Bytes that one byte of a secret takes at most: `\\u0041`, with some room.
 const WIDEST: usize = 8;
 
@@ -32,6 +34,8 @@ pub(super) struct Redactor {
     names: Vec<String>,
     /// Bytes that a secret takes at most, in whatever form.
     longest: usize,
+    /// Bytes between two hits of one variable that are hidden, too.
+    gap: usize,
     /// Variables whose values can't be searched for.
     unsearchable: Vec<String>,
 }
@@ -39,7 +43,7 @@ pub(super) struct Redactor {
 impl Redactor {
     /// For the variables of a grant.
     pub(super) fn new(env: &[Variable]) -> Self {
-        let (mut names, mut patterns, mut longest, mut unsearchable) = (Vec::new(), Vec::new(), 0, Vec::new());
+        let (mut names, mut patterns, mut longest, mut gap, mut unsearchable) = (Vec::new(), Vec::new(), 0, 0, Vec::new());
         for variable in env.iter().filter(|variable| variable.secret) {
             let whole = variable.value.trim();
             let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
@@ -48,7 +52,10 @@ impl Redactor {
                 unsearchable.push(variable.name.clone());
                 continue;
             }
-            longest = longest.max(variable.value.len() * WIDEST);
+            longest = longest.max(whole.len().min(parts::LONGEST) * WIDEST);
+            if parts::is_long(whole) {
+                gap = GAP;
+            }
             for pattern in parts::of(whole).iter().flat_map(|part| forms(part)) {
                 names.push(variable.name.clone());
                 patterns.push(pattern);
@@ -60,7 +67,7 @@ impl Redactor {
             unsearchable.append(&mut names.clone());
             unsearchable.dedup();
         }
-        Self { search, names, longest, unsearchable }
+        Self { search, names, longest, gap, unsearchable }
     }
 
     /// Variables whose secret values can't be searched for, so that nothing of the guest's is shown.
@@ -116,12 +123,16 @@ impl Redactor {
         for view in views::of(text) {
             for hit in search.find_overlapping_iter(&view.bytes) {
                 let name = self.names.get(hit.pattern().as_usize()).map_or("", String::as_str);
-                found.push((view.origin(hit.start())..view.origin(hit.end()), name));
+                let (start, end) = (view.origin(hit.start()), view.origin(hit.end()));
+                // What stands between two bytes of it, and behind the last, is no part of it.
+                let behind = text.get(start..end).unwrap_or_default().iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
+                found.push((start..end - behind, name));
             }
         }
         found.sort_by_key(|(place, _)| (place.start, place.end));
         found.dedup_by(|next, before| {
-            let joined = next.0.start <= before.0.end && next.1 == before.1 || next.0.start < before.0.end;
+            // Between pieces of one long secret stands the rest of it.
+            let joined = (next.1 == before.1 && next.0.start <= before.0.end + self.gap) || next.0.start < before.0.end;
             before.0.end = if joined { before.0.end.max(next.0.end) } else { before.0.end };
             joined
         });

@@ -13,16 +13,20 @@ pub(super) const SHORTEST: usize = 8;
 const DEEPEST: usize = 6;
 /// Parts of one secret, at most.
 const MOST: usize = 1_000;
-/// Of a part of at least [`SPLIT`] bytes, and at most so many, pieces are searched for, too.
-const LONGEST_SPLIT: usize = 256;
-/// See [`LONGEST_SPLIT`].
+/// Of a part of at least so many bytes pieces are searched for, too.
 const SPLIT: usize = 16;
+/// A part that is longer is searched for by its pieces alone.
+pub(super) const LONGEST: usize = 1 << 10;
 /// Bytes of a piece.
 const PIECE: usize = 12;
 /// Bytes between the beginnings of two pieces: so a run of 15 bytes of a part is found, wherever it was cut.
 const STEP: usize = 4;
-/// Pieces of one secret, at most.
-const MOST_PIECES: usize = 400;
+/// And of a part of more than [`DENSE`] bytes: a run of 63 bytes is found.
+const WIDE_STEP: usize = 52;
+/// See [`WIDE_STEP`].
+const DENSE: usize = 256;
+/// Pieces of one secret, at most: enough for one of 64 KiB.
+const MOST_PIECES: usize = 1_300;
 
 /// The whole, all its parts, and pieces of those that are not made of parts.
 pub(super) fn of(secret: &str) -> BTreeSet<String> {
@@ -32,16 +36,26 @@ pub(super) fn of(secret: &str) -> BTreeSet<String> {
     for leaf in &found.leaves {
         pieces.extend(split(leaf).take(MOST_PIECES.saturating_sub(pieces.len())));
     }
+    found.parts.retain(|part| part.len() <= LONGEST);
     found.parts.extend(pieces);
+    if secret.len() > LONGEST {
+        return found.parts;
+    }
     // As it is, whatever it was taken apart into.
     found.parts.insert(secret.to_owned());
     found.parts
 }
 
+/// Whether some of it is searched for by pieces that lie apart.
+pub(super) fn is_long(secret: &str) -> bool {
+    secret.len() > DENSE && secret.split(char::is_whitespace).any(|word| word.len() > DENSE)
+}
+
 /// Pieces of a text, at the boundaries of its characters.
 fn split(text: &str) -> impl Iterator<Item = String> {
-    let long = (SPLIT..=LONGEST_SPLIT).contains(&text.len());
-    (0..text.len()).step_by(STEP).filter(move |_| long).filter_map(|start| {
+    let (long, step) = (text.len() >= SPLIT, if text.len() > DENSE { WIDE_STEP } else { STEP });
+    let last = text.len().saturating_sub(PIECE);
+    (0..last).step_by(step).chain([last]).filter(move |_| long).filter_map(|start| {
         let start = (start..).find(|place| text.is_char_boundary(*place))?;
         let end = (start + PIECE..=text.len()).find(|place| text.is_char_boundary(*place))?;
         text.get(start..end).map(str::to_owned)

@@ -64,7 +64,9 @@ pub(super) fn of(text: &[u8]) -> Vec<View> {
     }
     views.extend(plain.without(space));
     views.extend(plain.without(number));
-    views.extend(plain.without(pair));
+    let pairs = plain.without(pair);
+    views.extend(pairs.as_ref().and_then(|pairs| pairs.without(space)));
+    views.extend(pairs);
     views.insert(0, plain);
     views
 }
@@ -137,10 +139,19 @@ fn entity(text: &[u8], at: usize) -> Option<Read> {
     Some((char::from_u32(number)?.to_string().into_bytes(), length + 2))
 }
 
-/// White space, as where base64 is wrapped over lines; NULs, as of UTF-16.
+/// White space, as where base64 is wrapped over lines; NULs, as of UTF-16; characters that take no room (U+00AD, U+200B to U+200F, U+2060, U+FEFF).
 fn space(text: &[u8], at: usize) -> Option<Read> {
-    text.get(at).filter(|byte| byte.is_ascii_whitespace() || **byte == 0).map(|_| (Vec::new(), 1))
+    let length = match text.get(at..)? {
+        [byte, ..] if byte.is_ascii_whitespace() || *byte == 0 => 1,
+        [0xc2, 0xad, ..] => 2,
+        [0xe2, 0x80, 0x8b..=0x8f, ..] | [0xe2, 0x81, 0xa0, ..] | [0xef, 0xbb, 0xbf, ..] => 3,
+        _ => return None,
+    };
+    Some((Vec::new(), length))
 }
+
+/// Characters between two numbers.
+const MOST_BETWEEN: usize = 4;
 
 /// `104, 117, `: bytes as numbers, as a debugger prints a list of them; `0x68, 0x75, `.
 fn number(text: &[u8], at: usize) -> Option<Read> {
@@ -155,14 +166,14 @@ fn number(text: &[u8], at: usize) -> Option<Read> {
     let length = digits.iter().take(4).take_while(|byte| char::from(**byte).is_digit(radix)).count();
     let byte = u8::from_str_radix(std::str::from_utf8(digits.get(..length)?).ok()?, radix).ok()?;
     let behind = digits.get(length..)?;
-    let gap = behind.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b';')).count();
+    let gap = behind.iter().take(MOST_BETWEEN).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
     Some((vec![byte], before + length + gap))
 }
 
 /// `68:75:`, `68 75 `, `6875 6e74`: bytes in hex with something between them, as of a dump.
 fn pair(text: &[u8], at: usize) -> Option<Read> {
     let byte = u8::try_from(hexadecimal(text.get(at..at + 2)?)?).ok()?;
-    let gap = text.get(at + 2..)?.iter().take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b'-' | b',')).count();
+    let gap = text.get(at + 2..)?.iter().take(MOST_BETWEEN).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
     Some((vec![byte], 2 + gap))
 }
 
