@@ -169,6 +169,9 @@ fn a_file_is_judged_by_its_size_before_it_is_read() {
 /// Ends: the grant is refused by the size, which is looked at first, or as no file; what is allowed costs some megabytes
 #[test]
 fn values_are_bounded_before_they_are_read() {
+    if !crate::memory::is_alone("folder::values_are_bounded_before_they_are_read") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("value");
     let text = format!("env:\n  K: {{file: {}}}\n", file.display());

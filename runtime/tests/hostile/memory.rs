@@ -26,6 +26,18 @@ fn describes(place: usize, count: usize, width: usize) -> Vec<u8> {
     Guest { describe: Box::leak(code.into_boxed_str()), ..Guest::default() }.component()
 }
 
+/// Whether this process runs this test alone; else it has another process do that. What others take at the same time would count.
+pub fn is_alone(test: &str) -> bool {
+    if std::env::var_os("ALONE").is_some() {
+        return true;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", test]).env("ALONE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    false
+}
+
 /// Most bytes of memory that this process ever had (proc(5), `VmHWM`), in MiB.
 pub fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -48,12 +60,14 @@ async fn a_description_with_hundreds_of_entries_is_refused() {
 /// Ends: the child that looks into it refuses it by an allowance of bytes, and the service holds none of it
 #[tokio::test]
 async fn a_description_with_a_million_entries_costs_the_service_nothing() {
+    if !is_alone("memory::a_description_with_a_million_entries_costs_the_service_nothing") {
+        return;
+    }
     let before = peak();
     for (place, count, width) in [(1048, 1_130_000, 20), (1056, 2_600_000, 8)] {
         let why = load(describes(place, count, width)).await.err().unwrap().to_string();
         assert!(why.contains("when asked to describe itself"), "{why}");
     }
-    // The tests beside this one take some, too.
     assert!(peak() - before < 150, "{} MiB, {before} MiB before", peak());
 }
 
@@ -78,6 +92,9 @@ fn imports(count: usize) -> Vec<u8> {
 /// Ends: it is refused at a thousand, before they are held
 #[tokio::test]
 async fn millions_of_imports_are_refused_at_a_thousand() {
+    if !is_alone("memory::millions_of_imports_are_refused_at_a_thousand") {
+        return;
+    }
     let before = peak();
     let bytes = imports(5_000_000);
     let why = load(bytes.clone()).await.err().unwrap().to_string();
@@ -91,6 +108,9 @@ async fn millions_of_imports_are_refused_at_a_thousand() {
 /// Ends: they are refused by their number, before anything is done with one of them
 #[tokio::test]
 async fn hundreds_of_thousands_of_requests_are_refused_by_their_number() {
+    if !is_alone("memory::hundreds_of_thousands_of_requests_are_refused_by_their_number") {
+        return;
+    }
     let before = peak();
     let mut sink = sink("").await;
     // Each has a URL: what the guest itself can hold of them.
