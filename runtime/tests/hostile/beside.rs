@@ -77,3 +77,19 @@ fn a_good_sink_beside_hostile_ones_stores_everything_and_keeps_its_pace() {
     // The figure is for a person to read: beside other tests on two processors it moves by more than what the sinks do to each other.
     assert!(ratio > 0.3, "alone {alone:.0?}, beside {beside:.0?}");
 }
+
+/// Tries: to hold up the start, and with it the watch and all other sinks, by computing for ever when it is opened
+/// Ends: all sinks together are waited for ten seconds; then the others deliver without it
+#[test]
+fn a_sink_that_never_opens_holds_up_the_others_for_seconds_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loops.wasm");
+    std::fs::write(&path, Guest { open: FOREVER, ..Guest::default() }.component()).unwrap();
+    std::fs::write(folder.path().join("in.json"), crate::recorded("hello", 1)).unwrap();
+    let start = Start::new(Path::new(env!("CARGO_BIN_EXE_kubedl-events")), folder.path(), "log");
+    let start = start.with("--event-storage", "stdout").with("--event-storage", path).with("--from", folder.path().join("in.json"));
+    // A call may take a minute: without that bound nothing would be read until then.
+    let (status, out, log) = start.flag("--once").with("--timeout", "25s").with("--grace", "1s").run().unwrap();
+    assert_eq!(status.code(), Some(4), "{log}");
+    assert!(out.contains("hello") && log.contains("The sink is not open after 10 s"), "{out}{log}");
+}

@@ -6,6 +6,7 @@ mod account;
 mod beside;
 mod cage;
 mod compiling;
+mod container;
 mod describing;
 mod echoed;
 mod folder;

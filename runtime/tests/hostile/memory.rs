@@ -17,7 +17,7 @@ async fn load(bytes: Vec<u8>) -> Result<Blueprint, Error> {
 }
 
 /// A guest that describes itself with a list of so many elements; `place` is where the list stands in the description.
-fn describes(place: usize, count: usize, width: usize) -> Vec<u8> {
+pub fn describes(place: usize, count: usize, width: usize) -> Vec<u8> {
     let pages = (count * width) / 65_536 + 1;
     let code = format!(
         "(drop (memory.grow (i32.const {pages}))) (i32.store (i32.const {place}) (i32.const 1048576)) (i32.store (i32.const {}) (i32.const {count})) i32.const 1024",
@@ -72,7 +72,7 @@ async fn a_description_with_a_million_entries_costs_the_service_nothing() {
 }
 
 /// Of so many imports of one type, each of five bytes.
-fn imports(count: usize) -> Vec<u8> {
+pub fn imports(count: usize) -> Vec<u8> {
     let leb = |mut number: usize| {
         let mut bytes = Vec::new();
         while number >= 0x80 {
