@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use crate::{build, step};
+use crate::{build, sbom, step};
 
 /// For the other architecture: zig is its C compiler and linker.
 const ZIGBUILD: &str = "cargo-zigbuild@0.24.1";
@@ -68,7 +68,8 @@ pub fn run(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
         let program = program(root, *arch)?;
         fill(root, &context.join(arch.name()), &program)?;
     }
-    pack(root, archs, &context, output)
+    pack(root, archs, &context, output)?;
+    archs.iter().try_for_each(|arch| sbom::write(root, arch.target(), &output.join(format!("sbom-{}.cdx.json", arch.name()))))
 }
 
 /// What is not on this machine, with the command that installs it.

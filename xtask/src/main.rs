@@ -4,6 +4,7 @@ mod build;
 mod cluster;
 mod image;
 mod programs;
+mod sbom;
 mod step;
 mod templates;
 mod test;
