@@ -116,6 +116,14 @@ pub fn selections() -> Vec<Vec<u8>> {
     inputs
 }
 
+/// Bytes that decide what is generated.
+pub fn noise() -> Vec<Vec<u8>> {
+    let mut random = crate::mutation::Random::new(7);
+    let mut inputs: Vec<Vec<u8>> = (0..32).map(|n| (0..512 + n * 64).map(|_| random.below(256) as u8).collect()).collect();
+    inputs.extend(found("generated"));
+    inputs
+}
+
 pub fn components() -> Vec<Vec<u8>> {
     let mut inputs = vec![
         wat::parse_str("(component)").unwrap(),

@@ -92,6 +92,11 @@ fn components() {
 }
 
 #[test]
+fn generated() {
+    fuzz("generated", targets::generated, corpus::noise());
+}
+
+#[test]
 fn parts() {
     fuzz("parts", targets::parts, corpus::parts());
 }

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arbitrary::Unstructured;
 use jiff::Timestamp;
 use kubedl_events::cluster::{Line, Raw, Recording, parse_lines};
 use kubedl_events::event::{Options, normalize};
 use kubedl_events::filter::Select;
+use kubedl_events::relay::{Attempt, Destination, Item};
 use kubedl_events::shown;
 use kubedl_events::sink::grant::{Document, Grant, Variable};
 use kubedl_events::sink::http::{Answer, Gate, Network, Play, Request, Script, Sent};
 use kubedl_events::sink::loading::Index;
-use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Stats, Term, words};
+use kubedl_events::sink::{Artifact, Blueprint, Compiler, Engine, Sink, Stats, Term, words};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -69,29 +71,83 @@ pub fn outlines(input: &[u8]) -> String {
     outcome(checked)
 }
 
-/// A guest in the text form of a core module, which does nothing.
-pub fn guest() -> Vec<u8> {
+/// The exports of a sink, as a core module has them.
+fn exports() -> String {
     let name = "kubedl:events/event-sink@0.1.0";
-    let module = format!(
-        r#"(module (memory (export "memory") 2) (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 65536)
+    format!(
+        r#"(memory (export "memory") 2) (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 65536)
            (func (export "{name}#describe") (result i32) i32.const 1024) (func (export "{name}#open") (result i32) i32.const 1024)
            (func (export "{name}#save-events") (param i32 i32 i32 i32 i32 i32) (result i32) i32.const 1024)
-           (func (export "{name}#close") (result i32) i32.const 1024))"#
-    );
-    let mut module = wat::parse_str(module).unwrap();
+           (func (export "{name}#close") (result i32) i32.const 1024)"#
+    )
+}
+
+fn component(mut module: Vec<u8>) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
     let world = resolve.select_world(&[package], Some("sink")).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).map_err(|why| why.to_string())?;
+    let mut encoder = ComponentEncoder::default().module(&module).map_err(|why| why.to_string())?;
+    encoder.encode().map_err(|why| why.to_string())
+}
+
+/// A guest that does nothing.
+pub fn guest() -> Vec<u8> {
+    component(wat::parse_str(format!("(module {})", exports())).unwrap()).unwrap()
+}
+
+fn engine() -> &'static Engine {
+    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(Compiler::Here, None).unwrap())
+}
+
+/// A component whose functions are anything: it is refused, or is opened, handed an event and closed; whatever it does ends.
+pub fn generated(input: &[u8]) -> String {
+    let mut bytes = Unstructured::new(input);
+    let config = wasm_smith::Config {
+        exports: Some(wat::parse_str(format!("(module {})", exports())).unwrap()),
+        max_imports: 0,
+        max_memories: 1,
+        max_memory32_bytes: 1 << 20,
+        memory_max_size_required: true,
+        threads_enabled: false,
+        memory64_enabled: false,
+        gc_enabled: false,
+        exceptions_enabled: false,
+        tail_call_enabled: false,
+        relaxed_simd_enabled: false,
+        wide_arithmetic_enabled: false,
+        custom_page_sizes_enabled: false,
+        ..wasm_smith::Config::default()
+    };
+    let Ok(mut module) = wasm_smith::Module::new(config, &mut bytes) else { return "no module".to_owned() };
+    // Loops that never end are for other tests: here they would take all the time.
+    let _ = module.ensure_termination(1_000);
+    let bytes = match component(module.to_bytes()) {
+        Ok(bytes) => bytes,
+        Err(why) => return why,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let blueprint = match Blueprint::load(engine(), &Artifact::new(Path::new("x.wasm"), bytes)).await {
+            Ok(blueprint) => blueprint,
+            Err(why) => return why.to_string(),
+        };
+        let grant = Document::parse("limits: {memory: 4MiB, call: 2s}\n").unwrap().resolve("x", None, &|_| None).unwrap();
+        let Ok(mut sink) = Sink::new("x", blueprint, grant) else { return "requires variables".to_owned() };
+        let opened = sink.open().await;
+        let (raw, _) = Raw::from_object(&text(&crate::corpus::events()[0])).unwrap();
+        let event = normalize(&raw, Timestamp::UNIX_EPOCH, &Options::default()).unwrap();
+        let saved = sink.save(Attempt::default(), &[Arc::new(Item { position: 1, event, raw })]).await;
+        sink.close().await;
+        format!("{opened:?} {saved:?}")
+    })
 }
 
 /// A component that was changed is refused, or describes itself.
 pub fn components(input: &[u8]) -> String {
-    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-    let engine = ENGINE.get_or_init(|| Engine::new(Compiler::Here, None).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    outcome(runtime.block_on(Blueprint::load(engine, &Artifact::new(Path::new("x.wasm"), input.to_vec()))))
+    outcome(runtime.block_on(Blueprint::load(engine(), &Artifact::new(Path::new("x.wasm"), input.to_vec()))))
 }
 
 /// An index names parts of its own sink alone.
