@@ -1,6 +1,7 @@
 //! The main job: wires the stages together, and ends in order.
 
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -74,13 +75,7 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let names = relays::names(&args.event_storage, &directories).map_err(|why| usage(why.into()))?;
     let selections = Arc::new(config::selections(args, &names).map_err(usage)?);
     let redaction = config::redaction(args).map_err(usage)?;
-    let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", args.data_dir.display());
-    // Its own alone: events and compiled code lie there, also where the folder is one that others may look into.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&args.data_dir);
-    made.with_context(unusable).map_err(failed)?;
-    let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    rustix::fs::access(&args.data_dir, access).with_context(unusable).map_err(failed)?;
+    make_data_folder(&args.data_dir).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
     let start = match args.start {
@@ -127,6 +122,15 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
         Ok(Exit::Stopped) if stays && !*stopped.borrow() => Ok(Exit::NotAllStored),
         ended => ended,
     }
+}
+
+/// Makes the data folder, for its owner alone: events and compiled code lie there, also where it is one that others may look into.
+fn make_data_folder(folder: &Path) -> anyhow::Result<()> {
+    let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", folder.display());
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(unusable)?;
+    let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(folder, access).with_context(unusable)
 }
 
 /// Opens the journal, on a thread that may block for long: saving what can be read of a damaged one takes its time. Where there is no room for that, it waits.

@@ -1,7 +1,6 @@
 //! The status at the bottom of a terminal, while the log scrolls above it. A few control sequences that every terminal knows (ECMA-48, and
 //! the switch of line wrapping of the VT100), so that no library for progress bars is needed.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,10 +64,10 @@ fn drawn(before: usize, above: &[u8], lines: &[String]) -> Vec<u8> {
 }
 
 /// A line of the log in which nothing steers the terminal but the colours that the log gives it: what the library escapes in what it is handed are these alone.
-fn harmless(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Owned(shown::visible(&String::from_utf8_lossy(bytes)).into_bytes()) };
+fn harmless(bytes: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return shown::visible(&String::from_utf8_lossy(bytes)).into_bytes() };
     if text.starts_with('{') {
-        return Cow::Owned(shown::json(text).into_bytes());
+        return shown::json(text).into_bytes();
     }
     let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(start) = rest.find("\x1b[") {
@@ -82,7 +81,7 @@ fn harmless(bytes: &[u8]) -> Cow<'_, [u8]> {
         rest = rest.get(end..).unwrap_or_default();
     }
     clean += &shown::visible(rest);
-    Cow::Owned(clean.into_bytes())
+    clean.into_bytes()
 }
 
 /// What the log writes goes above the lines.
@@ -144,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log_keeps_its_colours_and_nothing_else_that_steers() {
-        let said = |line: &str| String::from_utf8(harmless(line.as_bytes()).into_owned()).unwrap();
+        let said = |line: &str| String::from_utf8(harmless(line.as_bytes())).unwrap();
         assert_eq!(said("\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n"), "\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n");
         assert_eq!(said("a\x1b[2J\u{9b}1A\x1b]0;t\u{202e}\n"), "a\\u{1b}[2J\\u{9b}1A\\u{1b}]0;t\\u{202e}\n");
         assert_eq!(said("{\"a\":\"\u{9b}\"}\n"), "{\"a\":\"\\u009b\"}\n");

@@ -25,8 +25,7 @@ pub struct Document {
     /// Where it may send requests: SCHEME://HOST[:PORT], with ${NAME} for a variable under env, and *. for one label on the left.
     #[schemars(with = "Vec<Template>")]
     http: Vec<Spanned<Template>>,
-    /// Whether its destinations may have private addresses, or the networks in which they may: by default only hosts that are addresses, or names that can be the
-    /// cluster's own alone, such as NAME, NAME.NAMESPACE.svc and NAME.local.
+    /// Whether, or in which networks, its destinations may have private addresses: by default only addresses, and the cluster's own names such as NAME.NAMESPACE.svc.
     private: WrittenPrivate,
     /// Where its stdout goes; its stderr goes to the log.
     stdout: Stdout,
