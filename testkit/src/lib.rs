@@ -20,6 +20,7 @@ pub mod chaos;
 pub mod connect_proxy;
 pub mod deploy;
 pub mod fake_api;
+pub mod forward_proxy;
 pub mod graphite;
 pub mod hook;
 pub mod life;

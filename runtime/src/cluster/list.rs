@@ -8,6 +8,7 @@ use super::access::failure::unreadable;
 use super::client::{About, Client};
 use super::raw::text;
 use super::{Error, Raw, Scope, Unreadable, is_before};
+use crate::shown::brief;
 
 /// One page.
 #[derive(Deserialize)]
@@ -47,7 +48,7 @@ impl Page {
     fn other(&self) -> Option<String> {
         let kind = text(self.kind.as_deref()).unwrap_or_default();
         if !kind.is_empty() && !kind.ends_with("List") {
-            return Some(format!("a {}", kind.chars().filter(|c| !c.is_control()).take(63).collect::<String>()));
+            return Some(format!("a {}", brief(&kind)));
         }
         self.items.is_none().then(|| "a list without items".to_owned())
     }

@@ -9,13 +9,12 @@ use wasmtime::Engine as Wasmtime;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::v0_1::{WorldPre, http_import, raw_event};
-use crate::shown::shown;
-
 use super::compile::{Compiled, Refusal, Report};
 use super::grant::Grant;
 use super::host::{Host, store};
 use super::output::{Target, Voice};
 use super::{Artifact, Digest, Engine, Error, Outline};
+use crate::shown::shown;
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);

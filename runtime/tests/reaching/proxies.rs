@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use testkit::connect_proxy;
 use testkit::web::{Authority, Web};
+use testkit::{connect_proxy, forward_proxy};
 
 use super::api::{Api, join, reply};
 use super::run::Case;
@@ -58,11 +58,21 @@ fn the_proxy_of_a_kubeconfig_leads_to_its_cluster() {
     let start = case.by(&format!("{{{cluster}, proxy-url: 'http://127.0.0.1:{}'}}", proxy.port()), "{}");
     // It is the cluster's, whatever the environment says.
     case.once(start.env("HTTPS_PROXY", "http://127.0.0.1:1").env("NO_PROXY", "*")).is_well();
-    let plain = (Api::start(), Case::new());
-    let through = connect_proxy::start(plain.0.address).unwrap();
-    let server = format!("{{server: 'http://{}', proxy-url: 'http://127.0.0.1:{}'}}", plain.0.address, through.port());
-    plain.1.once(plain.1.by(&server, "{}")).is_well();
-    assert!(!through.heads().is_empty());
+}
+
+#[test]
+fn a_proxy_passes_on_requests_that_have_no_tls() {
+    let (api, case) = (Api::start(), Case::new());
+    let proxy = forward_proxy::start(api.address, "api.example.test:8080", "bWU6cEBzcw==").unwrap();
+    let by = |login: &str| format!("{{server: 'http://api.example.test:8080', proxy-url: 'http://{login}127.0.0.1:{}'}}", proxy.port());
+    case.once(case.by(&by("me:p%40ss@"), "{}")).is_well();
+    assert!(proxy.heads().iter().all(|head| !head.starts_with("CONNECT")), "{:?}", proxy.heads());
+    // The proxy's password is for the proxy.
+    let other = Case::new();
+    other.once_for(other.by(&by("me:hunter2@"), "{}"), "3s").says(4, &["the proxy http://127.0.0.1", "asks for a user and a password"]);
+    let environment = Case::new();
+    let start = environment.by("{server: 'http://api.example.test:8080'}", "{}");
+    environment.once(start.env("HTTP_PROXY", format!("http://me:p%40ss@127.0.0.1:{}", proxy.port()))).is_well();
 }
 
 /// A proxy that speaks SOCKS 5 (RFC 1928), without a login, and the names that it was asked for.

@@ -14,9 +14,7 @@ use super::super::Error;
 use super::super::line::Status;
 use super::Way;
 use super::trust;
-
-/// Characters of the title of a page that are told.
-const LONGEST: usize = 80;
+use crate::shown::brief;
 
 /// Why there is no answer of an API server.
 #[derive(Clone, Debug)]
@@ -150,8 +148,8 @@ pub(in crate::cluster) fn status_of(body: &[u8]) -> Status {
     if !status.message.is_empty() {
         return status;
     }
-    let beginning = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect::<String>();
-    Status { message: if beginning.trim().is_empty() { "without words".to_owned() } else { beginning }, ..status }
+    let beginning = brief(String::from_utf8_lossy(body).trim());
+    Status { message: if beginning.is_empty() { "without words".to_owned() } else { beginning }, ..status }
 }
 
 /// What is wrong with the text of a success that isn't what was asked for. Nothing of a page but its title is told.
@@ -163,8 +161,8 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     }
     if begin.starts_with('<') {
         let title = begin.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-        let title = beginning(title.map_or("", |(title, _)| title.trim()));
-        let title = if title.is_empty() { String::new() } else { format!(", {title:?}") };
+        let title = brief(title.map_or("", |(title, _)| title.trim()));
+        let title = if title.is_empty() { String::new() } else { format!(", \"{title}\"") };
         return format!("it is a web page{title}, such as the login of a proxy: the URL must be that of the API server itself");
     }
     if body.starts_with(&[0x1f, 0x8b]) {
@@ -172,19 +170,14 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     }
     if !begin.starts_with('{') {
         return format!(
-            "it begins with {:?}, and is no JSON object: something between this program and the API server answers in its place",
-            beginning(begin)
+            "it begins with \"{}\", and is no JSON object: something between this program and the API server answers in its place",
+            brief(begin)
         );
     }
     if serde_json::from_str::<BTreeMap<String, IgnoredAny>>(begin).is_ok_and(|object| !object.contains_key("kind")) {
-        return format!("{why}: it begins with {:?}, and has no kind as an API server's answers have", beginning(begin));
+        return format!("{why}: it begins with \"{}\", and has no kind as an API server's answers have", brief(begin));
     }
     why.to_owned()
-}
-
-/// The beginning of a text, for a message.
-fn beginning(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -215,7 +208,10 @@ mod tests {
     #[test]
     fn of_a_page_the_title_is_told_and_nothing_else() {
         let told = unreadable(b" <!DOCTYPE html><title>Sign\nin</title><p>secret", "x");
-        assert!(told.contains("\"Signin\"") && !told.contains("secret"), "{told}");
+        assert!(told.contains("\"Sign in\"") && !told.contains("secret"), "{told}");
+        assert!(unreadable("<title>a\u{1b}[2J\u{202e}b</title>".as_bytes(), "x").contains("\"a\\u{1b}[2J\\u{202e}b\""));
+        assert_eq!(status_of("\u{9b}2J\u{200b}".as_bytes()).message, "\\u{9b}2J\\u{200b}");
+        assert_eq!(status_of(b" \n").message, "without words");
         assert!(unreadable(b"\x1f\x8b\x08", "x").contains("gzip"));
         assert_eq!(unreadable(b"{", "x"), "x");
         assert_eq!(unreadable(b"{\"kind\":\"Status\"}", "x"), "x");

@@ -4,7 +4,8 @@
 //! - [`proxy`]: the proxy of a kubeconfig, or of the environment.
 //! - [`trust`]: whether a server is whom it says to be.
 //! - [`credentials`]: what is shown to it; [`plugin`]: the program that gives them, where there is one.
-//! - [`transport`]: connections and requests; [`failure`]: what can go wrong with them, in words.
+//! - [`road`]: connections, straight or through a proxy.
+//! - [`transport`]: requests on them; [`failure`]: what can go wrong with them, in words.
 
 mod credentials;
 pub(super) mod failure;
@@ -12,6 +13,7 @@ mod kubeconfig;
 mod pem;
 mod plugin;
 mod proxy;
+mod road;
 mod transport;
 pub(super) mod trust;
 

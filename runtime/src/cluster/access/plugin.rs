@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tracing::debug;
 
 use super::credentials::{Identity, Issued, bearer};
+use crate::shown::shown;
 
 /// Characters of what a plugin wrote that are told.
 const LONGEST: usize = 300;
@@ -184,11 +185,7 @@ impl Plugin {
 
 /// What it wrote, as far as it may be told: what looks like an answer may have secrets in it.
 fn wrote(output: &Output) -> String {
-    let plain = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-        line
-    };
+    let plain = |bytes: &[u8]| shown(String::from_utf8_lossy(bytes).trim()).chars().take(LONGEST).collect::<String>();
     let (out, err) = (plain(&output.stdout), plain(&output.stderr));
     let secret = ["{", "token", "Token", "clientKeyData", "PRIVATE KEY", "status:"].iter().any(|word| out.contains(word));
     let out = if secret { format!("{} bytes of what may be credentials", output.stdout.len()) } else { out };

@@ -11,9 +11,9 @@ use crate::cluster::Exemptions;
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// CONNECT.
+    /// CONNECT; whole requests to a server without TLS.
     Http,
-    /// CONNECT, over TLS.
+    /// The same, over TLS.
     Https,
     /// SOCKS 5; the proxy looks names up.
     Socks5,
@@ -69,6 +69,11 @@ impl Proxy {
             return Err(refuse());
         }
         Ok(Self { kind, authority: format!("{host}:{}", uri.port_u16().unwrap_or(port)), login: login.map(login_of) })
+    }
+
+    /// Whether it is given whole requests to this server, and passes them on: as Go does without TLS, since many proxies allow CONNECT to port 443 alone.
+    pub(super) fn forwards(&self, server: &Uri) -> bool {
+        self.kind != Kind::Socks5 && server.scheme_str() != Some("https")
     }
 
     /// That of the environment for a server, if requests to it go through one. As in Go: by the scheme of the server, never for this machine itself, and

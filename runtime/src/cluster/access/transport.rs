@@ -10,25 +10,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ClientBuilder, ConfigExt};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::credentials::{Identity, Issued};
+use super::credentials::{Identity, Issued, basic};
 use super::failure::{Failure, foreign, retry_after, status_of, words};
-use super::proxy::{Kind, Proxy};
+use super::road::{self, Road};
 use super::{Access, Way};
 
 /// For a connection.
@@ -40,8 +38,6 @@ const WRITE: Duration = Duration::from_secs(295);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<UnsyncBoxBody<Bytes, Cause>>;
-/// A connection to a server or a proxy.
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connections = Pool<TimeoutConnector<HttpsConnector<Road>>, Body>;
 
 /// A client with connections of its own; `silence` is for how long an answer may say nothing.
@@ -104,6 +100,9 @@ impl Inner {
         request.headers_mut().extend(issued.header.clone().map(|value| (AUTHORIZATION, value)));
         // Who compresses all the same is understood.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let forwarder = way.proxy.as_ref().filter(|proxy| proxy.forwards(&way.url));
+        let login = forwarder.and_then(|proxy| proxy.login.as_ref()).map(|(user, password)| basic(user, password));
+        request.headers_mut().extend(login.transpose().map_err(Failure::Credentials)?.map(|value| (PROXY_AUTHORIZATION, value)));
         let pool = self.pool(&way, &issued).map_err(Failure::Credentials)?;
         match pool.request(request).await {
             Ok(response) => {
@@ -111,6 +110,9 @@ impl Inner {
                     issued.are_refused();
                 } else {
                     doubt.0 = None;
+                }
+                if let Some(proxy) = forwarder.filter(|_| response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+                    return Err(Failure::Unreachable(road::asks_for_a_login(proxy)));
                 }
                 match foreign(&response, &way) {
                     Some(failure) => Err(failure),
@@ -147,7 +149,7 @@ fn connections(way: &Way, identity: Option<&Identity>, silence: Duration) -> Res
     plain.enforce_http(false);
     // To a proxy over TLS, with the same authorities, as kubectl does.
     let first = HttpsConnectorBuilder::new().with_tls_config(tls.as_ref().clone()).https_or_http().enable_http1().wrap_connector(plain);
-    let road = Road { first, proxy: way.proxy.clone() };
+    let road = Road::new(first, way.proxy.clone());
     let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls.as_ref().clone()).https_or_http();
     if let Some(name) = &way.config.tls_server_name {
         let name =
@@ -159,86 +161,6 @@ fn connections(way: &Way, identity: Option<&Identity>, silence: Duration) -> Res
     connector.set_read_timeout(Some(silence));
     connector.set_write_timeout(Some(WRITE));
     Ok(Pool::builder(TokioExecutor::new()).build(connector))
-}
-
-/// Connects to a server, straight or through a proxy. What TLS there is to the server comes on top.
-#[derive(Clone)]
-struct Road {
-    first: HttpsConnector<HttpConnector>,
-    proxy: Option<Proxy>,
-}
-
-impl Service<Uri> for Road {
-    type Response = Stream;
-    type Error = Cause;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, Cause>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Cause>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, server: Uri) -> Self::Future {
-        let road = self.clone();
-        Box::pin(async move { road.connect(&server).await })
-    }
-}
-
-impl Road {
-    async fn connect(mut self, server: &Uri) -> Result<Stream, Cause> {
-        let secure = server.scheme_str() == Some("https");
-        let host = server.host().unwrap_or_default();
-        let port = server.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let target: Uri = format!("http://{host}:{port}/").parse()?;
-        let Some(proxy) = self.proxy.clone() else { return self.first.call(target).await };
-        let scheme = if proxy.kind == Kind::Https { "https" } else { "http" };
-        let to: Uri = format!("{scheme}://{}/", proxy.authority).parse()?;
-        let stream = self.first.call(to.clone()).await;
-        let stream = stream.map_err(|why| Failure::Unreachable(format!("through the proxy: {}", words(why.as_ref(), &proxy.to_string()))))?;
-        let made = match proxy.kind {
-            Kind::Socks5 => {
-                let mut socks = SocksV5::new(to, Made(Some(stream)));
-                if let Some((user, password)) = proxy.login.clone() {
-                    socks = socks.with_auth(user, password);
-                }
-                socks.call(target).await.map_err(Cause::from)
-            }
-            Kind::Http | Kind::Https => {
-                let mut tunnel = Tunnel::new(to, Made(Some(stream)));
-                if let Some((user, password)) = &proxy.login {
-                    tunnel = tunnel.with_auth(super::credentials::basic(user, password)?);
-                }
-                tunnel.call(target).await.map_err(Cause::from)
-            }
-        };
-        made.map_err(|why| Failure::Unreachable(refused(why.as_ref(), &proxy, host, port)).into())
-    }
-}
-
-/// A connection to the proxy, as the libraries want it that speak to proxies.
-#[derive(Clone)]
-struct Made<T>(Option<T>);
-
-impl<T> Service<Uri> for Made<T> {
-    type Response = T;
-    type Error = std::io::Error;
-    type Future = std::future::Ready<std::io::Result<T>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        std::future::ready(self.0.take().ok_or_else(|| std::io::Error::other("the connection is used up")))
-    }
-}
-
-/// Why a proxy leads nowhere.
-fn refused(why: &(dyn std::error::Error + 'static), proxy: &Proxy, host: &str, port: u16) -> String {
-    let whole = super::failure::chain(why);
-    if ["authorization", "authentication", "credentials"].iter().any(|word| whole.contains(word)) {
-        return format!("the proxy {proxy} asks for a user and a password, or for others: write them into its URL as USER:PASSWORD@ before the host");
-    }
-    format!("the proxy {proxy} does not lead to {host}:{port} ({whole})")
 }
 
 /// Whether an answer asks to come again; then it says when.

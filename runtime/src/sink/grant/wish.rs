@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::document::{Name, Template};
 use super::{Document, host_pattern};
+use crate::shown::shown;
 use crate::sink::{Description, Digest};
 
 /// A grant that gives what a sink asks for, as YAML. What can't be granted stands in comments. Whatever the sink says of itself, the text is a
@@ -17,13 +18,13 @@ pub fn suggest(description: &Description, digest: Digest, file: &str) -> String 
 
 fn write(text: &mut String, description: &Description, digest: Digest, file: &str) -> fmt::Result {
     let Description { name, version, summary, .. } = description;
-    writeln!(text, "# What the sink {} {} asks for; it says of itself: {}", line(name), line(version), line(summary))?;
-    writeln!(text, "# Read it, take away what it should not have, and keep it as {}.yaml in a --grant-dir.", line(file))?;
+    writeln!(text, "# What the sink {} {} asks for; it says of itself: {}", shown(name), shown(version), shown(summary))?;
+    writeln!(text, "# Read it, take away what it should not have, and keep it as {}.yaml in a --grant-dir.", shown(file))?;
     writeln!(text, "sha256: {digest}")?;
     let mut granted = Vec::new();
     let mut lines = String::new();
     for variable in &description.env {
-        let mut words = vec![line(&variable.help)];
+        let mut words = vec![shown(&variable.help)];
         words.extend(variable.required.then(|| "The sink can't be opened without it.".to_owned()));
         match Name::try_from(variable.name.clone()) {
             Ok(_) if granted.contains(&variable.name.as_str()) => writeln!(lines, "  # It asks for {} again: {}", variable.name, words.join(" "))?,
@@ -34,7 +35,7 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
                 writeln!(lines, "  # {}\n  {name}: {{from: {name}{secret}{optional}}}", words.join(" "))?;
                 granted.push(variable.name.as_str());
             }
-            Err(why) => writeln!(lines, "  # It asks for a variable that can't be granted: {}", line(&why))?,
+            Err(why) => writeln!(lines, "  # It asks for a variable that can't be granted: {}", shown(&why))?,
         }
     }
     writeln!(text, "{}", if granted.is_empty() { "env: {}" } else { "env:" })?;
@@ -50,8 +51,8 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
                 writeln!(lines, "  - {}", quoted(host))?;
                 hosts += 1;
             }
-            (Ok(_), Some(name)) => writeln!(lines, "  # It asks for {}, but not for the variable {}", line(host), line(name))?,
-            (Err(why), _) => writeln!(lines, "  # It asks for a host that can't be granted: {}", line(&why))?,
+            (Ok(_), Some(name)) => writeln!(lines, "  # It asks for {}, but not for the variable {}", shown(host), shown(name))?,
+            (Err(why), _) => writeln!(lines, "  # It asks for a host that can't be granted: {}", shown(&why))?,
         }
     }
     writeln!(text, "{}", if hosts == 0 { "http: []" } else { "http:" })?;
@@ -60,11 +61,6 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
         writeln!(text, "# Where one of these has a private address and is no Service of this cluster: private: true, or private: [NETWORK]")?;
     }
     Ok(())
-}
-
-/// In one line, so that it can stand in a comment.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}' | '\u{feff}') { ' ' } else { c }).collect()
 }
 
 /// Between quotes where YAML would read something else than a text, as `null`, `no` or `y`.

@@ -6,6 +6,7 @@
 mod address;
 mod budget;
 mod gate;
+mod headers;
 mod identity;
 pub mod network;
 mod resolver;
