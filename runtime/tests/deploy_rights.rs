@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::apiserver::kubeconfig_of;
-use testkit::deploy::{Kubectl, NAMESPACE, kustomize, objects};
+use testkit::apiserver::{ApiServer, binaries, kubeconfig_of};
+use testkit::deploy::{Kubectl, NAMESPACE, kustomize_at, objects};
 use testkit::memory_folder;
-use testkit::program::{Program, Start};
+use testkit::program::{Program, Start, sinks};
 use testkit::stage::Stage;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -63,6 +63,15 @@ fn without(role: &Value, missing: Option<&Right>) -> Vec<Value> {
     rules
 }
 
+/// The base, with what has rights of its own.
+fn manifests() -> String {
+    // Beside `deploy`, since kustomize takes relative paths alone.
+    let place = tempfile::tempdir_in(binaries()).unwrap();
+    let text = "resources: [../../../deploy/kustomize/base]\ncomponents: [../../../deploy/kustomize/components/heartbeat]\n";
+    std::fs::write(place.path().join("kustomization.yaml"), text).unwrap();
+    kustomize_at(place.path()).unwrap()
+}
+
 /// A cluster in which a job has run, and an identity for each case.
 struct Scene {
     stage: Stage,
@@ -90,7 +99,7 @@ impl Scene {
             kubectl.run(&["create", "-f", "-"], &ghost.to_string()).unwrap();
         }
         let uids: BTreeSet<&str> = life.written().iter().map(|event| event.uid.as_str()).collect();
-        Self { stage, kubectl, manifests: objects(&kustomize("base").unwrap()).unwrap(), events: uids.len() + GHOSTS }
+        Self { stage, kubectl, manifests: objects(&manifests()).unwrap(), events: uids.len() + GHOSTS }
     }
 
     /// A kubeconfig with the token of a service account of its own, which has the manifests' rights but one.
@@ -160,4 +169,35 @@ async fn the_rights_of_the_manifests_are_enough_and_each_that_is_missing_is_name
             assert!(log.contains(&words), "without {right:?}, {words:?} is not in the log:\n{log}");
         }
     }
+}
+
+/// The policy of a shipped sink's grant, with this variable of its destination.
+fn policy(sink: &str, variable: &str, value: &str) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kubedl-events"));
+    command.env_clear().args(["sink", "grant", sink, "--network-policy", "--shipped-sinks"]).arg(sinks()).env(variable, value);
+    command.output().unwrap()
+}
+
+#[test]
+fn the_api_server_takes_the_policy_of_a_grant() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ApiServer::start(folder.path(), &[]).unwrap();
+    let kubectl = Kubectl::new(&server.kubeconfig);
+    for (sink, variable, value, named) in [
+        ("graphite", "GRAPHITE_URL", "http://graphite.monitoring.svc:8080", "\"monitoring\""),
+        ("graphite", "GRAPHITE_URL", "http://[fd00::1]:8080", "\"fd00::1/128\""),
+        ("webhook", "WEBHOOK_URL", "https://hooks.example.com/secret", "\"0.0.0.0/0\""),
+    ] {
+        let output = policy(sink, variable, value);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains(named) && !text.contains("secret") && !text.contains("example"), "{text}");
+        kubectl.apply(&text).unwrap();
+        let made = kubectl.run(&["get", "networkpolicy", &format!("kubedl-events-{sink}"), "-o", "json"], "").unwrap().0;
+        let made: Value = serde_json::from_str(&made).unwrap();
+        assert_eq!(made["spec"]["egress"].as_array().unwrap().len(), 2, "{made}");
+    }
+    // What its destinations do not have is not needed; what they have is.
+    let output = policy("aliyun-sls", "SLS_ENDPOINT", "cn-hangzhou.log.aliyuncs.com");
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && words.contains("SLS_PROJECT") && !words.contains("SLS_KEY"), "{words}");
 }

@@ -24,6 +24,17 @@ const BATCH: usize = 4_096;
 const RATE: usize = 500;
 const EACH: usize = 1_250;
 
+/// `--max-size` in bytes, and how far the folder may be beyond it for a moment: a file of SQLite's log, and one that is being written.
+const CAP: u64 = 48 << 20;
+const ROUGHLY: u64 = 8 << 20;
+
+/// Bytes of all files in a folder and below.
+fn size_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    // What is taken away in between has no size.
+    entries.map(|entry| if entry.path().is_dir() { size_of(&entry.path()) } else { entry.metadata().map_or(0, |about| about.len()) }).sum()
+}
+
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|why| panic!("{}: {why}: run `cargo xtask sinks` and `cargo xtask testkit`", path.display()))
 }
@@ -105,12 +116,12 @@ fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
     let known = sls::Options::default();
     let start = stage.start("log").with("--event-storage", "sls").env("SLS_ENDPOINT", server.endpoint()).env("SLS_KEY_ID", known.access_key_id);
     let start = start.env("SLS_KEY_SECRET", known.access_key_secret).env("SLS_PROJECT", known.project).env("SLS_LOG_STORE", known.log_store);
-    let mut program = start.start().unwrap();
+    let mut program = start.with("--max-size", "48Mi").start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     // The last swap, too, needs events to take over at.
     let events = u32::try_from(swaps * EACH + 5_000).unwrap();
     let load = Load::start(&stage.server, stage.folder.path(), events, 0.0, RATE as u32).unwrap();
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut largest) = (Duration::ZERO, 0);
     for swap in 1..=swaps {
         server.wait_for((swap - 1) * EACH, PATIENCE).unwrap();
         let began = Instant::now();
@@ -129,19 +140,22 @@ fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
             wait_for_line(&mut program, &["has taken over", &Digest::of(&next).to_string()]);
         }
         slowest = slowest.max(began.elapsed());
+        largest = largest.max(size_of(&stage.folder.path().join("data")));
     }
     let put = load.finish().unwrap();
     let stored = server.wait_for(put.len(), PATIENCE).unwrap();
     assert!(program.terminate().unwrap().success());
     let account = Account::of(&put, &stored);
     println!(
-        "{swaps} swaps, {} events, {} doubled, slowest swap {slowest:?}, p50 {:?}, p99 {:?}",
+        "{swaps} swaps, {} events, {} doubled, slowest swap {slowest:?}, largest data folder {} MiB, p50 {:?}, p99 {:?}",
         put.len(),
         account.doubled.len(),
+        largest >> 20,
         account.percentile(50),
         account.percentile(99)
     );
     assert_eq!((account.missing, account.foreign, account.disordered), (vec![], 0, 0));
+    assert!(largest <= CAP + ROUGHLY, "{largest} bytes in the data folder, of at most {CAP}");
     assert!(account.doubled.len() <= BATCH * swaps, "{} events were stored twice", account.doubled.len());
 }
 

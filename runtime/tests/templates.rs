@@ -76,6 +76,27 @@ fn the_sink_in_typescript_passes_the_suite() {
     passes("typescript");
 }
 
+#[test]
+fn what_npm_and_pip_bring_is_locked_by_hash() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |place: &str| std::fs::read_to_string(root.join(place)).unwrap_or_else(|why| panic!("{place}: {why}"));
+    for place in ["template", "template-typescript", "contract"] {
+        let lock: Value = serde_json::from_str(&read(&format!("sdk/javascript/{place}/package-lock.json"))).unwrap();
+        let foreign = |(name, package): &(&String, &Value)| name.contains("node_modules/") && package["link"] != true;
+        let packages: Vec<_> = lock["packages"].as_object().unwrap().iter().filter(foreign).collect();
+        assert!(packages.iter().all(|(_, package)| package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-"))), "{place}");
+        // Another registry than the usual one is each machine's own setting.
+        assert!(!packages.is_empty() && packages.iter().all(|(_, package)| package["resolved"].is_null()), "{place}");
+    }
+    for place in ["sdk/python/template", "sdk/c/template", "testkit/sls-sdk-check"] {
+        let text = read(&format!("{place}/requirements.txt"));
+        let mut packages = text.lines().filter(|line| !line.starts_with(['#', ' '])).peekable();
+        assert!(packages.peek().is_some() && packages.all(|line| line.contains("==") && line.ends_with(" \\")), "{place}");
+        let hashes = text.lines().filter(|line| line.starts_with(' '));
+        assert!(hashes.clone().count() > 0 && hashes.clone().all(|line| line.trim_start().starts_with("--hash=sha256:")), "{place}");
+    }
+}
+
 /// Ids of the CloudEvents that were posted for a language, in order.
 fn ids(posted: &[Posted], language: &str) -> Vec<String> {
     let of_language = posted.iter().filter(|(path, _)| path == &format!("/{language}"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::apiserver::{ApiServer, binaries};
 use testkit::deploy::{Kubectl, NAMESPACE, chart, kustomize, kustomize_at, objects};
 
-const COMPONENTS: [&str; 8] = ["aliyun-sls", "config", "custom-sink", "emptydir", "graphite", "namespace", "pod-monitor", "single"];
+const COMPONENTS: [&str; 9] = ["aliyun-sls", "config", "custom-sink", "emptydir", "graphite", "heartbeat", "namespace", "pod-monitor", "single"];
 const OVERLAYS: [&str; 5] = ["base", "overlays/aliyun-sls", "overlays/beside-kubedl", "overlays/custom-sink", "overlays/single-emptydir-graphite"];
 
 /// A cluster with all admission plugins, the namespace of the manifests, and the Prometheus operator's PodMonitor.

@@ -41,12 +41,33 @@ fn the_chart_and_the_kustomizations_make_the_same_objects() {
 }
 
 #[test]
-fn the_component_for_the_prometheus_operator_and_the_charts_value_make_the_same_objects() {
+fn a_component_that_no_overlay_has_and_the_charts_value_make_the_same_objects() {
+    for (component, value) in [("pod-monitor", "podMonitor.enabled=true"), ("heartbeat", "heartbeat=1m")] {
+        let helms = chart("default-values.yaml", &[value]).unwrap();
+        same(component, &base_with(component), value, &helms);
+    }
+}
+
+/// The base with a component.
+fn base_with(component: &str) -> String {
     let place = tempfile::tempdir_in(binaries()).unwrap();
-    let text = "resources: [../../../deploy/kustomize/base]\ncomponents: [../../../deploy/kustomize/components/pod-monitor]\n";
+    let text = format!("resources: [../../../deploy/kustomize/base]\ncomponents: [../../../deploy/kustomize/components/{component}]\n");
     std::fs::write(place.path().join("kustomization.yaml"), text).unwrap();
-    let helms = chart("default-values.yaml", &["podMonitor.enabled=true"]).unwrap();
-    same("pod-monitor", &kustomize_at(place.path()).unwrap(), "podMonitor.enabled", &helms);
+    kustomize_at(place.path()).unwrap()
+}
+
+#[test]
+fn events_may_be_written_with_a_heartbeat_alone() {
+    let writes = |yaml: &str| {
+        let roles = objects(yaml).unwrap().into_iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole");
+        let rules: Vec<Value> = roles.flat_map(|role| role["rules"].as_array().unwrap().clone()).collect();
+        let of_events = rules.iter().filter(|rule| rule["resources"].as_array().unwrap().contains(&"events".into()));
+        of_events.flat_map(|rule| rule["verbs"].as_array().unwrap()).any(|verb| verb == "create" || verb == "patch")
+    };
+    for (place, values) in PRESETS {
+        assert!(!writes(&kustomize(place).unwrap()) && !writes(&chart(values, &[]).unwrap()), "{place}");
+    }
+    assert!(writes(&base_with("heartbeat")) && writes(&chart("default-values.yaml", &["heartbeat=30s"]).unwrap()));
 }
 
 fn same(place: &str, ours: &str, values: &str, helms: &str) {
@@ -91,6 +112,8 @@ fn a_setting_that_another_one_would_win_over_is_refused() {
         ("config: {event-storage: [stdout]}\nargs: [--event-storage=webhook]\n", "since these win over it: args."),
         ("config: {max-size: 3Gi}\n", "set the value maxSize"),
         ("args: [--lease-name=mine]\n", "set the value leaseName"),
+        ("args: [--heartbeat]\n", "set the value heartbeat"),
+        ("config: {heartbeat: 30s}\n", "set the value heartbeat"),
         ("args: [--leader-elect]\n", "leave it out while replicas is above 1"),
     ] {
         let why = chart_with(values).unwrap_err().to_string();

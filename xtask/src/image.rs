@@ -88,7 +88,7 @@ fn missing(archs: &[Arch]) -> Vec<String> {
         } else {
             need(runs("cargo-zigbuild", &["--version"]), &format!("cargo-zigbuild is missing: cargo install --locked {ZIGBUILD}"));
             let zig = runs("zig", &["version"]) || runs("python3", &["-m", "ziglang", "version"]);
-            need(zig, "zig is missing: pip install ziglang, in a venv that is activated");
+            need(zig, "zig is missing: pip install -r sdk/c/template/requirements.txt, in a venv that is activated");
         }
     }
     all

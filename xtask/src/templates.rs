@@ -8,9 +8,6 @@ use anyhow::Context;
 
 use crate::step;
 
-/// The C compiler for WebAssembly, from PyPI; as `sdk/c/README.md` has it.
-const ZIG: &str = "ziglang==0.15.2";
-
 /// Languages that every run of the tests tries.
 pub const ALWAYS: [&str; 3] = ["rust", "c", "javascript"];
 /// Those whose tools are large or slow.
@@ -67,7 +64,7 @@ fn commands(target: &Path, folder: &Path, language: &str) -> anyhow::Result<Vec<
     Ok(match language {
         "rust" => vec![("building", cargo(&["build", "--release"])), ("testing", cargo(&["unit"]))],
         "c" => {
-            let python = zig(target)?;
+            let python = zig(&folder.join("requirements.txt"), target)?;
             let mut make = command("make", &[]);
             make.env("CC", format!("{} -m ziglang cc", python.display()));
             vec![("building", make), ("testing", command("make", &["test"]))]
@@ -75,7 +72,7 @@ fn commands(target: &Path, folder: &Path, language: &str) -> anyhow::Result<Vec<
         "javascript" | "typescript" => {
             let npm = |arguments: &[&str]| command("npm", arguments);
             vec![
-                ("getting the packages of", npm(&["install", "--prefer-offline", "--no-audit", "--no-fund"])),
+                ("getting the packages of", npm(&["ci", "--prefer-offline", "--no-audit", "--no-fund"])),
                 ("building", npm(&["run", "build"])),
                 ("testing", npm(&["test"])),
             ]
@@ -97,16 +94,18 @@ fn commands(target: &Path, folder: &Path, language: &str) -> anyhow::Result<Vec<
     })
 }
 
-/// Installs the C compiler into a folder of its own, once; gives the Python that has it.
-fn zig(target: &Path) -> anyhow::Result<PathBuf> {
+/// Installs the C compiler of a sink in C into a folder of its own, once; gives the Python that has it.
+fn zig(requirements: &Path, target: &Path) -> anyhow::Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let place = target.join("zig");
     let python = place.join("bin/python");
     let stamp = place.join("installed");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == ZIG) {
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
     step::quiet(command("python3", &["-m", "venv"]).arg(&place), "making a venv for the C compiler")?;
-    step::quiet(&mut command(&python, &["-m", "pip", "install", "--quiet", ZIG]), "getting the C compiler for WebAssembly")?;
-    fs::write(stamp, ZIG)?;
+    let mut pip = command(&python, &["-m", "pip", "install", "--quiet", "-r"]);
+    step::quiet(pip.arg(requirements), "getting the C compiler for WebAssembly")?;
+    fs::write(stamp, wanted)?;
     Ok(python)
 }

@@ -1,5 +1,6 @@
 //! Hosts that are reached without a proxy: `--no-proxy` of sinks, and NO_PROXY of the way to the cluster, as Go's programs read it. Pure.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// The entries of such a list.
@@ -21,6 +22,12 @@ enum Entry {
 pub struct Subnet {
     address: IpAddr,
     bits: u32,
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
 }
 
 impl Subnet {

@@ -17,7 +17,7 @@
 {{- fail (printf "config.event-storage would be dropped, since these win over it: %s. Name all destinations in one place. Without config.event-storage, what each gets may stand in config.select; with it, the variables of its sinks stand under env or envFrom." .) }}
 {{- end }}
 {{- end }}
-{{- $own := dict "listen-address" "leave it out, the probes need :8080" "max-size" "set the value maxSize" "lease-name" "set the value leaseName" -}}
+{{- $own := dict "listen-address" "leave it out, the probes need :8080" "max-size" "set the value maxSize" "lease-name" "set the value leaseName" "heartbeat" "set the value heartbeat, which gives the right to it, too" -}}
 {{- if gt (int .Values.replicas) 1 }}{{ $_ := set $own "leader-elect" "leave it out while replicas is above 1" }}{{ end -}}
 {{- if .Values.config }}{{ $_ := set $own "config" "what is under the value config is the file" }}{{ end -}}
 {{- range $flag, $instead := $own }}
@@ -64,6 +64,9 @@
 - "--event-storage"
 - {{ .name | quote }}
 {{- end }}
+{{- end }}
+{{- with .Values.heartbeat }}
+- {{ printf "--heartbeat=%s" . | quote }}
 {{- end }}
 {{- range .Values.args }}
 - {{ . | quote }}

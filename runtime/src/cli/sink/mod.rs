@@ -81,6 +81,10 @@ pub struct Grant {
     /// Print the JSON Schema of grants instead, for an editor
     #[arg(long, conflicts_with = "sink")]
     pub schema: bool,
+
+    /// Print what the grant that counts lets the sink reach instead, as a NetworkPolicy; the variables in its destinations must be set
+    #[arg(long, conflicts_with = "schema")]
+    pub network_policy: bool,
 }
 
 /// `sink diff`.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits};
+use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits, network_policy};
 use crate::cluster::Subnet;
 use crate::sink::Digest;
 use crate::sink::http::Identity;
@@ -290,8 +290,35 @@ impl Document {
 
     /// Fills in the values.
     pub fn resolve(&self, sink: &str, path: Option<&Path>, environment: Environment<'_>) -> Result<Grant, Error> {
+        let env = self.values(sink, &|_| true, environment)?;
+        let http = self.patterns(&env, path)?;
+        let limits = self.limits.resolve();
+        let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
+        let private = self.private.resolve();
+        Ok(Grant {
+            env,
+            http,
+            private,
+            stdout: self.stdout == Stdout::Inherit,
+            limits,
+            sha256: self.sha256,
+            identity,
+            source: path.map(Path::to_owned),
+        })
+    }
+
+    /// What [`network_policy`] makes of it. Only those variables need be set that its destinations have.
+    pub fn network_policy(&self, sink: &str, path: &Path, environment: Environment<'_>) -> Result<String, Error> {
+        let is_named = |name: &str| self.hosts().flat_map(host_pattern::variables).any(|variable| variable == name);
+        let env = self.values(sink, &is_named, environment)?;
+        let destinations: Vec<_> = self.hosts().map(str::to_owned).zip(self.patterns(&env, Some(path))?).collect();
+        Ok(network_policy(sink, &destinations, &self.private.resolve()))
+    }
+
+    /// The values of these variables.
+    fn values(&self, sink: &str, wanted: &dyn Fn(&str) -> bool, environment: Environment<'_>) -> Result<Vec<Variable>, Error> {
         let (mut env, mut missing) = (Vec::new(), Vec::new());
-        for (Name(name), source) in &self.env {
+        for (Name(name), source) in self.env.iter().filter(|(Name(name), _)| wanted(name)) {
             match source.read(name, environment)?.filter(|value| !value.is_empty()) {
                 Some(value) if value.len() > LONGEST_VALUE => {
                     return Err(Error::TooLong {
@@ -314,28 +341,20 @@ impl Document {
         if !missing.is_empty() {
             return Err(Error::MissingEnv { sink: sink.to_owned(), names: missing });
         }
+        Ok(env)
+    }
+
+    /// Its destinations, with the values in place.
+    fn patterns(&self, env: &[Variable], path: Option<&Path>) -> Result<Vec<HostPattern>, Error> {
         let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
         let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
         let pattern = |template: &Spanned<Template>| {
             let Template(text) = &template.value;
             // The reason may have values in it.
-            let clean = |why: String| Redactor::new(&env).words(&why);
+            let clean = |why: String| Redactor::new(env).words(&why);
             HostPattern::from_template(text, &lookup).map_err(|why| malformed(at(template, format!("{text}: {}", clean(why)))))
         };
-        let http = self.http.iter().map(pattern).collect::<Result<Vec<_>, _>>()?;
-        let limits = self.limits.resolve();
-        let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
-        let private = self.private.resolve();
-        Ok(Grant {
-            env,
-            http,
-            private,
-            stdout: self.stdout == Stdout::Inherit,
-            limits,
-            sha256: self.sha256,
-            identity,
-            source: path.map(Path::to_owned),
-        })
+        self.http.iter().map(pattern).collect()
     }
 }
 

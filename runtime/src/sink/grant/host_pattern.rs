@@ -93,6 +93,21 @@ impl HostPattern {
         named && self.scheme == authority.scheme && self.port == authority.port
     }
 
+    /// The host, without the `*.` of a wildcard.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether any one label stands before the host.
+    pub(super) fn is_wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Whether this very name was written down, not a wildcard that fits it.
     pub fn names(&self, host: &str) -> bool {
         !self.wildcard && self.host == host
@@ -118,7 +133,7 @@ impl HostPattern {
         host.push_str(rest);
         let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
         let host = match (&port, host.rsplit_once(':')) {
-            (Some(_), Some((host, _))) if !host.ends_with(']') => host.to_owned(),
+            (Some(_), Some((host, written))) if !written.ends_with(']') => host.to_owned(),
             _ => host,
         };
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();

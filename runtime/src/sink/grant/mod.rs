@@ -19,6 +19,7 @@
 mod document;
 mod host_pattern;
 mod limits;
+mod network_policy;
 pub mod wish;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use document::{Document, Environment, schema};
 pub(in crate::sink) use host_pattern::plain_host;
 pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
+pub use network_policy::network_policy;
 
 /// Lines of a proposal that an error shows.
 const MOST_LINES: usize = 10;

@@ -43,7 +43,7 @@ pub(super) fn is_metadata_name(host: &str) -> bool {
 }
 
 /// Names that can be nobody's but this network's: those of Kubernetes' Services, and what is never in public DNS (RFC 6762; ICANN's `internal`).
-pub(super) fn is_own_name(host: &str) -> bool {
+pub(in crate::sink) fn is_own_name(host: &str) -> bool {
     match host.rsplit_once('.') {
         None => true,
         Some((_, last)) => matches!(last, "svc" | "local" | "internal"),

@@ -17,9 +17,11 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
+pub(in crate::sink) use address::is_own_name;
 pub use gate::Gate;
 pub use identity::Identity;
 pub use network::{Network, Tap};
+pub(in crate::sink) use resolver::is_local;
 pub use script::{Answer, Play, Script, Sent};
 
 /// Targets in the log of the libraries that carry requests. What they say below a warning may have headers and addresses in it that a sink made

@@ -158,7 +158,7 @@ pub(super) fn address_of(host: &str) -> Option<IpAddr> {
 }
 
 /// `localhost` and the names below it.
-pub(super) fn is_local(host: &str) -> bool {
+pub(in crate::sink) fn is_local(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
