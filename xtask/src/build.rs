@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -18,17 +18,28 @@ pub fn sinks(root: &Path) -> anyhow::Result<()> {
     target(root, WASM)?;
     let (target, cargos) = (root.join("target/sinks"), step::target(&folder)?);
     fs::create_dir_all(&target)?;
+    let plain = without_paths(root, WASM)?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.join("Cargo.toml").is_file()) else { continue };
         // Only the component: cargo does not optimize across crates for a library that Rust programs may link too.
         let arguments = ["rustc", "--release", "--locked", "--target", WASM, "--package", name, "--lib", "--crate-type", "cdylib"];
+        let arguments: Vec<&str> = arguments.into_iter().chain(plain.iter().map(String::as_str)).collect();
         step::cargo(&folder, &format!("building the sink {name}"), &arguments)?;
         let built = cargos.join(format!("{WASM}/release/{}.wasm", name.replace('-', "_")));
         copy(&built, &target.join(format!("{name}.wasm")))?;
         copy(&path.join(format!("{name}.yaml")), &target.join(format!("{name}.yaml")))?;
     }
     Ok(())
+}
+
+/// Flags of cargo for a target, with which what is built has neither this folder's path in it nor that of cargo's own: so that it is the same elsewhere.
+pub fn without_paths(root: &Path, target: &str) -> anyhow::Result<[String; 2]> {
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home).context("neither CARGO_HOME nor HOME is set")?;
+    let places = [(root.canonicalize()?, "/kubedl-events"), (cargo, "/cargo")];
+    let flags: Vec<String> = places.iter().map(|(from, to)| format!("{:?}", format!("--remap-path-prefix={}={to}", from.display()))).collect();
+    Ok(["--config".to_owned(), format!("target.{target}.rustflags=[{}]", flags.join(","))])
 }
 
 /// Builds the guests of tests.

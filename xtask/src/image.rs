@@ -72,6 +72,26 @@ pub fn run(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
     archs.iter().try_for_each(|arch| sbom::write(root, arch.target(), &output.join(format!("sbom-{}.cdx.json", arch.name()))))
 }
 
+/// Builds the images of this commit again, from a clone in another folder, and compares them with those in `output`.
+pub fn reproduce(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
+    let clone = std::env::temp_dir().join(format!("kubedl-events-image-{}", std::process::id()));
+    step::quiet(Command::new("git").arg("clone").arg("--quiet").arg(root).arg(&clone), "cloning the repository")?;
+    let mut again = Command::new(step::cargo_program());
+    let names: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
+    again.current_dir(&clone).env_remove("CARGO_TARGET_DIR").args(["xtask", "image", "--arch", &names.join(",")]);
+    step::quiet(&mut again, "building all of it again, elsewhere")?;
+    for arch in archs {
+        let name = format!("kubedl-events-{}.tar", arch.name());
+        let [first, second] = [output, &clone.join("target/image")].map(|folder| fs::read(folder.join(&name)));
+        if first? != second? {
+            bail!("{name} is another one when it is built from a clone of this commit: compare it with that in {}", clone.display());
+        }
+        println!("{name} is the same, byte for byte");
+    }
+    // Kept where it differs, to be looked into.
+    fs::remove_dir_all(&clone).with_context(|| format!("cannot take away {}", clone.display()))
+}
+
 /// What is not on this machine, with the command that installs it.
 fn missing(archs: &[Arch]) -> Vec<String> {
     let mut all = Vec::new();
@@ -105,6 +125,8 @@ fn program(root: &Path, arch: Arch) -> anyhow::Result<PathBuf> {
     let subcommand = if arch.is_ours() { "build" } else { "zigbuild" };
     // As in a cluster: `sink component` is for those who write sinks.
     let arguments = [subcommand, "--locked", "--profile", "dist", "--no-default-features", "--package", "kubedl-events", "--target", target];
+    let plain = build::without_paths(root, target)?;
+    let arguments: Vec<&str> = arguments.into_iter().chain(plain.iter().map(String::as_str)).collect();
     step::cargo(root, &format!("building the program for {} (ten minutes or more the first time)", arch.name()), &arguments)?;
     Ok(step::target(root)?.join(target).join("dist/kubedl-events"))
 }

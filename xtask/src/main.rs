@@ -47,6 +47,9 @@ enum Task {
         /// Folder for the image index and the archives
         #[arg(short, long, value_name = "DIR", default_value = "target/image")]
         output: PathBuf,
+        /// Build all of it again from a clone of this commit elsewhere, and fail where it is another one
+        #[arg(long)]
+        reproduce: bool,
     },
     /// A node of Kubernetes on this machine, for tests and for trying things out; needs root
     #[command(subcommand)]
@@ -96,7 +99,10 @@ fn main() -> ExitCode {
         Task::Test { languages, cluster } => test::run(&root(), languages, cluster),
         Task::Sinks => build::sinks(&root()),
         Task::Testkit => testkit(),
-        Task::Image { arch, output } => image::run(&root(), &arch, &root().join(output)),
+        Task::Image { arch, output, reproduce } => {
+            let (root, output) = (root(), root().join(output));
+            image::run(&root, &arch, &output).and_then(|()| if reproduce { image::reproduce(&root, &arch, &output) } else { Ok(()) })
+        }
         Task::Cluster(task) => cluster::run(&root(), &task),
         Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
