@@ -77,7 +77,7 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_ONCE")]
     pub once: bool,
 
-    /// With --once: give up after this time, such as 90s or 5m
+    /// With --once: give up after this time, such as 90s or 5m, from when the sinks are open
     #[arg(long, env = "KUBEDL_EVENTS_TIMEOUT", value_name = "TIME", value_parser = time, requires = "once")]
     pub timeout: Option<Duration>,
 
