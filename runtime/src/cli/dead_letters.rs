@@ -80,7 +80,7 @@ fn letters(choice: &Choice) -> Letters {
 fn say(look: &Look, key: &str, changed: u64, words: &str) {
     match look.format {
         Format::Json => say_json!("{}", json!({ key: changed })),
-        Format::Text => say!("{changed} dead letters {words}."),
+        Format::Text => say!("{changed} dead letter{} {words}.", if changed == 1 { "" } else { "s" }),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
         redaction.hide(text);
     })?;
     let cluster = service.cluster_flags.options();
-    let owners = if explain.live { Owners::new(cluster::connect(&cluster).await?) } else { recorded };
+    let owners = if explain.live { Owners::new(answering(&cluster).await?) } else { recorded };
     let options = event::Options { region: region(service, environment), cluster: service.cluster.clone() };
     let objects = service.objects.into();
     let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
@@ -77,6 +77,16 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     cluster.access.close();
     played?;
     Ok(if unreadable > 0 { Exit::NotAllStored } else { Exit::Stopped })
+}
+
+/// A client of a cluster that answers: what is not known for want of a connection would look as if the API server did not say it.
+async fn answering(options: &cluster::Options) -> Result<cluster::Client, cluster::Error> {
+    let client = cluster::connect(options).await?;
+    match client.cluster_uid().await {
+        // Who may not ask that may ask for owners all the same.
+        Ok(_) | Err(cluster::Error::Forbidden { .. }) => Ok(client),
+        Err(why) => Err(why),
+    }
 }
 
 impl Rules {

@@ -32,6 +32,7 @@ fn checked(text: &str, most: usize, allowed: &str, is_good: impl Fn(&str) -> boo
         "*" => "leave it out for all namespaces".to_owned(),
         text if text.len() > most && is_good(text) => format!("it has {} characters", text.len()),
         text if is_good(&text.to_ascii_lowercase()) => format!("names have no capital letters: {:?}", text.to_ascii_lowercase()),
+        text if is_good(text.trim_matches(['-', '.'])) => "it begins or ends with a - or a dot".to_owned(),
         _ => "it has something else in it".to_owned(),
     };
     Err(format!("{text:?} is not a name of Kubernetes: {what}. A name has {allowed}"))

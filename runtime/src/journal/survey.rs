@@ -24,6 +24,8 @@ pub struct Survey {
     pub sinks: Vec<Behind>,
     /// Dead letters by sink; of the empty name: objects that could not be read as events.
     pub letters: BTreeMap<String, u64>,
+    /// Events that are held back, by sink.
+    pub held_back: BTreeMap<String, u64>,
     /// Gaps in which events may be missing, and in which they are.
     pub gaps: (u64, u64),
     /// When each scope was last known to have been seen whole.
@@ -95,9 +97,8 @@ fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {
         rows: first.map_or(0, |first| unsigned(last - first + 1)),
         last,
         sinks: sinks(connection, last)?,
-        letters: pairs(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued <> {HELD_BACK} GROUP BY sink"))?
-            .map(|(sink, count)| (sink, unsigned(count)))
-            .collect(),
+        letters: counts(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued <> {HELD_BACK} GROUP BY sink"))?,
+        held_back: counts(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued = {HELD_BACK} GROUP BY sink"))?,
         gaps: gaps(connection)?,
         checkpoints: pairs(connection, "SELECT scope, reached_at FROM checkpoints")?.map(|(scope, at)| (scope, time(at))).collect(),
     })
@@ -125,6 +126,10 @@ fn pairs(connection: &Connection, sql: &str) -> rusqlite::Result<impl Iterator<I
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter())
+}
+
+fn counts(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<String, u64>> {
+    Ok(pairs(connection, sql)?.map(|(name, count)| (name, unsigned(count))).collect())
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -35,6 +35,11 @@ pub enum State {
         /// What.
         reason: String,
     },
+    /// The journal can't be read, or can't take a note of what was stored.
+    Blocked {
+        /// Why.
+        reason: String,
+    },
     /// Ended.
     Closed,
 }
@@ -48,6 +53,7 @@ impl State {
             Self::Sending => "sending",
             Self::Retrying { .. } => "retrying",
             Self::Misconfigured { .. } => "misconfigured",
+            Self::Blocked { .. } => "blocked",
             Self::Closed => "closed",
         }
     }

@@ -65,7 +65,7 @@ impl Relay<'_> {
             }
             why if why.is_damage() => {
                 if let Err(why) = self.journal.salvage(&self.reader).await {
-                    self.progress.set(State::Misconfigured { reason: why.to_string() });
+                    self.progress.set(State::Blocked { reason: why.to_string() });
                     if let Some(times) = self.journal_trouble.fails("unhealed") {
                         warn!(sink, times, "The damaged journal can't be healed: {why}.");
                     }

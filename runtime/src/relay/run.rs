@@ -342,7 +342,7 @@ impl<'a> Relay<'a> {
         let haste = if caught_up { Haste::WithNext } else { Haste::Now };
         let mut wait = self.options.policy.first_wait;
         while let Err(why) = self.journal.acknowledge(&self.options.sink, position, dead.clone(), haste).await {
-            self.progress.set(State::Misconfigured { reason: why.to_string() });
+            self.progress.set(State::Blocked { reason: why.to_string() });
             // Without the note it is sent again by the next start, as after a crash.
             if self.heed(why) || pause(wait, stop).await {
                 return false;

@@ -1,10 +1,7 @@
 //! Every metric: its name, what it means, and where its value is read. The pages and their tests are made from this table.
 //!
-//! Values are read from a [`Status`] when Prometheus asks, so nothing is counted twice and nothing before it happened. The text format of
-//! Prometheus (version 0.0.4) is written here: it is all that a library for metrics would still have to do. A label has only values from the
+//! Values are read from a [`Status`] when Prometheus asks, so nothing is counted twice and nothing before it happened. A label has only values from the
 //! operator's configuration, or from a fixed list: never a namespace, a job or a destination's words.
-
-use std::fmt::Write;
 
 use crate::relay::Counted;
 
@@ -36,8 +33,11 @@ impl Kind {
 /// Where values go: those of the labels, and the number.
 type Put<'a> = dyn FnMut(&[&str], Value<'_>) + 'a;
 
-enum Value<'a> {
+/// What a sample says.
+pub(super) enum Value<'a> {
+    /// A counter's or a gauge's number.
     Number(f64),
+    /// A histogram.
     Counted(&'a Counted),
 }
 
@@ -51,7 +51,7 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// What it means, with the unit.
     pub help: &'static str,
-    read: fn(&Status, &mut Put<'_>),
+    pub(super) read: fn(&Status, &mut Put<'_>),
 }
 
 const fn metric(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str, read: fn(&Status, &mut Put<'_>)) -> Metric {
@@ -242,6 +242,13 @@ pub const METRICS: &[Metric] = &[
         sinks!(|sink| sink.dead_letters.map(|letters| letters as f64)),
     ),
     metric(
+        "kubedl_events_held_back_events",
+        Gauge,
+        &["sink"],
+        "Events that the sink does not store while it stores others, and that it tries again until --give-up-after; they count in no other gauge",
+        sinks!(|sink| sink.held_back.map(|events| events as f64)),
+    ),
+    metric(
         "kubedl_events_unreadable_objects",
         Gauge,
         &[],
@@ -368,40 +375,3 @@ pub const METRICS: &[Metric] = &[
         journal!(|journal| Some(journal.salvaged as f64)),
     ),
 ];
-
-/// What Prometheus reads.
-pub fn page(status: &Status) -> String {
-    let mut page = String::new();
-    for metric in METRICS {
-        let Metric { name, kind, labels, help, read } = metric;
-        let mut samples = String::new();
-        read(status, &mut |values, value| match value {
-            Value::Number(number) => sample(&mut samples, name, "", labels, values, None, number),
-            Value::Counted(counted) => histogram(&mut samples, name, labels, values, counted),
-        });
-        if !samples.is_empty() {
-            let _ = write!(page, "# HELP {name} {help}.\n# TYPE {name} {}\n{samples}", kind.name());
-        }
-    }
-    page
-}
-
-fn histogram(page: &mut String, name: &str, labels: &[&str], values: &[&str], counted: &Counted) {
-    for (bound, count) in &counted.buckets {
-        sample(page, name, "_bucket", labels, values, Some(&bound.to_string()), *count as f64);
-    }
-    sample(page, name, "_bucket", labels, values, Some("+Inf"), counted.count as f64);
-    sample(page, name, "_sum", labels, values, None, counted.sum);
-    sample(page, name, "_count", labels, values, None, counted.count as f64);
-}
-
-fn sample(page: &mut String, name: &str, suffix: &str, labels: &[&str], values: &[&str], bound: Option<&str>, number: f64) {
-    let pairs = labels.iter().copied().zip(values.iter().copied()).chain(bound.map(|bound| ("le", bound)));
-    let pairs: Vec<String> = pairs.map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
-    let labels = if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) };
-    let _ = writeln!(page, "{name}{suffix}{labels} {number}");
-}
-
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}

@@ -1,6 +1,7 @@
 //! What the operator sees of the stages: their stats, read when somebody asks. No stage imports this.
 
 mod board;
+mod exposition;
 mod forecast;
 mod log;
 pub mod metrics;

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use super::places::Places;
-use super::{Observer, metrics, probe};
+use super::{Observer, exposition, probe};
 
 /// How long a connection may live, on which one request is answered. One that takes longer to read its answer gets no more of it.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -159,7 +159,7 @@ async fn metrics_page(observer: Arc<Observer>) -> Response<Full<Bytes>> {
     let Ok(Ok(status)) = tokio::task::spawn_blocking(move || observer.status()).await else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "another look at the journal is still going on\n".to_owned());
     };
-    let mut answer = text(StatusCode::OK, metrics::page(&status));
+    let mut answer = text(StatusCode::OK, exposition::page(&status));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer
 }

@@ -105,8 +105,11 @@ pub struct SinkStatus {
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// `compiling`, `left-out`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured` or `closed`.
+    /// `compiling`, `left-out`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured`, `blocked` or `closed`.
     pub state: String,
+    /// What is in its way while it is `blocked`.
+    #[serde(default)]
+    pub blocked: Option<String>,
     /// Events stored.
     pub delivered: u64,
     /// Events that became dead letters.
@@ -125,6 +128,9 @@ pub struct SinkStatus {
     pub lag_seconds: Option<f64>,
     /// Dead letters that lie in the journal.
     pub dead_letters: Option<u64>,
+    /// Events that did not pass alone while others did, and that are tried again beside what follows.
+    #[serde(default)]
+    pub held_back: Option<u64>,
     /// What goes wrong, or went wrong last.
     pub failing: Option<FailingStatus>,
     /// Events of each call.
@@ -306,6 +312,7 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
         backlog: behind.map(|behind| behind.backlog),
         lag_seconds: behind.map(|behind| behind.oldest.map_or(0.0, |oldest| seconds(now, oldest))),
         dead_letters: survey.map(|survey| survey.letters.get(&watched.name).copied().unwrap_or(0)),
+        held_back: survey.map(|survey| survey.held_back.get(&watched.name).copied().unwrap_or(0)),
         failing: watched.left_out.map(|reason| FailingStatus { reason, times: 1, ..FailingStatus::default() }),
         sink: watched.name,
         ..SinkStatus::default()
@@ -314,7 +321,9 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
         let (stats, serving) = (slot.stats(), slot.serving());
         status.version.clone_from(&serving.blueprint().description().version);
         status.digest = serving.digest().to_string();
-        status.state = if stands_by { STANDBY } else { progress.state().name() }.to_owned();
+        let state = progress.state();
+        status.state = if stands_by { STANDBY } else { state.name() }.to_owned();
+        status.blocked = if let State::Blocked { reason } = state { Some(reason) } else { None };
         (status.delivered, status.dead, status.retried, status.batches) =
             (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
         (status.unselected, status.undecided) = (progress.unselected(), progress.undecided());
@@ -335,10 +344,10 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
 }
 
 /// The states that a sink can be in.
-pub(super) fn states() -> [&'static str; 9] {
+pub(super) fn states() -> [&'static str; 10] {
     let empty = String::new;
-    let working =
-        [State::Opening, State::Idle, State::Sending, State::Retrying { reason: empty() }, State::Misconfigured { reason: empty() }, State::Closed];
-    let [opening, idle, sending, retrying, misconfigured, closed] = working.map(|state| state.name());
-    ["compiling", LEFT_OUT, STANDBY, opening, idle, sending, retrying, misconfigured, closed]
+    let troubled = [State::Retrying { reason: empty() }, State::Misconfigured { reason: empty() }, State::Blocked { reason: empty() }];
+    let ([opening, idle, sending, closed], [retrying, misconfigured, blocked]) =
+        ([State::Opening, State::Idle, State::Sending, State::Closed].map(|state| state.name()), troubled.map(|state| state.name()));
+    ["compiling", LEFT_OUT, STANDBY, opening, idle, sending, retrying, misconfigured, blocked, closed]
 }

@@ -88,6 +88,11 @@ fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
         lines.push(cells.join("  ").trim_end().to_owned());
         let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) else { continue };
         lines.extend(sink.failing.as_ref().filter(|failing| !failing.over).map(fails));
+        lines.extend(sink.blocked.as_ref().map(|why| format!("  waits for the journal: {}", shown(why))));
+        if let Some(held_back) = sink.held_back.filter(|held_back| *held_back > 0) {
+            let what = count(held_back, "event");
+            lines.push(format!("  {what} not stored while others are, and tried again beside them: see `kubedl-events dead-letters list`"));
+        }
         if sink.reloads_refused > 0 {
             lines.push(format!("  {} refused since the start: the log says why", count(sink.reloads_refused, "new version")));
         }

@@ -141,6 +141,24 @@ fn what_is_whole_before_the_end_of_a_cut_file_is_stored() {
 }
 
 #[test]
+fn an_event_that_may_be_half_of_one_is_not_stored() {
+    let item = |number: u32| {
+        format!("- apiVersion: v1\n  kind: Event\n  metadata: {{name: e{number}, uid: u{number}, resourceVersion: \"1\"}}\n  reason: Pulled")
+    };
+    for (what, text) in [
+        ("a list without its kind", format!("apiVersion: v1\nitems:\n{}\n{}\n{}\n", item(1), item(2), item(3))),
+        ("a list without a line end", format!("kind: List\nitems:\n{}\n{}\n{}", item(1), item(2), item(3))),
+        ("documents", format!("{0}\n---\n{1}\n---\n{2}", item(1), item(2), item(3)).replace("\n  ", "\n").replace("- ", "")),
+    ] {
+        let desk = Desk::new();
+        let run = desk.play(&desk.file("in.yaml", text));
+        assert_eq!((run.code, run.names()), (3, vec!["e1".to_owned(), "e2".to_owned()]), "{what}: {}", run.log);
+        let letters = desk.letters();
+        assert!(letters.len() == 1 && letters[0]["reason"].as_str().unwrap().contains("may be half of one"), "{what}: {letters:?}");
+    }
+}
+
+#[test]
 fn a_key_that_is_there_twice_has_its_last_value() {
     for (first, both, field, value) in [
         ("\"reason\":\"Pulled\"", "\"reason\":\"Old\",\"reason\":\"Pulled\"", "reason", "Pulled"),

@@ -34,6 +34,10 @@ async fn an_event_that_only_ever_gets_5xx_lets_the_others_pass_and_becomes_a_dea
     }
     expect(&hook, &["good-4"]);
     wait(&mut program, "An event is held back");
+    let status =
+        std::process::Command::new(env!("CARGO_BIN_EXE_kubedl-events")).env_clear().args(["status", "--data-dir"]).arg(world.data()).output();
+    let status = String::from_utf8(status.unwrap().stdout).unwrap();
+    assert!(status.contains("not stored while others are, and tried again beside them"), "{status}");
     // While others are stored from time to time, its time runs out. The second one may come behind all that are of another object: then it takes nine tries.
     let until = std::time::Instant::now() + PATIENCE * 3;
     let mut serial = 0;

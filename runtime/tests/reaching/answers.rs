@@ -6,7 +6,7 @@ use std::time::Duration;
 use testkit::fake_api::{Asked, FakeApi, Reply};
 
 use super::api::{Api, json, list, reply};
-use super::run::{Case, PATIENCE, complaints};
+use super::run::{Case, PATIENCE, complaints, kubeconfig};
 
 fn said(answer: Vec<u8>) -> String {
     let (api, case) = (Api::changed(move |_, _| Some(answer.clone())), Case::new());
@@ -28,6 +28,7 @@ fn what_is_no_api_server_is_named() {
             reply("302 Found", "Location: https://login.example.test/?x=secret-of-the-page\r\n", ""),
             &["sends on to the host login.example.test (302)"],
         ),
+        (reply("301 Moved Permanently", "Location: https://127.0.0.1/\r\n", ""), &["write https:// into the server of the kubeconfig"]),
         (reply("200 OK", "Content-Encoding: br\r\n", "x"), &["encoded as \\\"br\\\""]),
         (
             json(
@@ -49,6 +50,27 @@ fn what_is_no_api_server_is_named() {
         }
         assert!(!log.contains("secret-of-the-page"), "{log}");
     }
+}
+
+#[test]
+fn explain_ends_where_no_api_server_answers() {
+    let case = Case::new();
+    let event = r#"{"apiVersion":"v1","kind":"Event","metadata":{"name":"e","namespace":"lab","uid":"u","resourceVersion":"1"},"involvedObject":{"kind":"Pod","name":"p"}}"#;
+    let file = case.folder.path().join("in.json");
+    std::fs::write(&file, event).unwrap();
+    let explain = |cluster: &str, user: &str| {
+        let mut command = std::process::Command::new(super::run::PROGRAM);
+        command.env_clear().args(["explain", "--live", "--event-storage", "stdout", "--shipped-sinks"]).arg(testkit::program::sinks());
+        let output = command.arg("--kubeconfig").arg(kubeconfig(case.folder.path(), cluster, user)).arg(&file).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, words) = explain("{server: 'http://127.0.0.1:1'}", "{}");
+    assert!(code == Some(1) && words.contains("nothing listens at http://127.0.0.1:1"), "{code:?} {words}");
+    let plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: /no/such/plugin, interactiveMode: Never}}";
+    let (code, words) = explain("{server: 'http://127.0.0.1:1'}", plugin);
+    assert!(code == Some(1) && words.contains("/no/such/plugin"), "{code:?} {words}");
+    let (code, words) = explain(&format!("{{server: 'http://{}'}}", Api::start().address), "{}");
+    assert!(code == Some(0) && words.contains("e"), "{code:?} {words}");
 }
 
 #[test]

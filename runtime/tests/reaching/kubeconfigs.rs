@@ -197,6 +197,7 @@ fn what_is_wrong_with_a_kubeconfig_is_found_before_the_start() {
     assert_eq!(check(&["--kubeconfig", path]).0, Some(0));
     for (more, words) in [
         (&["--kubeconfig", "/no/such/file"][..], "there is no kubeconfig at /no/such/file"),
+        (&["--context", "other"], "there is no service account of a Pod"),
         (&["--kubeconfig", path, "--context", "other"], "no context \"other\", but \"x\""),
     ] {
         let (code, said) = check(more);

@@ -27,6 +27,11 @@ impl Settings {
         if !is_known("https://") && !is_known("http://") {
             return Err(Error::misconfigured("GRAPHITE_URL must begin with https:// or http://"));
         }
+        if !url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err(Error::misconfigured(
+                "GRAPHITE_URL has a space, a backslash or a character beyond ASCII in it: write it as %20, or whatever it is",
+            ));
+        }
         if url.contains(['?', '#']) {
             return Err(Error::misconfigured("GRAPHITE_URL must end with the base path of graphite-web: no ? and no #"));
         }

@@ -56,6 +56,7 @@ fn settings_that_are_wrong_are_told_when_it_opens() {
     let url = ("GRAPHITE_URL", "https://graphite.example.com");
     assert_eq!(refusal(&[]), "the variable GRAPHITE_URL is not set");
     assert_eq!(refusal(&[("GRAPHITE_URL", "graphite:8080")]), "GRAPHITE_URL must begin with https:// or http://");
+    assert!(refusal(&[("GRAPHITE_URL", "http://graphite/a b")]).starts_with("GRAPHITE_URL has a space"));
     assert!(refusal(&[("GRAPHITE_URL", "http://graphite/?a=b")]).starts_with("GRAPHITE_URL must end with the base path"));
     assert_eq!(refusal(&[url, ("GRAPHITE_TAGS_AS_STRING", "yes")]), "GRAPHITE_TAGS_AS_STRING must be true or false, not \"yes\"");
     for half in [("GRAPHITE_USER", "u"), ("GRAPHITE_PASSWORD", "p")] {

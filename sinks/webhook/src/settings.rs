@@ -57,6 +57,11 @@ impl Settings {
         if !is_known("https://") && !is_known("http://") {
             return Err(Error::misconfigured("WEBHOOK_URL must begin with https:// or http://"));
         }
+        if !url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err(Error::misconfigured(
+                "WEBHOOK_URL has a space, a backslash or a character beyond ASCII in it: write it as %20, or whatever it is",
+            ));
+        }
         let mode = one_of("WEBHOOK_MODE", &[("structured", Mode::Structured), ("batch", Mode::Batch), ("binary", Mode::Binary)])?;
         let layout = one_of("WEBHOOK_LAYOUT", &[("cloudevents", Layout::CloudEvents), ("event", Layout::Event), ("ndjson", Layout::Lines)])?;
         match (mode, layout) {

@@ -25,6 +25,16 @@ fn without_a_url_it_does_not_open() {
 }
 
 #[test]
+fn a_url_that_no_request_may_have_is_told_when_it_opens() {
+    for url in
+        ["https://hooks.example.com/a b", "https://hooks.example.com/\u{e4}", "https://hooks.example.com/a\\b", "https://hooks.example.com/a\nb"]
+    {
+        env::fake::set(&[("WEBHOOK_URL", url)]);
+        assert!(matches!(Webhook::open().err(), Some(Error::Misconfigured(why)) if why.starts_with("WEBHOOK_URL has a space")), "{url:?}");
+    }
+}
+
+#[test]
 fn a_scheme_may_have_capital_letters() {
     for url in ["HTTP://hooks.example.com/in", " HttpS://hooks.example.com/in\n"] {
         env::fake::set(&[("WEBHOOK_URL", url)]);

@@ -21,7 +21,7 @@ const BEFORE: Duration = Duration::from_secs(60);
 /// A plugin is not run again sooner, whatever it said.
 const RESTS: Duration = Duration::from_secs(5);
 /// A plugin that takes longer is said.
-const SLOW: Duration = Duration::from_secs(10);
+const SLOW: Duration = Duration::from_secs(3);
 
 /// Where credentials come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) enum Source {
 
 /// The value of the header for a token; white space around it is none of it. `whose` begins the sentence where it can't be one.
 pub(super) fn bearer(token: &str, whose: &str) -> Result<HeaderValue, String> {
-    let token = token.trim();
+    let token = token.trim_start_matches('\u{feff}').trim();
     if token.is_empty() {
         return Err(format!("{whose} is empty"));
     }

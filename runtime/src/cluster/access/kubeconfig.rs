@@ -46,15 +46,13 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
             return in_cluster();
         }
         if merged.contexts.is_empty() {
-            let places: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
-            return Err(match (&place.kubeconfig, places.is_empty()) {
-                (Some(path), _) => format!("{} has no context", path.display()),
-                (None, true) => format!("the kubeconfig has no context, and there is no service account of a Pod. {ADVICE}"),
-                (None, false) => format!("there is no kubeconfig at {}, and no service account of a Pod. {ADVICE}", places.join(", ")),
-            });
+            return Err(without_contexts(place, &missing));
         }
         return Err(format!("the kubeconfig has no current-context: choose one of {} with --context", names(&merged)));
     };
+    if merged.contexts.is_empty() {
+        return Err(without_contexts(place, &missing));
+    }
     let context = merged.contexts.iter().find(|named| named.name == chosen).and_then(|named| named.context.clone());
     let context = context.ok_or_else(|| format!("the kubeconfig has no context {chosen:?}, but {}: choose one with --context", names(&merged)))?;
     let cluster = merged.clusters.iter().find(|named| named.name == context.cluster).and_then(|named| named.cluster.clone());
@@ -63,6 +61,16 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
     let user = merged.auth_infos.into_iter().find(|named| Some(&named.name) == context.user.as_ref()).and_then(|named| named.auth_info);
     let context = NamedContext { name: chosen, context: Some(context), ..NamedContext::default() };
     of_parts(context, lenient::cleaned(cluster), lenient::cleaned(user.unwrap_or_default()))
+}
+
+/// What to say of a kubeconfig that has none.
+fn without_contexts(place: &Place, missing: &[PathBuf]) -> String {
+    let places: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
+    match (&place.kubeconfig, places.is_empty()) {
+        (Some(path), _) => format!("{} has no context", path.display()),
+        (None, true) => format!("the kubeconfig has no context, and there is no service account of a Pod. {ADVICE}"),
+        (None, false) => format!("there is no kubeconfig at {}, and no service account of a Pod. {ADVICE}", places.join(", ")),
+    }
 }
 
 fn names(merged: &Kubeconfig) -> String {

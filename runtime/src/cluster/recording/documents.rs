@@ -1,9 +1,12 @@
 //! YAML documents among other things, and the items of one that can't be read as a whole. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::objects::{self, Odd, Piece, TEXT};
+use serde_json::value::RawValue;
+
+use super::objects::{self, CUT, Odd, Piece, TEXT};
 use super::shape::says_what_it_is;
 use crate::cluster::yaml::{self, Node};
 
@@ -87,16 +90,16 @@ pub(super) fn begin(bytes: &[u8]) -> Option<usize> {
     found
 }
 
-/// Visits the documents of a part of a file whose first line has the number `line`.
-pub(super) fn block<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+/// Visits the documents of a part of a file whose first line has the number `line`; `ends_file`: nothing follows it.
+pub(super) fn block<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn FnMut(Piece<'a>)) {
     let (mut start, mut start_line) = (0, line);
     for (number, (range, text)) in (line..).zip(lines(bytes)) {
         if number > line && (text == b"---" || text == b"..." || text.starts_with(b"--- ")) {
-            document(bytes.get(start..range.start).unwrap_or_default(), start_line, visit);
+            document(bytes.get(start..range.start).unwrap_or_default(), start_line, false, visit);
             (start, start_line) = if text.len() > 3 { (range.start, number) } else { (range.end, number) };
         }
     }
-    document(bytes.get(start..).unwrap_or_default(), start_line, visit);
+    document(bytes.get(start..).unwrap_or_default(), start_line, ends_file, visit);
 }
 
 /// Visits the documents of a text in their order, and what is none.
@@ -109,19 +112,24 @@ pub(super) fn pieces<'a>(bytes: &'a [u8], begin: usize, visit: &mut dyn FnMut(Pi
         }
         first += 1;
     }
-    block(bytes.get(begin..).unwrap_or_default(), first, visit);
+    block(bytes.get(begin..).unwrap_or_default(), first, true, visit);
 }
 
-fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+fn document<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn FnMut(Piece<'a>)) {
     let significant = |line: &[u8]| !line.trim_ascii().is_empty() && !matches!(line.trim_ascii_start().first(), Some(b'#' | b'%'));
     if !lines(bytes).any(|(_, line)| significant(line)) {
         return;
     }
     let why = match read(bytes) {
-        Ok(nodes) if nodes.iter().any(|node| node.starts_with('[') || says_what_it_is(node)) => {
-            return nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
+        Ok(nodes) => {
+            if let Some(why) = nodes.last().filter(|_| ends_file).and_then(|node| cut(bytes, node)) {
+                return but_the_last(bytes, line, why, visit);
+            }
+            if nodes.iter().any(|node| node.starts_with('[') || says_what_it_is(node)) {
+                return nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
+            }
+            return without_objects(bytes, line, Ok(nodes), visit);
         }
-        Ok(nodes) => return without_objects(bytes, line, Ok(nodes), visit),
         Err(why) => why,
     };
     let items = items(bytes);
@@ -132,10 +140,7 @@ fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) 
     let mut place = (0, line);
     for item in items {
         place = (item.start, place.1 + bytes.get(place.0..item.start).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count());
-        let mut text = bytes.get(item).unwrap_or_default().to_vec();
-        if let Some(dash) = text.iter_mut().find(|byte| **byte == b'-') {
-            *dash = b' ';
-        }
+        let text = without_dash(bytes, item);
         match read(&text) {
             Ok(nodes) => nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line: place.1 })),
             Err(why) => {
@@ -147,6 +152,58 @@ fn document<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) 
     if !told {
         visit(Piece::Odd(odd(bytes, line, &why)));
     }
+}
+
+/// Why the last object of a file that is YAML as far as it goes may be half of one. kubectl writes keys in their order, and a line end last.
+fn cut(bytes: &[u8], node: &str) -> Option<Why> {
+    let keys = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(node).unwrap_or_default();
+    let has = |key: &str| keys.contains_key(key);
+    let kind = keys.get("kind").map_or("", |kind| kind.get().trim_matches('"'));
+    let half_a_kind = ["List", "EventList"].iter().any(|whole| whole.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
+    // Behind its items a list may have more keys, and only they are cut then.
+    let ends_with_object = if has("items") { top_key(bytes) == Some(b"items:") } else { node.starts_with("[{") || says_what_it_is(node) };
+    let why = if has("apiVersion") && has("items") && half_a_kind {
+        "the file ends before the kind of its list, so that this, its last object, may be half of one"
+    } else if ends_with_object && !ends_whole(bytes) {
+        "the file has no line end behind this, its last object, which may be half of one: add one where it is whole"
+    } else {
+        return None;
+    };
+    Some((1, why.to_owned(), CUT))
+}
+
+/// Whether a document ends with a line end, or closes what it opened.
+fn ends_whole(bytes: &[u8]) -> bool {
+    bytes.ends_with(b"\n") || matches!(bytes.trim_ascii_end().last(), Some(b'}' | b']'))
+}
+
+/// The last line that begins a key in the first column.
+fn top_key(bytes: &[u8]) -> Option<&[u8]> {
+    lines(bytes).map(|(_, line)| line).filter(|line| line.first().is_some_and(|byte| byte.is_ascii_alphabetic())).last()
+}
+
+/// Visits the objects of a document but the last, which is odd.
+fn but_the_last<'a>(bytes: &'a [u8], line: usize, why: Why, visit: &mut dyn FnMut(Piece<'a>)) {
+    let mut items = items(bytes);
+    let Some(last) = items.pop() else { return visit(Piece::Odd(odd(bytes, line, &why))) };
+    let line_of = |place: usize| line + bytes.get(..place).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+    for item in items {
+        let line = line_of(item.start);
+        for node in read(&without_dash(bytes, item)).into_iter().flatten() {
+            visit(Piece::Whole { json: Cow::Owned(node), line });
+        }
+    }
+    let line = line_of(last.start);
+    visit(Piece::Odd(odd(&without_dash(bytes, last), line, &why)));
+}
+
+/// An item's text as that of a document.
+fn without_dash(bytes: &[u8], item: Range<usize>) -> Vec<u8> {
+    let mut text = bytes.get(item).unwrap_or_default().to_vec();
+    if let Some(dash) = text.iter_mut().find(|byte| **byte == b'-') {
+        *dash = b' ';
+    }
+    text
 }
 
 /// What is no object as YAML: lines of a log, or of a stream of server-sent events, may begin as YAML does, too, and have objects of JSON in them.
@@ -211,4 +268,86 @@ fn items(bytes: &[u8]) -> Vec<Range<usize>> {
         }
     }
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As kubectl writes it.
+    const LIST: &str = "apiVersion: v1
+items:
+- apiVersion: v1
+  involvedObject:
+    kind: Pod
+    name: p
+  kind: Event
+  message: a text
+  metadata:
+    name: one
+  reason: R
+  type: Normal
+- apiVersion: v1
+  involvedObject:
+    kind: Pod
+    name: p
+  kind: Event
+  message: \"a text of
+    two lines\"
+  metadata:
+    name: two
+  reason: R
+  source: {}
+  type: Normal
+kind: List
+metadata:
+  resourceVersion: \"\"
+";
+
+    /// What is whole in it, and how much is odd.
+    fn read_all(text: &str) -> (Vec<String>, usize) {
+        let (mut whole, mut odd) = (Vec::new(), 0);
+        let begin = begin(text.as_bytes()).unwrap_or(0);
+        pieces(text.as_bytes(), begin, &mut |piece| match piece {
+            Piece::Whole { json, .. } => whole.push(json.into_owned()),
+            Piece::Odd(_) => odd += 1,
+        });
+        (whole, odd)
+    }
+
+    #[test]
+    fn half_an_object_is_never_taken_for_a_whole_one_wherever_a_list_is_cut() {
+        let (mut items, at): (Vec<String>, _) =
+            (Vec::new(), LIST.find("- apiVersion: v1\n  involvedObject:\n    kind: Pod\n    name: p\n  kind: Event\n  message: \"a").unwrap());
+        for text in [&LIST[LIST.find("- ").unwrap()..at], &LIST[at..LIST.find("kind: List").unwrap()]] {
+            items.extend(read(text.replacen('-', " ", 1).as_bytes()).unwrap());
+        }
+        let tail = LIST.find("kind: List").unwrap();
+        for end in at + 1..LIST.len() {
+            let (whole, odd) = read_all(&LIST[..end]);
+            // In its tail it is a list; before that, each object by itself.
+            let is_list = whole.len() == 1 && whole[0].contains("\"items\"");
+            let is_right = if is_list {
+                odd == 0 && items.iter().all(|item| whole[0].contains(item.as_str()))
+            } else {
+                odd == 1 && (whole == items[..1] || end > tail && whole == items)
+            };
+            assert!(is_right, "cut behind {:?}: {whole:?}, {odd} odd", &LIST[..end]);
+        }
+        assert_eq!(read_all(LIST).1, 0);
+        for whole in [
+            "kind: List\napiVersion: v1\nitems:\n- kind: Event\n  metadata: {name: a}\n",
+            "kind: Event\nmetadata: {name: a}",
+            "- kind: Event\n  metadata: {name: a}\n",
+        ] {
+            assert_eq!((read_all(whole).0.len(), read_all(whole).1), (1, 0), "{whole}");
+        }
+        for cut in [
+            "kind: Event\nmetadata: {name: a}\nmessage: half",
+            "kind: List\nitems:\n- kind: Event\n  message: half",
+            "- kind: Event\n  message: half",
+        ] {
+            assert_eq!(read_all(cut), (vec![], 1), "{cut}");
+        }
+    }
 }

@@ -275,7 +275,7 @@ impl<'a> Reader<'a, '_> {
     fn yaml(&mut self, start: usize) -> usize {
         let end = documents::block_end(self.bytes, start);
         let (line, _) = self.lines.of(start);
-        documents::block(self.slice(start..end), line, self.visit);
+        documents::block(self.slice(start..end), line, end == self.bytes.len(), self.visit);
         end
     }
 
