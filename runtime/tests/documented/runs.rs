@@ -39,6 +39,7 @@ async fn each_documented_command_runs() {
     sinks_of_others(shell);
     sinks_of_your_own(shell);
     from_config_maps(shell);
+    policies(shell);
 
     let elsewhere = |text: &String| ON_A_NODE.contains(&text.as_str()) || NOT_RUN.iter().any(|(start, _)| text.starts_with(start));
     let left: Vec<_> = commands().into_iter().filter(|(text, _)| !shell.done.contains(text) && !elsewhere(text)).collect();
@@ -112,6 +113,13 @@ fn destinations(shell: &mut Shell) {
         shell.skip("kubedl-events --event-storage stdout | jq");
     }
     assert!(shell.run("curl \"$GRAPHITE_URL/events/get_data?tags=Warning").contains("BackOff"));
+}
+
+fn policies(shell: &mut Shell) {
+    shell.run("kubectl get endpointslices -l kubernetes.io/service-name=kubernetes");
+    assert!(shell.run("kubedl-events sink grant graphite --network-policy | kubectl -n kubedl-system apply -f -").contains("created"));
+    shell.yaml("docs/install.md", "kind: NetworkPolicy", "api-server.yaml");
+    assert!(shell.other("kubectl apply -f api-server.yaml").contains("kubedl-events-api-server created"));
 }
 
 fn settings(shell: &mut Shell) {

@@ -114,7 +114,7 @@ pub fn generated(input: &[u8]) -> String {
         memory64_enabled: false,
         gc_enabled: false,
         exceptions_enabled: false,
-        tail_call_enabled: false,
+        tail_call_enabled: true,
         relaxed_simd_enabled: false,
         wide_arithmetic_enabled: false,
         custom_page_sizes_enabled: false,

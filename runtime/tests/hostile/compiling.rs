@@ -41,6 +41,39 @@ fn heavy(functions: usize, blocks: usize) -> Vec<u8> {
     Guest { more, ..Guest::default() }.component()
 }
 
+/// Tries: to reach code of the engine that no sink needs: 64-bit memories, threads, garbage collection, typed references, exceptions, and more
+/// Ends: each such component is refused; tail calls, several memories and vectors are there, since the SDKs' compilers write them
+#[tokio::test]
+async fn what_no_compiler_of_an_sdk_writes_is_refused() {
+    // A whole sink, with a module behind it (component-model, Binary.md: section 1, its length, the module).
+    let with = |part: &str| {
+        let module = wat::parse_str(format!("(module {part})")).unwrap();
+        let mut bytes = Guest::default().component();
+        bytes.extend([1, module.len() as u8 | 0x80, (module.len() >> 7) as u8]);
+        bytes.extend(module);
+        bytes
+    };
+    for part in [
+        "(memory i64 1)",
+        "(memory 1 1 shared)",
+        "(table i64 1 funcref)",
+        "(memory 1 (pagesize 1))",
+        "(type $s (struct (field i32)))",
+        "(func (result i31ref) i32.const 1 ref.i31)",
+        "(type $f (func)) (func (param (ref $f)) local.get 0 call_ref $f)",
+        "(tag) (func (throw 0))",
+        "(func (param v128 v128 v128) (result v128) local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd)",
+        "(func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_u)",
+        "(type $f (func)) (type $c (cont $f))",
+    ] {
+        let why = refused(with(part)).await;
+        assert!(why.contains("can't be used"), "{part}: {why}");
+    }
+    for part in ["(func return_call 0)", "(memory 1) (memory 1)", "(func (result v128) v128.const i32x4 0 0 0 0)"] {
+        compile(with(part), child::Limits::default()).await.unwrap_or_else(|why| panic!("{part}: {why}"));
+    }
+}
+
 /// Tries: to be compiled for minutes
 /// Ends: the child that compiles has an allowance of a processor's time
 #[tokio::test]

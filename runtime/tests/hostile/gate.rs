@@ -128,6 +128,7 @@ fn what_a_server_answers_costs_no_more_than_its_cap() {
     let wanted =
         ["status 302", "status 200 bytes 4194304 truncated true", "headers 112", "Protocol", "status 200 bytes 1000 truncated false", "Timeout"];
     assert_answers(&log, &wanted);
+    assert_eq!(log.matches("sends on to 169.254.169.254 (302). Redirects are not followed").count(), 1, "{log}");
 }
 
 /// Tries: to have many huge answers at once

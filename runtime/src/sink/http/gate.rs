@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, warn};
 use ureq::config::Config;
-use ureq::http::{Method, Uri};
+use ureq::http::header::LOCATION;
+use ureq::http::{HeaderValue, Method, Uri};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
@@ -51,7 +52,7 @@ struct Inner {
     judge: Arc<Judge>,
     agent: ureq::Agent,
     stats: Arc<Stats>,
-    /// Destinations whose denial was said.
+    /// Destinations whose denial, or redirect, was said.
     said: Mutex<HashSet<String>>,
     skew: Skew,
     budget: Mutex<Budget>,
@@ -250,6 +251,19 @@ impl Gate {
         Error::Denied(short)
     }
 
+    /// Says once for each destination, and for a few of them, that it sends on: nobody goes there, and a sink may say no more than the status.
+    fn say_redirect(&self, authority: &Authority, status: u16, location: Option<&HeaderValue>) {
+        let Inner { sink, redactor, said, .. } = &*self.0;
+        let to: Option<Uri> = location.and_then(|to| to.to_str().ok()?.parse().ok());
+        let to = to.as_ref().and_then(Uri::host).unwrap_or("another place").to_owned();
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < MOST_SAID && said.insert(format!("redirect of {authority}")) {
+            // The names may be made of a secret.
+            let [from, to] = [&authority.to_string(), &to].map(|text| redactor.words(text));
+            warn!(sink, "{from} sends on to {to} ({status}). Redirects are not followed: give the sink the URL of that place, and grant it.");
+        }
+    }
+
     fn exchange(&self, request: ureq::http::Request<Vec<u8>>, authority: &Authority, time: Duration, most: usize) -> Result<Response, Error> {
         let local = is_local(&authority.host) || address_of(&authority.host).is_some_and(|ip| ip.is_loopback());
         let proxy = self.0.judge.network.proxy_for(&authority.host, local).filter(|_| authority.scheme == Scheme::Https);
@@ -268,6 +282,9 @@ impl Gate {
         let request = self.0.agent.configure_request(request).timeout_global(Some(time)).proxy(proxy.cloned()).build();
         let answer = self.0.agent.run(request).map_err(|error| sort(&error))?;
         let (parts, body) = answer.into_parts();
+        if parts.status.is_redirection() {
+            self.say_redirect(authority, parts.status.as_u16(), parts.headers.get(LOCATION));
+        }
         let headers: Vec<(String, Vec<u8>)> =
             parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
         let taken: usize = headers.iter().map(|(name, value)| name.len() + value.len() + HEADER).sum::<usize>().saturating_sub(FREE);
