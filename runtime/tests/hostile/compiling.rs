@@ -99,17 +99,6 @@ async fn a_component_that_does_no_harm_is_compiled_by_the_child() {
     compile(Guest::default().component(), child::Limits::default()).await.unwrap();
 }
 
-/// Tries: to use features of wasm that no sink needs: 64-bit and shared memories
-/// Ends: it does not compile
-#[tokio::test]
-async fn features_that_no_sink_needs_are_off() {
-    for memory in ["(memory i64 1)", "(memory 1 1 shared)"] {
-        let component = wat::parse_str(format!("(component (core module {memory}) (instance (export \"kubedl:events/event-sink@0.1.0\")))")).unwrap();
-        let why = refused(component).await;
-        assert!(why.contains("memor") || why.contains("threads"), "{memory}: {why}");
-    }
-}
-
 /// Tries: to bring machine code that is already compiled
 /// Ends: it is refused as what it is: compiled code is never taken from a sink folder
 #[tokio::test]
