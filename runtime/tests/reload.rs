@@ -24,9 +24,9 @@ const BATCH: usize = 4_096;
 const RATE: usize = 500;
 const EACH: usize = 1_250;
 
-/// `--max-size` in bytes, and how far the folder may be beyond it for a moment: a file of SQLite's log, and one that is being written.
+/// `--max-size` in bytes, and how far the files may be beyond it: a quarter of SQLite's may be free, and there are a reserve and what is being written.
 const CAP: u64 = 48 << 20;
-const ROUGHLY: u64 = 8 << 20;
+const ROUGHLY: u64 = CAP / 3 + (8 << 20);
 
 /// Bytes of all files in a folder and below.
 fn size_of(folder: &Path) -> u64 {

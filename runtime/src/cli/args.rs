@@ -110,7 +110,7 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_EVENT_TTL", value_name = "TIME", value_parser = time, default_value = "1h")]
     pub event_ttl: Duration,
 
-    /// The most that the journal takes on disk, but for 8Mi of what is being written, such as 512Mi or 4Gi [default: half of the volume]
+    /// How much the journal may use, compiled sinks included, such as 512Mi or 4Gi; with what is free in them its files may be a third larger [default: half of the volume]
     #[arg(long, env = "KUBEDL_EVENTS_MAX_SIZE", value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 
