@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits, network_policy};
+use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits};
 use crate::cluster::Subnet;
 use crate::sink::Digest;
 use crate::sink::http::Identity;
@@ -26,7 +26,7 @@ pub struct Document {
     #[schemars(with = "Vec<Template>")]
     http: Vec<Spanned<Template>>,
     /// Whether, or in which networks, its destinations may have private addresses: by default only addresses, and the cluster's own names such as NAME.NAMESPACE.svc.
-    private: WrittenPrivate,
+    pub(super) private: WrittenPrivate,
     /// Where its stdout goes; its stderr goes to the log.
     stdout: Stdout,
     /// What destinations see of the sink's side of TLS.
@@ -210,7 +210,7 @@ impl TryFrom<String> for Template {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "private is true, false, or a list of networks such as 10.0.0.0/8")]
 #[schemars(rename = "Private")]
-enum WrittenPrivate {
+pub(super) enum WrittenPrivate {
     /// All of them, or none.
     All(bool),
     /// Those in these networks.
@@ -224,7 +224,7 @@ impl Default for WrittenPrivate {
 }
 
 impl WrittenPrivate {
-    fn resolve(&self) -> Private {
+    pub(super) fn resolve(&self) -> Private {
         match self {
             Self::All(false) => Private::None,
             Self::All(true) => Private::All,
@@ -237,7 +237,7 @@ impl WrittenPrivate {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(inline, with = "String", extend("pattern" = "^[0-9A-Fa-f.:]+/[0-9]+$"))]
-struct Written(Subnet);
+pub(super) struct Written(Subnet);
 
 impl TryFrom<String> for Written {
     type Error = String;
@@ -294,11 +294,10 @@ impl Document {
         let http = self.patterns(&env, path)?;
         let limits = self.limits.resolve();
         let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
-        let private = self.private.resolve();
         Ok(Grant {
             env,
             http,
-            private,
+            private: self.private.resolve(),
             stdout: self.stdout == Stdout::Inherit,
             limits,
             sha256: self.sha256,
@@ -307,16 +306,8 @@ impl Document {
         })
     }
 
-    /// What [`network_policy`] makes of it. Only those variables need be set that its destinations have.
-    pub fn network_policy(&self, sink: &str, path: &Path, environment: Environment<'_>) -> Result<String, Error> {
-        let is_named = |name: &str| self.hosts().flat_map(host_pattern::variables).any(|variable| variable == name);
-        let env = self.values(sink, &is_named, environment)?;
-        let destinations: Vec<_> = self.hosts().map(str::to_owned).zip(self.patterns(&env, Some(path))?).collect();
-        Ok(network_policy(sink, &destinations, &self.private.resolve()))
-    }
-
     /// The values of these variables.
-    fn values(&self, sink: &str, wanted: &dyn Fn(&str) -> bool, environment: Environment<'_>) -> Result<Vec<Variable>, Error> {
+    pub(super) fn values(&self, sink: &str, wanted: &dyn Fn(&str) -> bool, environment: Environment<'_>) -> Result<Vec<Variable>, Error> {
         let (mut env, mut missing) = (Vec::new(), Vec::new());
         for (Name(name), source) in self.env.iter().filter(|(Name(name), _)| wanted(name)) {
             match source.read(name, environment)?.filter(|value| !value.is_empty()) {
@@ -345,7 +336,7 @@ impl Document {
     }
 
     /// Its destinations, with the values in place.
-    fn patterns(&self, env: &[Variable], path: Option<&Path>) -> Result<Vec<HostPattern>, Error> {
+    pub(super) fn patterns(&self, env: &[Variable], path: Option<&Path>) -> Result<Vec<HostPattern>, Error> {
         let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
         let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
         let pattern = |template: &Spanned<Template>| {

@@ -36,7 +36,6 @@ pub use document::{Document, Environment, schema};
 pub(in crate::sink) use host_pattern::plain_host;
 pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
-pub use network_policy::network_policy;
 
 /// Lines of a proposal that an error shows.
 const MOST_LINES: usize = 10;

@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;
+use std::path::Path;
 
 use crate::shown::shown;
 use crate::sink::http::{is_local, is_own_name};
 
-use super::{HostPattern, Private};
+use super::{Document, Environment, Error, HostPattern, Private, host_pattern};
 
 /// What no sink reaches, whatever is granted: link-local addresses, and metadata services that are elsewhere.
 const CLOSED: [&str; 5] = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fe80::/10"];
@@ -14,11 +15,24 @@ const CLOSED: [&str; 5] = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.1
 const PRIVATE: [&str; 7] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7", "fec0::/10"];
 
 /// A destination: as the grant has it, and with its variables filled in.
-pub type Destination = (String, HostPattern);
+type Destination = (String, HostPattern);
 
-/// The policy of a sink, as YAML. What is said of a destination is how the grant has it, since its variables may be secrets; its port, and an address or a
+impl Document {
+    /// The policy of its sink, as YAML. Only those variables need be set that its destinations have.
+    ///
+    /// # Errors
+    /// Values that are not there, or make no host.
+    pub fn network_policy(&self, sink: &str, path: &Path, environment: Environment<'_>) -> Result<String, Error> {
+        let is_named = |name: &str| self.hosts().flat_map(host_pattern::variables).any(|variable| variable == name);
+        let env = self.values(sink, &is_named, environment)?;
+        let destinations: Vec<_> = self.hosts().map(str::to_owned).zip(self.patterns(&env, Some(path))?).collect();
+        Ok(network_policy(sink, &destinations, &self.private.resolve()))
+    }
+}
+
+/// The policy of a sink. What is said of a destination is how the grant has it, since its variables may be secrets; its port, and an address or a
 /// Service of the cluster, stand in the rules.
-pub fn network_policy(sink: &str, destinations: &[Destination], private: &Private) -> String {
+fn network_policy(sink: &str, destinations: &[Destination], private: &Private) -> String {
     let mut text = String::new();
     // Writing into a text can't fail.
     let _ = write(&mut text, sink, destinations, private);
