@@ -102,6 +102,31 @@ async fn marks_are_thinned_but_the_newest_is_there() {
     assert!(marks < 100, "{marks} marks of 500 appends");
 }
 
+/// A destination that is refused in the middle of a second: what came before stays told, though marks of that second become one and old ones go.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_stands_still_keeps_its_mark() {
+    fn one_second() -> SystemTime {
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000)
+    }
+    for (before, tidies) in [(1, true), (1, false), (3, true), (3, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open_inline(&Options { durable: false, now: one_second, ..Options::new(folder.path()) }).unwrap();
+        journal.register("s", Start::Oldest).await.unwrap();
+        for version in 1..=before {
+            journal.append(batch("x", &[&version.to_string()], Some(&version.to_string()))).await.unwrap();
+            acknowledge(&journal, version).await;
+        }
+        if tidies {
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            journal.tidy();
+        }
+        for version in before + 1..before + 50 {
+            journal.append(batch("x", &[&version.to_string()], Some(&version.to_string()))).await.unwrap();
+            assert_ne!(delivered(&journal).await, [], "{before} delivered, then {version} came, and old marks went: {tidies}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_journal_goes_on_where_the_first_one_stood() {
     let folder = tempfile::tempdir().unwrap();

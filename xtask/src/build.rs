@@ -21,7 +21,7 @@ pub fn sinks(root: &Path) -> anyhow::Result<()> {
     let plain = without_paths(root, WASM)?;
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.join("Cargo.toml").is_file()) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| path.join(format!("{name}.yaml")).is_file()) else { continue };
         // Only the component: cargo does not optimize across crates for a library that Rust programs may link too.
         let arguments = ["rustc", "--release", "--locked", "--target", WASM, "--package", name, "--lib", "--crate-type", "cdylib"];
         let arguments: Vec<&str> = arguments.into_iter().chain(plain.iter().map(String::as_str)).collect();

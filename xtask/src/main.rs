@@ -80,6 +80,8 @@ enum Task {
         #[arg(long, default_value = "1")]
         seed: u64,
     },
+    /// Measure the source: how rooms, files and functions are cut, circles, programs of tests
+    Measure,
     /// Measure: ready time, CPU an event, the cost of wasm, latency, memory
     Bench {
         /// Only measurements whose name contains this
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
         Task::Fuzz { target, seconds, seed } => fuzz(target.as_deref(), seconds, seed),
+        Task::Measure => measure(),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
     match done {
@@ -189,6 +192,12 @@ fn fuzz(target: Option<&str>, seconds: u64, seed: u64) -> anyhow::Result<()> {
     }
     command.env("FUZZ_SECONDS", seconds.to_string()).env("FUZZ_SEED", seed.to_string());
     step::must(&mut command, "fuzzing")
+}
+
+/// A program of its own, so that nothing else waits for what parses Rust.
+fn measure() -> anyhow::Result<()> {
+    let mut command = Command::new(step::cargo_program());
+    step::must(command.current_dir(root()).args(["run", "--quiet", "--locked", "--package", "measure"]), "measuring")
 }
 
 fn bench(filter: Option<&str>) -> anyhow::Result<()> {

@@ -110,7 +110,7 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_EVENT_TTL", value_name = "TIME", value_parser = time, default_value = "1h")]
     pub event_ttl: Duration,
 
-    /// How much the journal may use, compiled sinks included, such as 512Mi or 4Gi; with what is free in them its files may be a third larger [default: half of the volume]
+    /// The most that the data folder may take, compiled and kept sinks included, such as 512Mi or 4Gi [default: half of the volume]
     #[arg(long, env = "KUBEDL_EVENTS_MAX_SIZE", value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 
@@ -250,8 +250,8 @@ impl Service {
         };
         let (retain, durable, event_ttl) = (self.retain, self.from.is_none(), self.event_ttl);
         let max_size = self.max_size.or_else(|| journal::half_of_volume(directory)).filter(|_| durable);
-        let spare = Some(directory.join(COMPILED)).filter(|_| durable);
-        journal::Options { retain, durable, event_ttl, max_size, on_full, spare, ..journal::Options::new(directory) }
+        let [spare, stays] = [COMPILED, KEPT].map(|folder| Some(directory.join(folder)).filter(|_| durable));
+        journal::Options { retain, durable, event_ttl, max_size, on_full, spare, stays, ..journal::Options::new(directory) }
     }
 }
 

@@ -268,7 +268,10 @@ async fn work(sink: &mut Sink, journal: Journal, cursor: Cursor, options: &relay
         return sink.close().await;
     }
     tell(&mut opened, Ok(()));
-    info!(sink = options.sink, position = cursor.position, "Sink is open.");
+    // A stop ends the opening, too.
+    if !*run.stop.borrow() {
+        info!(sink = options.sink, position = cursor.position, "Sink is open.");
+    }
     if let Err(why) = relay::run(sink, journal, cursor, options, progress, run.stop).await {
         error!(sink = options.sink, "The sink's relay ended: {why}.");
     }

@@ -69,6 +69,8 @@ struct Newest {
     second: i64,
     /// Where the mark before it is, or was begun.
     after: Position,
+    /// None is before it, as far as this process knows: it stays, since a cursor may be behind whatever takes its place.
+    is_first: bool,
 }
 
 impl Marks {
@@ -92,10 +94,10 @@ impl Marks {
         }
         let Some(Resume { resource_version, at }) = checkpoint else { return Ok(()) };
         let seen_at = known_seconds(*at);
-        let is_near = |newest: &Newest| newest.second == second && known.last - newest.after <= ROWS_BETWEEN;
+        let is_near = |newest: &Newest| !newest.is_first && newest.second == second && known.last - newest.after <= ROWS_BETWEEN;
         let replaced = known.newest.filter(is_near);
         let after = replaced.map(|newest| newest.after).or(known.newest.map(|newest| newest.position)).unwrap_or(known.last);
-        known.newest = Some(Newest { position: known.last, second, after });
+        known.newest = Some(Newest { position: known.last, second, after, is_first: known.newest.is_none() });
         if let Some(Newest { position, .. }) = replaced {
             let moved = connection
                 .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
@@ -189,9 +191,11 @@ impl Store {
         Ok(reached)
     }
 
-    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or below the oldest cursor. Gives how many.
+    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or below the oldest cursor. The scope's newest of all may still be
+    /// moved beyond that cursor, so it replaces none. Gives how many.
     pub(super) fn forget_marks(&mut self) -> rusqlite::Result<usize> {
         let old = "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
+                   AND m.position < (SELECT max(position) FROM marks WHERE scope = m.scope) \
                    AND m.position <= (SELECT coalesce(min(position), 0) FROM cursors WHERE active))";
         self.connection.prepare_cached(old)?.execute([])
     }

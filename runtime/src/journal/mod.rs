@@ -18,6 +18,7 @@
 //! The journal doesn't know what a sink is beyond its name, nor what an event says. The format is in [`schema`].
 
 mod batch;
+mod beside;
 mod checkpoint;
 mod command;
 mod error;
@@ -30,7 +31,6 @@ mod room;
 mod salvage;
 pub mod schema;
 mod selection;
-mod spare;
 mod stats;
 mod store;
 mod survey;
@@ -78,7 +78,7 @@ pub struct Options {
     pub durable: bool,
     /// How long the API server shows an event (its `--event-ttl`); who saw nothing for longer may have missed some.
     pub event_ttl: Duration,
-    /// Bytes on disk, write-ahead log included; none: as much as there is.
+    /// Bytes of the files on disk: the journal, its write-ahead log and its reserve, what was set aside, and what lies beside it; none: as much as there is.
     pub max_size: Option<u64>,
     /// What happens at `max_size` when only undelivered rows are left.
     pub on_full: OnFull,
@@ -86,6 +86,8 @@ pub struct Options {
     pub most_letters: u64,
     /// A folder of files that can be made again: they count with the journal, and go before any event waits for room.
     pub spare: Option<PathBuf>,
+    /// A folder of files that stay, and count with the journal.
+    pub stays: Option<PathBuf>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
@@ -102,6 +104,7 @@ impl Options {
             on_full: OnFull::Block,
             most_letters: 100_000,
             spare: None,
+            stays: None,
             now: SystemTime::now,
         }
     }

@@ -29,11 +29,11 @@ const READERS: Duration = Duration::from_millis(50);
 /// How long a command waits for another program that writes (rusqlite's default).
 const OTHERS: Duration = Duration::from_secs(5);
 /// Pages given back to the file system at once.
-const PAGES_AT_ONCE: i64 = 500;
+const PAGES_AT_ONCE: u64 = 500;
 /// What was seen so recently, a sink need not have yet.
 const BEHIND: Duration = Duration::from_secs(10);
-/// Bytes kept in reserve on the disk: enough for the log of deletions and acknowledgements.
-const RESERVE: usize = 4 << 20;
+/// Bytes kept in reserve on the disk: enough for the log of deletions and acknowledgements. Of a small journal's limit it takes an eighth at most.
+const RESERVE: u64 = 4 << 20;
 
 /// What happens when only undelivered rows are left and the journal is at its cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,11 @@ impl Store {
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.connection.busy_timeout(OTHERS)?;
         Ok(true)
+    }
+
+    /// Bytes that are free within the file.
+    pub(super) fn free(&self) -> rusqlite::Result<u64> {
+        Ok(self.number("freelist_count")? * self.number("page_size")?)
     }
 
     fn number(&self, pragma: &str) -> rusqlite::Result<u64> {
@@ -105,8 +110,18 @@ impl Store {
         if free < 1_000 || free * 4 < pages {
             return Ok(false);
         }
-        self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+        self.give_back(u64::MAX)?;
         Ok(true)
+    }
+
+    /// Gives so many bytes of free pages back to the file system, or as many as are given back at once. The file is shorter when the log has been emptied.
+    pub(super) fn give_back(&mut self, bytes: u64) -> rusqlite::Result<()> {
+        let pages = bytes.div_ceil(self.number("page_size")?.max(1)).min(PAGES_AT_ONCE);
+        // Each step gives one page back, and `execute_batch` would take one alone.
+        let mut statement = self.connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut steps = statement.query([])?;
+        while steps.next()?.is_some() {}
+        Ok(())
     }
 
     /// Lets the slowest active sink lose its oldest rows, until they are so many bytes, up to where the next slowest stands. A sink that only has what has just
@@ -169,13 +184,16 @@ pub(super) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
+    /// How large it is when it is whole; 0 for a journal that ends with the process.
+    pub(super) bytes: u64,
     pub(super) whole: bool,
 }
 
 impl Reserve {
-    /// In a journal's folder; `wanted` is false for a journal that ends with the process.
-    pub(super) fn new(folder: &Path, wanted: bool) -> Self {
-        let mut reserve = Self { path: folder.join("reserve"), whole: !wanted };
+    /// In a journal's folder; `wanted` is false for a journal that ends with the process. `most` is the journal's limit.
+    pub(super) fn new(folder: &Path, wanted: bool, most: Option<u64>) -> Self {
+        let bytes = if wanted { most.map_or(RESERVE, |most| RESERVE.min(most / 8)) } else { 0 };
+        let mut reserve = Self { path: folder.join("reserve"), bytes, whole: !wanted };
         reserve.restore();
         reserve
     }
@@ -190,9 +208,9 @@ impl Reserve {
     /// Takes room again, if there is some; gives whether the reserve is whole.
     pub(super) fn restore(&mut self) -> bool {
         if !self.whole {
-            let zeros = vec![0_u8; RESERVE];
+            let zeros = vec![0_u8; usize::try_from(self.bytes).unwrap_or(0)];
             let size = fs::metadata(&self.path).map_or(0, |meta| meta.len());
-            self.whole = size == RESERVE as u64 || File::create(&self.path).and_then(|mut file| file.write_all(&zeros)).is_ok();
+            self.whole = size == self.bytes || File::create(&self.path).and_then(|mut file| file.write_all(&zeros)).is_ok();
             if !self.whole {
                 let _ = fs::remove_file(&self.path);
             }

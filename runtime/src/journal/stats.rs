@@ -26,6 +26,8 @@ pub struct Stats {
     pub(in crate::journal) replacing: RwLock<()>,
     /// Bytes; 0: none.
     pub(in crate::journal) limit: AtomicU64,
+    /// Bytes that count with the limit, and are no rows: the reserve, and what others keep on the volume.
+    pub(in crate::journal) beside: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
 
@@ -69,6 +71,10 @@ impl Stats {
     /// The most bytes that the journal takes on disk.
     pub fn limit(&self) -> Option<u64> {
         Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+    /// Bytes of the data folder that count with the limit beside the journal's own files.
+    pub fn beside(&self) -> u64 {
+        self.beside.load(Ordering::Relaxed)
     }
     /// Why events could not be stored when that was last tried; none: they could.
     pub fn trouble(&self) -> Option<String> {

@@ -349,14 +349,14 @@ pub const METRICS: &[Metric] = &[
         "kubedl_events_journal_size_bytes",
         Gauge,
         &[],
-        "Bytes in use, write-ahead log and damaged files that were set aside included",
+        "Bytes in use of the data folder: rows, write-ahead log, reserve, compiled and kept sinks, damaged files that were set aside",
         journal!(|journal| journal.file.as_ref().map(|file| file.size_bytes as f64)),
     ),
     metric(
         "kubedl_events_journal_limit_bytes",
         Gauge,
         &[],
-        "Bytes that there may be (--max-size)",
+        "The most bytes that the data folder may take (--max-size)",
         journal!(|journal| journal.limit_bytes.map(|limit| limit as f64)),
     ),
     metric(

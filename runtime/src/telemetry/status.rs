@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Ending, Sight};
-use crate::journal::{Journal, Reader, Survey};
+use crate::journal::{self, Journal, Reader, Survey};
 use crate::relay::{Counted, State};
 
 use super::forecast::{Forecast, Look};
@@ -289,16 +289,17 @@ fn journal_status(journal: &Journal, survey: Option<&Survey>, forecast: &mut For
         salvaged: stats.salvaged(),
         trouble: stats.trouble(),
         limit_bytes: stats.limit(),
-        file: survey.map(|survey| file_status(survey, stats.limit(), forecast)),
+        file: survey.map(|survey| file_status(survey, stats, forecast)),
     }
 }
 
-fn file_status(survey: &Survey, limit: Option<u64>, forecast: &mut Forecast) -> FileStatus {
+fn file_status(survey: &Survey, stats: &journal::Stats, forecast: &mut Forecast) -> FileStatus {
+    let size = survey.size + stats.beside();
     let backlog = survey.sinks.iter().map(|sink| sink.backlog).max().unwrap_or(0);
-    let look = Look { at: Instant::now(), size: survey.size, rows: survey.rows, backlog };
+    let look = Look { at: Instant::now(), size, rows: survey.rows, backlog };
     FileStatus {
-        size_bytes: survey.size,
-        full_in_seconds: limit.and_then(|limit| forecast.add(look, limit)).map(|time| time.as_secs_f64()),
+        size_bytes: size,
+        full_in_seconds: stats.limit().and_then(|limit| forecast.add(look, limit)).map(|time| time.as_secs_f64()),
         gaps_possible: survey.gaps.0,
         gaps_certain: survey.gaps.1,
         unreadable_objects: survey.letters.get("").copied().unwrap_or(0),

@@ -75,7 +75,7 @@ pub fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "sdk/README.md", "testkit/node/README.md"].map(|name| root().join(name)).into();
     let folders = [root().join("docs"), root().join("docs/sinks"), root().join("deploy")];
-    let sinks = std::fs::read_dir(root().join("sinks")).unwrap().map(|entry| entry.unwrap().path());
+    let sinks = std::fs::read_dir(root().join("sinks")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !path.is_symlink());
     for folder in folders.into_iter().chain(sinks) {
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
         pages.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md")));

@@ -14,11 +14,11 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::beside::Beside;
 use super::command::{Command, Reply, copy, refuse};
 use super::mark::{self, Marks};
 use super::room::{AT_ONCE, Reserve, identities_kept, is_damage, is_disk_trouble};
 use super::salvage::{self, SetAside};
-use super::spare::Spare;
 use super::store::Store;
 use super::{Appended, Error, Options, Position, Stats, origin, selection};
 
@@ -54,7 +54,9 @@ pub(super) struct Writer {
     /// Damaged files that are kept, the oldest first.
     set_aside: Vec<SetAside>,
     /// Files of others that can be made again.
-    spare: Spare,
+    spare: Beside,
+    /// Files of others that stay.
+    stays: Beside,
     /// Why a damaged file could not be replaced, and when that is tried again.
     unhealed: Option<(Instant, Error)>,
     /// Since when the log could not be emptied.
@@ -75,7 +77,7 @@ impl Writer {
         let last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
         head.send_replace(last);
         let file = options.directory.join(super::FILE);
-        let reserve = Reserve::new(&options.directory, options.durable);
+        let reserve = Reserve::new(&options.directory, options.durable, options.max_size);
         let store = Store {
             connection,
             last,
@@ -101,7 +103,8 @@ impl Writer {
             clean_next,
             set_aside: salvage::set_aside(&file),
             file,
-            spare: Spare::new(options.spare.clone()),
+            spare: Beside::new(options.spare.clone()),
+            stays: Beside::new(options.stays.clone()),
             unhealed: None,
             held_since: None,
             adrift: false,
@@ -325,7 +328,7 @@ impl Writer {
             // What has become old in the meantime can wait for the next time.
             Ok(rows.max(identities) >= usize::from(AT_ONCE))
         });
-        match step.and_then(|more| Ok(more || store.shrink()?)) {
+        match step.and_then(|more| Ok(more || store.shrink()?)).and_then(|more| Ok(more || self.fit()?)) {
             Ok(more) => more,
             Err(why) => {
                 tracing::warn!("Cannot delete old rows of the journal: {why}. Trying again.");

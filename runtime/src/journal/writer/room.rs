@@ -20,6 +20,7 @@ impl Writer {
             return Err(Error::DiskFull { folder: self.options.directory.clone() });
         }
         let Some(most) = self.options.max_size else { return Ok(()) };
+        self.fit()?;
         let low = most / 10 * 9;
         let enough = if self.blocked { low } else { most };
         let mut wanted = entries.saturating_mul(2);
@@ -57,10 +58,24 @@ impl Writer {
         }
     }
 
-    /// Bytes in use, damaged files that were set aside and what can be made again included.
+    /// Bytes in use: the reserve, damaged files that were set aside and what lies beside the journal included.
     fn size(&mut self) -> rusqlite::Result<u64> {
         let aside: u64 = self.set_aside.iter().map(|file| file.bytes).sum();
-        Ok(self.store.size(&self.file)? + aside + self.spare.bytes())
+        let beside = self.reserve.bytes + self.spare.bytes() + self.stays.bytes();
+        self.stats.beside.store(beside, Ordering::Relaxed);
+        Ok(self.store.size(&self.file)? + aside + beside)
+    }
+
+    /// Gives free pages back where the files come near the limit, though less is in use; gives whether it did. Not each free page, as the next events take them.
+    pub(super) fn fit(&mut self) -> rusqlite::Result<bool> {
+        let Some(most) = self.options.max_size else { return Ok(false) };
+        let (near, free) = (most / 20 * 19, self.store.free()?);
+        let over = (self.size()? + free).saturating_sub(near).min(free);
+        if over > 0 {
+            self.store.give_back(over)?;
+            self.store.cut_log(&self.file, 0)?;
+        }
+        Ok(over > 0)
     }
 
     /// Removes the oldest damaged file that was set aside; gives whether there was one.

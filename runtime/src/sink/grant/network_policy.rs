@@ -5,12 +5,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::shown::shown;
-use crate::sink::http::{is_local, is_own_name};
+use crate::sink::http::{closed, is_local, is_own_name};
 
 use super::{Document, Environment, Error, HostPattern, Private, host_pattern};
 
-/// What no sink reaches, whatever is granted: link-local addresses, and metadata services that are elsewhere.
-const CLOSED: [&str; 5] = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fe80::/10"];
 /// What a granted name has to be allowed to mean by `private:`: RFC 1918, RFC 6598, RFC 2544, RFC 4193, RFC 3879.
 const PRIVATE: [&str; 7] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7", "fec0::/10"];
 
@@ -91,7 +89,7 @@ fn service(pattern: &HostPattern) -> Option<String> {
 /// The addresses that a name may have.
 fn blocks(pattern: &HostPattern, private: &Private) -> Vec<String> {
     let all = *private == Private::All || (!pattern.is_wildcard() && is_own_name(pattern.host()));
-    let closed: Vec<&str> = CLOSED.into_iter().chain(PRIVATE.into_iter().filter(|_| !all)).collect();
+    let closed: Vec<String> = closed().into_iter().chain(PRIVATE.into_iter().filter(|_| !all).map(str::to_owned)).collect();
     let block = |cidr: &str, is_v6: bool| {
         let except: Vec<String> = closed.iter().filter(|network| network.contains(':') == is_v6).map(|network| format!("\"{network}\"")).collect();
         format!("ipBlock: {{cidr: \"{cidr}\", except: [{}]}}", except.join(", "))
@@ -152,6 +150,9 @@ mod tests {
             let rule = rules(host, private);
             assert!(rule.contains("cidr: \"0.0.0.0/0\", except: [\"169.254.0.0/16\""), "{host}: {rule}");
             assert!(rule.contains("cidr: \"::/0\", except: [\"fe80::/10\""), "{host}: {rule}");
+            for metadata in ["100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128", "fd00:42::42/128"] {
+                assert!(rule.contains(&format!("\"{metadata}\"")), "{host} with {private:?} leaves {metadata} open: {rule}");
+            }
             assert_eq!(!rule.contains("\"10.0.0.0/8\"") && !rule.contains("\"fc00::/7\""), has_private, "{host} {private:?}: {rule}");
             assert!(open.is_none_or(|open| rule.contains(open)), "{host}: {rule}");
         }

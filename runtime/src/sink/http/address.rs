@@ -42,6 +42,17 @@ pub(super) fn is_metadata_name(host: &str) -> bool {
     METADATA_NAMES.iter().any(is_its) || host.starts_with("instance-data.")
 }
 
+/// AWS has several services here, among them those of metadata and of credentials.
+const AWS: [u16; 2] = [0xfd00, 0xec2];
+
+/// Networks that no sink reaches, whatever is granted, as CIDRs: those of link-local addresses, and of metadata services that are elsewhere.
+pub(in crate::sink) fn closed() -> Vec<String> {
+    let elsewhere = METADATA.iter().filter(|address| !matches!(address, IpAddr::V4(v4) if v4.is_link_local()));
+    let single = elsewhere.map(|address| format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }));
+    let [first, second] = AWS;
+    ["169.254.0.0/16".to_owned(), "fe80::/10".to_owned(), format!("{first:x}:{second:x}::/32")].into_iter().chain(single).collect()
+}
+
 /// Names that can be nobody's but this network's: those of Kubernetes' Services, and what is never in public DNS (RFC 6762; ICANN's `internal`).
 pub(in crate::sink) fn is_own_name(host: &str) -> bool {
     match host.rsplit_once('.') {
@@ -70,9 +81,8 @@ pub(super) fn refusal(address: IpAddr, loopback: bool, private: bool) -> Option<
     (is_private && !private).then_some("a private address; where that is meant, write private: true, or private: [NETWORK], into the grant")
 }
 
-/// AWS has several services at fd00:ec2::/32, among them those of metadata and of credentials.
 fn is_metadata(address: IpAddr) -> bool {
-    METADATA.contains(&address) || matches!(address, IpAddr::V6(v6) if v6.segments().starts_with(&[0xfd00, 0xec2]))
+    METADATA.contains(&address) || matches!(address, IpAddr::V6(v6) if v6.segments().starts_with(&AWS))
 }
 
 /// 100.64.0.0/10 (RFC 6598), and 198.18.0.0/15 (RFC 2544).

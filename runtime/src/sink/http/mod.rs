@@ -17,7 +17,7 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
-pub(in crate::sink) use address::is_own_name;
+pub(in crate::sink) use address::{closed, is_own_name};
 pub use gate::Gate;
 pub use identity::Identity;
 pub use network::{Network, Tap};

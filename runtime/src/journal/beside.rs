@@ -1,4 +1,4 @@
-//! Files of others on the same volume that can be made again, such as compiled code: they count with the journal, and go before any event waits for room.
+//! Files of others on the same volume, which count with the journal: those that can be made again, such as compiled code, go before any event waits for room.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,13 +10,13 @@ use tokio::time::Instant;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// A folder of such files.
-pub(super) struct Spare {
+pub(super) struct Beside {
     folder: Option<PathBuf>,
     /// Bytes, and when they were looked at.
     seen: Option<(u64, Instant)>,
 }
 
-impl Spare {
+impl Beside {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         Self { folder, seen: None }
     }
@@ -60,12 +60,12 @@ mod tests {
         fs::write(folder.path().join("a"), [0; 100]).unwrap();
         fs::write(folder.path().join("b"), [0; 23]).unwrap();
         fs::create_dir(folder.path().join("c")).unwrap();
-        let mut spare = Spare::new(Some(folder.path().to_owned()));
+        let mut spare = Beside::new(Some(folder.path().to_owned()));
         assert_eq!(spare.bytes(), 123);
         assert!(spare.give_up());
         assert_eq!((spare.bytes(), spare.give_up()), (0, false));
         assert!(folder.path().join("c").is_dir());
-        let mut none = Spare::new(None);
+        let mut none = Beside::new(None);
         assert_eq!((none.bytes(), none.give_up()), (0, false));
     }
 }
