@@ -1,4 +1,5 @@
-//! Takes the templates of sinks into the program, as each SDK lists them: the program alone can then begin a sink in any language.
+//! Takes the templates of sinks into the program, as each SDK lists them: the program alone can
+//! then begin a sink in any language.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,12 @@ const LANGUAGES: [(&str, &str, &str, &str); 6] = [
     ("go", "go", "template.list", "template"),
     ("python", "python", "template.list", "template"),
     ("javascript", "javascript", "template.list", "template"),
-    ("typescript", "javascript", "template-typescript.list", "template-typescript"),
+    (
+        "typescript",
+        "javascript",
+        "template-typescript.list",
+        "template-typescript",
+    ),
     ("c", "c", "template.list", "template"),
 ];
 
@@ -26,12 +32,19 @@ fn main() -> io::Result<()> {
         let _ = writeln!(code, "    ({language:?}, &[");
         for (to, from) in listed {
             println!("cargo:rerun-if-changed={}", from.display());
-            let _ = writeln!(code, "        ({to:?}, include_bytes!({:?})),", fs::canonicalize(&from).map_err(|why| missing(&from, &why))?);
+            let _ = writeln!(
+                code,
+                "        ({to:?}, include_bytes!({:?})),",
+                fs::canonicalize(&from).map_err(|why| missing(&from, &why))?
+            );
         }
         code.push_str("    ]),\n");
     }
     code.push_str("];\n");
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("templates.rs"), code)
+    fs::write(
+        PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("templates.rs"),
+        code,
+    )
 }
 
 /// Lines are `template FILE`, or `sdk FILE [PLACE]`, which goes below `sdk/`.
@@ -39,13 +52,19 @@ fn files(folder: &Path, list: &str, template: &str) -> io::Result<Vec<(String, P
     let path = folder.join(list);
     println!("cargo:rerun-if-changed={}", path.display());
     let text = fs::read_to_string(&path).map_err(|why| missing(&path, &why))?;
-    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|words| !words.is_empty());
+    let lines = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| !words.is_empty());
     lines
         .map(|words| match words[..] {
             ["template", file] => Ok((file.to_owned(), folder.join(template).join(file))),
             ["sdk", file] => Ok((format!("sdk/{file}"), folder.join(file))),
             ["sdk", file, place] => Ok((format!("sdk/{place}"), folder.join(file))),
-            _ => Err(io::Error::other(format!("{} has a line that is not `template FILE` or `sdk FILE [PLACE]`: {words:?}", path.display()))),
+            _ => Err(io::Error::other(format!(
+                "{} has a line that is not `template FILE` or `sdk FILE [PLACE]`: {words:?}",
+                path.display()
+            ))),
         })
         .collect()
 }

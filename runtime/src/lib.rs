@@ -1,4 +1,5 @@
-//! `kubedl-events`: keeps Kubernetes events by passing every one of them to a WebAssembly-sandboxed sink.
+//! `kubedl-events`: keeps Kubernetes events by passing every one of them to a WebAssembly-sandboxed
+//! sink.
 //!
 //! # Layout
 //!

@@ -1,7 +1,13 @@
-//! With one destination dead and a small journal: does `shed` leave the other sink whole, and does `block` lose nothing that the API server
-//! still has?
+//! With one destination dead and a small journal: does `shed` leave the other sink whole, and does
+//! `block` lose nothing that the API server still has?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -25,11 +31,16 @@ fn start(stage: &Stage) -> Start {
 }
 
 fn gaps(stage: &Stage) -> Vec<Gap> {
-    Reader::open(&stage.folder.path().join("data")).unwrap().gaps().unwrap()
+    Reader::open(&stage.folder.path().join("data"))
+        .unwrap()
+        .gaps()
+        .unwrap()
 }
 
 fn journal_size(stage: &Stage) -> u64 {
-    let size = |name: &str| std::fs::metadata(stage.folder.path().join("data").join(name)).map_or(0, |meta| meta.len());
+    let size = |name: &str| {
+        std::fs::metadata(stage.folder.path().join("data").join(name)).map_or(0, |meta| meta.len())
+    };
     size("journal.sqlite") + size("journal.sqlite-wal")
 }
 
@@ -46,16 +57,38 @@ fn shed_lets_the_dead_sink_lose_its_oldest_and_leaves_the_other_whole() {
         known.project
     );
     std::fs::write(grants.join("dead.yaml"), env).unwrap();
-    let start = start(&stage).with("--event-storage", "dead=aliyun-sls").with("--grant-dir", &grants);
+    let start = start(&stage)
+        .with("--event-storage", "dead=aliyun-sls")
+        .with("--grant-dir", &grants);
     let mut program = start.start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
-    let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.0, 2_000).unwrap().finish().unwrap();
+    let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.0, 2_000)
+        .unwrap()
+        .finish()
+        .unwrap();
     let stored = stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
-    assert_eq!((account.missing.len(), account.doubled.len(), account.disordered), (0, 0, 0));
+    assert_eq!(
+        (
+            account.missing.len(),
+            account.doubled.len(),
+            account.disordered
+        ),
+        (0, 0, 0)
+    );
     let gaps = gaps(&stage);
-    assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.sink.as_deref() == Some("dead") && gap.reason == SHED && gap.certain), "{gaps:?}");
-    assert!(journal_size(&stage) < 24 << 20, "{} bytes", journal_size(&stage));
+    assert!(
+        !gaps.is_empty()
+            && gaps.iter().all(|gap| gap.sink.as_deref() == Some("dead")
+                && gap.reason == SHED
+                && gap.certain),
+        "{gaps:?}"
+    );
+    assert!(
+        journal_size(&stage) < 24 << 20,
+        "{} bytes",
+        journal_size(&stage)
+    );
     assert!(program.terminate().unwrap().success());
 }
 
@@ -65,13 +98,32 @@ fn block_closes_the_watch_and_loses_nothing_that_the_api_server_still_has() {
     stage.sls.order(Order::answer(503, "ServerBusy", "Busy."));
     let mut program = start(&stage).start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
-    let put = Load::start(&stage.server, stage.folder.path(), 20_000, 0.0, 2_000).unwrap().finish().unwrap();
-    program.wait_for_log("The watch is closed until the journal takes events again.", PATIENCE).unwrap();
-    assert!(journal_size(&stage) < 24 << 20, "{} bytes", journal_size(&stage));
+    let put = Load::start(&stage.server, stage.folder.path(), 20_000, 0.0, 2_000)
+        .unwrap()
+        .finish()
+        .unwrap();
+    program
+        .wait_for_log(
+            "The watch is closed until the journal takes events again.",
+            PATIENCE,
+        )
+        .unwrap();
+    assert!(
+        journal_size(&stage) < 24 << 20,
+        "{} bytes",
+        journal_size(&stage)
+    );
     stage.sls.clear_orders();
     let stored = stage.sls.wait_for(put.len(), PATIENCE).unwrap();
     let account = Account::of(&put, &stored);
-    assert_eq!((account.missing.len(), account.doubled.len(), account.disordered), (0, 0, 0));
+    assert_eq!(
+        (
+            account.missing.len(),
+            account.doubled.len(),
+            account.disordered
+        ),
+        (0, 0, 0)
+    );
     assert_eq!(gaps(&stage), []);
     assert!(program.terminate().unwrap().success());
 }
@@ -83,31 +135,64 @@ fn block_reports_what_the_api_server_forgot_meanwhile_as_a_gap_and_loses_nothing
     let mut program = start(&stage).start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     // Updates replace versions, and compaction takes the replaced ones away.
-    let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.5, 2_000).unwrap().finish().unwrap();
-    program.wait_for_log("The watch is closed until the journal takes events again.", PATIENCE).unwrap();
+    let put = Load::start(&stage.server, stage.folder.path(), 12_000, 0.5, 2_000)
+        .unwrap()
+        .finish()
+        .unwrap();
+    program
+        .wait_for_log(
+            "The watch is closed until the journal takes events again.",
+            PATIENCE,
+        )
+        .unwrap();
     stage.server.compact().unwrap();
-    let more = Load::start(&stage.server, stage.folder.path(), 10, 0.0, 100).unwrap().finish().unwrap();
+    let more = Load::start(&stage.server, stage.folder.path(), 10, 0.0, 100)
+        .unwrap()
+        .finish()
+        .unwrap();
     stage.server.compact().unwrap();
     stage.sls.clear_orders();
     let put = [put, more].concat();
     // All that is listed, and what was seen before: wait until nothing more comes.
     let mut count = 0;
     let until = Instant::now() + PATIENCE;
-    program.wait_for_log("Events may have come and gone unseen", PATIENCE).unwrap();
-    while stage.sls.wait_for(count + 1, Duration::from_secs(5)).is_ok() {
+    program
+        .wait_for_log("Events may have come and gone unseen", PATIENCE)
+        .unwrap();
+    while stage
+        .sls
+        .wait_for(count + 1, Duration::from_secs(5))
+        .is_ok()
+    {
         count = stage.sls.count();
         assert!(Instant::now() < until);
     }
     let account = Account::of(&put, &stage.sls.stored());
     let gaps = gaps(&stage);
     assert_eq!(gaps.len(), 1, "{gaps:?}");
-    let seconds = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let (since, until) = (seconds(gaps[0].since.unwrap()), seconds(gaps[0].until.unwrap()));
-    assert!(!account.missing.is_empty(), "some versions were replaced before they were seen");
+    let seconds = |time: std::time::SystemTime| {
+        time.duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let (since, until) = (
+        seconds(gaps[0].since.unwrap()),
+        seconds(gaps[0].until.unwrap()),
+    );
+    assert!(
+        !account.missing.is_empty(),
+        "some versions were replaced before they were seen"
+    );
     for missing in &account.missing {
-        let put = put.iter().find(|put| *missing == format!("{} at {}", put.uid, put.resource_version)).unwrap();
+        let put = put
+            .iter()
+            .find(|put| *missing == format!("{} at {}", put.uid, put.resource_version))
+            .unwrap();
         let at = put.at_ns / 1_000_000_000;
-        assert!((since..=until).contains(&at), "{missing}, put at {at}, is outside of the gap from {since} to {until}");
+        assert!(
+            (since..=until).contains(&at),
+            "{missing}, put at {at}, is outside of the gap from {since} to {until}"
+        );
     }
     assert!(program.terminate().unwrap().success());
 }

@@ -1,7 +1,14 @@
-//! Is any event lost silently while the program is killed, the API server and its storage misbehave, the disk is full, and the
-//! destinations of its two sinks fail in every way? Each class of faults once; `cargo xtask chaos` is the long form.
+//! Is any event lost silently while the program is killed, the API server and its storage
+//! misbehave, the disk is full, and the destinations of its two sinks fail in every way? Each class
+//! of faults once; `cargo xtask chaos` is the long form.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::time::Duration;
 
@@ -16,7 +23,10 @@ fn no_event_is_lost_silently_by_one_fault_of_every_class() {
         time: Duration::ZERO,
         rounds: 1,
         event_ttl: Duration::from_secs(10),
-        load: Load { rate: 200, updates: 25 },
+        load: Load {
+            rate: 200,
+            updates: 25,
+        },
         seed: 1,
         only: None,
         keep: false,

@@ -1,6 +1,12 @@
 //! Does every sink that is shipped do what the contract asks of it?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +25,16 @@ fn every_shipped_sink_passes_the_suite() {
         }
         let mut command = Command::new(PROGRAM);
         // The templates' sinks get all ten thousand batches.
-        command.args(["sink", "test", &name, "--batches", "2000", "--shipped-sinks"]).arg(root.join("target/sinks"));
+        command
+            .args([
+                "sink",
+                "test",
+                &name,
+                "--batches",
+                "2000",
+                "--shipped-sinks",
+            ])
+            .arg(root.join("target/sinks"));
         let cases = folder.join("cases.yaml");
         if cases.is_file() {
             command.arg("--cases").arg(cases);
@@ -27,9 +42,17 @@ fn every_shipped_sink_passes_the_suite() {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         println!("{text}");
-        assert!(output.status.success(), "{name}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         tried.push(name);
     }
     tried.sort();
-    assert_eq!(tried, ["aliyun-sls", "graphite", "stdout", "webhook"], "a sink is missing here, or is new: say so");
+    assert_eq!(
+        tried,
+        ["aliyun-sls", "graphite", "stdout", "webhook"],
+        "a sink is missing here, or is new: say so"
+    );
 }

@@ -1,6 +1,12 @@
 //! Does a grant admit what it says, and nothing else?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use kubedl_events::sink::grant::{Authority, Document, HostPattern, Scheme, schema};
 
@@ -25,10 +31,22 @@ fn values(name: &str) -> Option<String> {
 #[test]
 fn templates_are_filled_in_as_the_table_says() {
     for (template, expected) in [
-        ("https://${PROJECT}.${PLAIN}", Ok("https://kubedl-project.zhangbei.log.aliyuncs.com")),
-        ("https://${PROJECT}.${SLASH}", Ok("https://kubedl-project.zhangbei.log.aliyuncs.com")),
-        ("https://${PROJECT}.${HTTP}", Ok("https://kubedl-project.localhost:8080")),
-        ("${PROJECT}.${HTTP}", Ok("http://kubedl-project.localhost:8080")),
+        (
+            "https://${PROJECT}.${PLAIN}",
+            Ok("https://kubedl-project.zhangbei.log.aliyuncs.com"),
+        ),
+        (
+            "https://${PROJECT}.${SLASH}",
+            Ok("https://kubedl-project.zhangbei.log.aliyuncs.com"),
+        ),
+        (
+            "https://${PROJECT}.${HTTP}",
+            Ok("https://kubedl-project.localhost:8080"),
+        ),
+        (
+            "${PROJECT}.${HTTP}",
+            Ok("http://kubedl-project.localhost:8080"),
+        ),
         ("${HTTPS}", Ok("https://example.com")),
         ("https://${PORT}", Ok("https://example.com:8443")),
         ("https://${SPACE}", Ok("https://example.com")),
@@ -55,7 +73,8 @@ fn templates_are_filled_in_as_the_table_says() {
         ("https://ex\u{e4}mple.com", Err("not the name of a host")),
         ("", Err("not the name of a host")),
     ] {
-        let found = HostPattern::from_template(template, &values).map(|pattern| pattern.to_string());
+        let found =
+            HostPattern::from_template(template, &values).map(|pattern| pattern.to_string());
         match (expected, found) {
             (Ok(expected), Ok(found)) => assert_eq!(found, expected, "{template}"),
             (Err(words), Err(why)) => {
@@ -70,7 +89,13 @@ fn templates_are_filled_in_as_the_table_says() {
 #[test]
 fn a_pattern_admits_only_its_own_scheme_name_and_port() {
     let pattern: HostPattern = "https://*.example.com".parse().unwrap();
-    let admits = |host: &str, scheme, port| pattern.admits(&Authority { scheme, host: host.to_owned(), port });
+    let admits = |host: &str, scheme, port| {
+        pattern.admits(&Authority {
+            scheme,
+            host: host.to_owned(),
+            port,
+        })
+    };
     assert!(admits("a.example.com", Scheme::Https, 443));
     for (host, scheme, port) in [
         ("example.com", Scheme::Https, 443),
@@ -91,17 +116,49 @@ const WRONG: [(&str, &str, &str); 24] = [
     ("env:\n  A: {from: B, value: c}\n", "line 2", "exactly one"),
     ("env:\n  A: {}\n", "line 2", "exactly one"),
     ("env:\n  A: {file: secret}\n", "line 2", "absolute"),
-    ("env:\n  1A: {value: x}\n", "line 2", "not the name of a variable"),
+    (
+        "env:\n  1A: {value: x}\n",
+        "line 2",
+        "not the name of a variable",
+    ),
     ("env:\n  A: {value: x}\n  A: {value: y}\n", "line 3", "A"),
     ("hosts: []\n", "line 1", "hosts"),
-    ("env:\n  KUBERNETES_SERVICE_HOST: {value: x}\n", "line 2", "can't be granted"),
-    ("env:\n  A: {from: KUBEDL_EVENTS_CLUSTER}\n", "line 2", "can't be granted"),
-    ("env:\n  https_proxy: {value: x}\n", "line 2", "can't be granted"),
-    ("http:\n  - https://a.example.com/path\n", "line 2", "not the name of a host"),
-    ("http:\n  - https://a.*.com\n", "line 2", "only as the first label"),
-    ("http:\n  - ok.example.com\n  - ftp://a.example.com\n", "line 3", "scheme"),
+    (
+        "env:\n  KUBERNETES_SERVICE_HOST: {value: x}\n",
+        "line 2",
+        "can't be granted",
+    ),
+    (
+        "env:\n  A: {from: KUBEDL_EVENTS_CLUSTER}\n",
+        "line 2",
+        "can't be granted",
+    ),
+    (
+        "env:\n  https_proxy: {value: x}\n",
+        "line 2",
+        "can't be granted",
+    ),
+    (
+        "http:\n  - https://a.example.com/path\n",
+        "line 2",
+        "not the name of a host",
+    ),
+    (
+        "http:\n  - https://a.*.com\n",
+        "line 2",
+        "only as the first label",
+    ),
+    (
+        "http:\n  - ok.example.com\n  - ftp://a.example.com\n",
+        "line 3",
+        "scheme",
+    ),
     ("http:\n  - https://${A}\n", "line 2", "not granted"),
-    ("http:\n  - https://${A\nenv:\n  A: {value: x}\n", "line 2", "without its }"),
+    (
+        "http:\n  - https://${A\nenv:\n  A: {value: x}\n",
+        "line 2",
+        "without its }",
+    ),
     ("http: https://a.example.com\n", "line 1", "sequence"),
     ("stdout: loud\n", "line 1", "inherit"),
     ("limits: {memory: lots}\n", "line 1", "64MiB"),
@@ -134,16 +191,36 @@ fn the_schema_takes_right_grants_and_refuses_wrong_ones_wherever_a_schema_can() 
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
-    assert!(validator.is_valid(&read(RIGHT)), "{:?}", validator.iter_errors(&read(RIGHT)).map(|error| error.to_string()).collect::<Vec<_>>());
+    assert!(
+        validator.is_valid(&read(RIGHT)),
+        "{:?}",
+        validator
+            .iter_errors(&read(RIGHT))
+            .map(|error| error.to_string())
+            .collect::<Vec<_>>()
+    );
     for name in ["aliyun-sls", "graphite", "stdout", "webhook"] {
         let path = format!("{}/../sinks/{name}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         Document::parse(&text).unwrap();
         assert!(validator.is_valid(&read(&text)), "{name}");
     }
-    // A schema can't see two of one key, that one text names another key, whole host names, sums, and names that are the host's own.
-    let beyond = ["can't be granted", "not granted", "without its }", "A: {value: y}", "only as the first", "absolute", "4GiB"];
-    for (text, _, words) in WRONG.iter().filter(|(text, _, words)| !beyond.iter().any(|known| words.contains(known) || text.contains(known))) {
+    // A schema can't see two of one key, that one text names another key, whole host names, sums,
+    // and names that are the host's own.
+    let beyond = [
+        "can't be granted",
+        "not granted",
+        "without its }",
+        "A: {value: y}",
+        "only as the first",
+        "absolute",
+        "4GiB",
+    ];
+    for (text, _, words) in WRONG.iter().filter(|(text, _, words)| {
+        !beyond
+            .iter()
+            .any(|known| words.contains(known) || text.contains(known))
+    }) {
         assert!(!validator.is_valid(&read(text)), "{text} ({words})");
     }
 }
@@ -152,8 +229,17 @@ fn the_schema_takes_right_grants_and_refuses_wrong_ones_wherever_a_schema_can() 
 fn all_missing_variables_are_named_at_once_with_the_keys_that_feed_them() {
     let document =
         Document::parse("env:\n  SLS_PROJECT: {from: SLS_PROJECT}\n  SLS_KEY_ID: {from: SLS_KEY_ID}\n  X: {from: X, optional: true}\n").unwrap();
-    let why = document.resolve("aliyun-sls", None, &|name| (name == "SLS_KEY_ID").then(String::new)).unwrap_err().to_string();
-    for words in ["SLS_PROJECT from key project", "SLS_KEY_ID from key accessKey", "kubedl-sls-config"] {
+    let why = document
+        .resolve("aliyun-sls", None, &|name| {
+            (name == "SLS_KEY_ID").then(String::new)
+        })
+        .unwrap_err()
+        .to_string();
+    for words in [
+        "SLS_PROJECT from key project",
+        "SLS_KEY_ID from key accessKey",
+        "kubedl-sls-config",
+    ] {
         assert!(why.contains(words), "{why}");
     }
     assert!(!why.contains(" X"), "{why}");
@@ -161,8 +247,13 @@ fn all_missing_variables_are_named_at_once_with_the_keys_that_feed_them() {
 
 #[test]
 fn values_of_secrets_are_not_shown() {
-    let document = Document::parse("env:\n  A: {from: A}\n  B: {value: open}\n  C: {from: A, secret: false}\n").unwrap();
-    let grant = document.resolve("s", None, &|_| Some("hidden".to_owned())).unwrap();
+    let document = Document::parse(
+        "env:\n  A: {from: A}\n  B: {value: open}\n  C: {from: A, secret: false}\n",
+    )
+    .unwrap();
+    let grant = document
+        .resolve("s", None, &|_| Some("hidden".to_owned()))
+        .unwrap();
     let shown = format!("{:?}", grant.env);
     assert_eq!(shown, "[A=(secret), B=open, C=hidden]");
 }

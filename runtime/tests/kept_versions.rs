@@ -1,6 +1,12 @@
 //! Is the version of a sink that opened last there at the next start, whole and under its own name?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +19,10 @@ fn artifact(bytes: &[u8]) -> Artifact {
 }
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    std::fs::read_dir(folder.join("sinks")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    std::fs::read_dir(folder.join("sinks"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
 }
 
 #[test]
@@ -26,7 +35,15 @@ fn the_last_version_takes_the_place_of_the_one_before() {
         assert_eq!(kept.find("x").unwrap().bytes, bytes);
         assert_eq!(files(folder.path()).len(), 1);
     }
-    assert_eq!(files(folder.path())[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        files(folder.path())[0]
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[test]
@@ -61,8 +78,19 @@ fn after_a_crash_between_writing_and_deleting_the_one_written_last_counts() {
     kept.keep("x", &artifact(b"two")).unwrap();
     std::fs::write(&old, b"one").unwrap();
     let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-    std::fs::File::options().write(true).open(&old).unwrap().set_modified(earlier).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&old)
+        .unwrap()
+        .set_modified(earlier)
+        .unwrap();
     assert_eq!(kept.find("x").unwrap().bytes, b"two");
     kept.keep("x", &artifact(b"one")).unwrap();
-    assert_eq!((kept.find("x").unwrap().bytes.as_slice(), files(folder.path()).len()), (b"one".as_slice(), 1));
+    assert_eq!(
+        (
+            kept.find("x").unwrap().bytes.as_slice(),
+            files(folder.path()).len()
+        ),
+        (b"one".as_slice(), 1)
+    );
 }

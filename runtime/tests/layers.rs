@@ -1,12 +1,20 @@
 //! Does every stage import only stages to its left?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The flow. A stage may import those before it.
-const FLOW: [&str; 7] = ["shown", "cluster", "event", "filter", "journal", "relay", "sink"];
+const FLOW: [&str; 7] = [
+    "shown", "cluster", "event", "filter", "journal", "relay", "sink",
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -19,16 +27,25 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules of this crate that a source file names: after `use crate::`, and as `crate::name` anywhere.
+/// The modules of this crate that a source file names: after `use crate::`, and as `crate::name`
+/// anywhere.
 fn imports(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (place, _) in text.match_indices("crate::") {
         let rest = &text[place + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {
             let end = group.find('}').unwrap_or(group.len());
-            names.extend(group[..end].split(',').map(|part| part.trim().split("::").next().unwrap().to_owned()));
+            names.extend(
+                group[..end]
+                    .split(',')
+                    .map(|part| part.trim().split("::").next().unwrap().to_owned()),
+            );
         } else {
-            names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            names.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     names
@@ -50,7 +67,11 @@ fn a_stage_imports_only_stages_to_its_left() {
             }
         }
     }
-    assert!(wrong.is_empty(), "edges that the map in ARCHITECTURE.md does not have:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "edges that the map in ARCHITECTURE.md does not have:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -71,8 +92,12 @@ fn each_concern_stays_in_its_place() {
     let mut wrong = Vec::new();
     for file in &files {
         let place = file.strip_prefix(&root).unwrap();
-        let code: String =
-            fs::read_to_string(file).unwrap().lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String = fs::read_to_string(file)
+            .unwrap()
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
         for (word, places) in kept {
             if code.contains(word) && !places.iter().any(|allowed| place.starts_with(allowed)) {
                 wrong.push(format!("{} uses {word}", place.display()));

@@ -1,6 +1,12 @@
 //! Does the log have a line for each change of state, and none for each event or try?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
@@ -37,29 +43,62 @@ fn count(log: &str, words: &str) -> usize {
 #[test]
 fn a_destination_that_is_down_is_said_when_it_begins_and_when_it_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "webhook").with("--objects", "all");
-    let start = start.env("WEBHOOK_URL", format!("http://localhost:{}", address.port())).env("WEBHOOK_MODE", "batch");
-    let start = start.with("--from", recording(folder.path(), 1_000)).with("--listen-address", "127.0.0.1:0");
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .with("--event-storage", "webhook")
+        .with("--objects", "all");
+    let start = start
+        .env(
+            "WEBHOOK_URL",
+            format!("http://localhost:{}", address.port()),
+        )
+        .env("WEBHOOK_MODE", "batch");
+    let start = start
+        .with("--from", recording(folder.path(), 1_000))
+        .with("--listen-address", "127.0.0.1:0");
     let mut program = start.start().unwrap();
     let server = program.telemetry(PATIENCE).unwrap();
-    Scrape::wait(server, PATIENCE, |scrape| scrape.sum("kubedl_events_retries_total") >= 5.0).unwrap();
+    Scrape::wait(server, PATIENCE, |scrape| {
+        scrape.sum("kubedl_events_retries_total") >= 5.0
+    })
+    .unwrap();
     let log = program.log().unwrap();
-    assert_eq!(count(&log, "\"level\":\"WARN\"") + count(&log, "\"level\":\"ERROR\""), 1, "{log}");
+    assert_eq!(
+        count(&log, "\"level\":\"WARN\"") + count(&log, "\"level\":\"ERROR\""),
+        1,
+        "{log}"
+    );
     assert_eq!(count(&log, "Not stored, trying again"), 1, "{log}");
 
     let _hook = Hook::start_at(address).unwrap();
     // Then the recording is at its end.
-    program.wait_for_log("\"delivered\":1000", PATIENCE).unwrap();
+    program
+        .wait_for_log("\"delivered\":1000", PATIENCE)
+        .unwrap();
     let log = program.log().unwrap();
-    assert_eq!((count(&log, "\"level\":\"WARN\""), count(&log, "stores events again")), (1, 1), "{log}");
+    assert_eq!(
+        (
+            count(&log, "\"level\":\"WARN\""),
+            count(&log, "stores events again")
+        ),
+        (1, 1),
+        "{log}"
+    );
 }
 
 #[test]
 fn events_that_are_all_filtered_are_said_once_with_the_way_to_keep_them() {
     let folder = tempfile::tempdir().unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").flag("--once");
-    let (status, stored, log) = start.with("--from", recording(folder.path(), 1_000)).run().unwrap();
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .with("--event-storage", "stdout")
+        .flag("--once");
+    let (status, stored, log) = start
+        .with("--from", recording(folder.path(), 1_000))
+        .run()
+        .unwrap();
     assert!(status.success() && stored.is_empty(), "{log}");
     assert_eq!(count(&log, "--objects all takes them"), 1, "{log}");
     assert!(log.contains("\"others\":1000"), "{log}");

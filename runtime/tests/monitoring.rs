@@ -1,6 +1,12 @@
 //! Do dashboard and alerts speak of metrics that are there, and of runbooks that are written?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,16 +26,24 @@ fn read(name: &str) -> String {
 /// Names of series that a query asks for.
 fn series(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| word.starts_with("kubedl_events_")).map(str::to_owned).collect()
+    words
+        .filter(|word| word.starts_with("kubedl_events_"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Names of all series that a scrape can have.
 fn there() -> BTreeSet<String> {
     let of = |name: &str, kind| match kind {
-        Kind::Histogram => ["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")).to_vec(),
+        Kind::Histogram => ["_bucket", "_sum", "_count"]
+            .map(|suffix| format!("{name}{suffix}"))
+            .to_vec(),
         Kind::Counter | Kind::Gauge => vec![name.to_owned()],
     };
-    METRICS.iter().flat_map(|metric| of(metric.name, metric.kind)).collect()
+    METRICS
+        .iter()
+        .flat_map(|metric| of(metric.name, metric.kind))
+        .collect()
 }
 
 /// All texts in a document under a key.
@@ -52,7 +66,11 @@ fn all_under(value: &Value, key: &str) -> Vec<String> {
 
 /// A heading as a link names it.
 fn anchor(heading: &str) -> String {
-    heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .replace(' ', "-")
 }
 
 fn rules() -> Value {
@@ -63,32 +81,58 @@ fn rules() -> Value {
 fn every_series_of_the_dashboard_and_of_the_rules_is_in_a_scrape() {
     let dashboard: Value = serde_json::from_str(&read("deploy/monitoring/dashboard.json")).unwrap();
     let there = there();
-    for (name, queries) in [("dashboard", all_under(&dashboard, "expr")), ("rules", all_under(&rules(), "expr"))] {
+    for (name, queries) in [
+        ("dashboard", all_under(&dashboard, "expr")),
+        ("rules", all_under(&rules(), "expr")),
+    ] {
         assert!(queries.len() > 15, "{name}");
         let asked: BTreeSet<String> = queries.iter().flat_map(|query| series(query)).collect();
-        assert!(asked.is_subset(&there), "the {name} asks for {:?}", asked.difference(&there).collect::<Vec<_>>());
+        assert!(
+            asked.is_subset(&there),
+            "the {name} asks for {:?}",
+            asked.difference(&there).collect::<Vec<_>>()
+        );
     }
 }
 
 #[test]
 fn every_metric_is_on_the_dashboard() {
     let shown = series(&read("deploy/monitoring/dashboard.json"));
-    let missing: Vec<_> =
-        METRICS.iter().filter(|metric| !shown.iter().any(|shown| shown.starts_with(metric.name))).map(|metric| metric.name).collect();
+    let missing: Vec<_> = METRICS
+        .iter()
+        .filter(|metric| !shown.iter().any(|shown| shown.starts_with(metric.name)))
+        .map(|metric| metric.name)
+        .collect();
     assert_eq!(missing, [""; 0]);
 }
 
 #[test]
 fn every_alert_is_tried_and_has_a_runbook() {
-    let (rules, page, tries) = (rules(), read("docs/operating.md"), read("deploy/monitoring/rules.test.yaml"));
-    let anchors: BTreeSet<String> = page.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
+    let (rules, page, tries) = (
+        rules(),
+        read("docs/operating.md"),
+        read("deploy/monitoring/rules.test.yaml"),
+    );
+    let anchors: BTreeSet<String> = page
+        .lines()
+        .filter(|line| line.starts_with("##"))
+        .map(anchor)
+        .collect();
     for url in all_under(&rules, "runbook_url") {
-        let anchor = url.strip_prefix("docs/operating.md#").unwrap_or_else(|| panic!("{url} is not a heading of docs/operating.md"));
+        let anchor = url
+            .strip_prefix("docs/operating.md#")
+            .unwrap_or_else(|| panic!("{url} is not a heading of docs/operating.md"));
         assert!(anchors.contains(anchor), "{url}: there are {anchors:?}");
     }
     for alert in all_under(&rules, "alert") {
-        assert!(page.contains(&alert), "docs/operating.md says nothing of {alert}");
-        assert!(tries.contains(&format!("\"{alert}\"")), "rules.test.yaml does not try {alert}");
+        assert!(
+            page.contains(&alert),
+            "docs/operating.md says nothing of {alert}"
+        );
+        assert!(
+            tries.contains(&format!("\"{alert}\"")),
+            "rules.test.yaml does not try {alert}"
+        );
     }
 }
 
@@ -96,10 +140,21 @@ fn every_alert_is_tried_and_has_a_runbook() {
 fn promtool_takes_the_rules_and_their_tests_pass() {
     let promtool = std::env::var("PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
     for (verb, name) in [("check", "rules.yaml"), ("test", "rules.test.yaml")] {
-        let Ok(output) = Command::new(&promtool).args([verb, "rules"]).arg(file("deploy/monitoring").join(name)).output() else {
-            return eprintln!("promtool is not installed: the rules were not tried (CONTRIBUTING.md says how to get it)");
+        let Ok(output) = Command::new(&promtool)
+            .args([verb, "rules"])
+            .arg(file("deploy/monitoring").join(name))
+            .output()
+        else {
+            return eprintln!(
+                "promtool is not installed: the rules were not tried (CONTRIBUTING.md says how to get it)"
+            );
         };
-        let words = [output.stdout, output.stderr].map(|words| String::from_utf8_lossy(&words).into_owned()).concat();
-        assert!(output.status.success(), "promtool {verb} rules {name}: {words}");
+        let words = [output.stdout, output.stderr]
+            .map(|words| String::from_utf8_lossy(&words).into_owned())
+            .concat();
+        assert!(
+            output.status.success(),
+            "promtool {verb} rules {name}: {words}"
+        );
     }
 }

@@ -1,6 +1,12 @@
 //! Is an object kept as Kubernetes gave it, but for managedFields?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use kubedl_events::cluster::Raw;
 use serde_json::{Value, json};
@@ -19,22 +25,34 @@ fn managed_fields_are_cut_wherever_they_stand() {
         "{ \"name\" : \"e\" , \"managedFields\" : [ 1 ] , \"uid\" : \"u\" }",
         r#"{"name":"e","uid":"u","managedFields":null}"#,
     ] {
-        let kept = through(&format!(r#"{{"kind":"Event","metadata":{meta},"message":"\"managedFields\":[1]"}}"#));
+        let kept = through(&format!(
+            r#"{{"kind":"Event","metadata":{meta},"message":"\"managedFields\":[1]"}}"#
+        ));
         let mut metadata = json!({"name": "e", "uid": "u"});
         if meta.contains("null") {
             metadata["managedFields"] = Value::Null;
         }
-        assert_eq!(kept, json!({"kind": "Event", "metadata": metadata, "message": "\"managedFields\":[1]"}), "{meta}");
+        assert_eq!(
+            kept,
+            json!({"kind": "Event", "metadata": metadata, "message": "\"managedFields\":[1]"}),
+            "{meta}"
+        );
     }
 }
 
 #[test]
 fn an_object_with_only_managed_fields_stays_an_object() {
-    assert_eq!(through(r#"{"kind":"Event","metadata":{"managedFields":[1]}}"#), json!({"kind": "Event", "metadata": {}}));
+    assert_eq!(
+        through(r#"{"kind":"Event","metadata":{"managedFields":[1]}}"#),
+        json!({"kind": "Event", "metadata": {}})
+    );
 }
 
 #[test]
 fn an_item_of_a_list_gets_its_kind() {
     let kept = through(r#"{"metadata":{"name":"e"}}"#);
-    assert_eq!(kept, json!({"kind": "Event", "apiVersion": "v1", "metadata": {"name": "e"}}));
+    assert_eq!(
+        kept,
+        json!({"kind": "Event", "apiVersion": "v1", "metadata": {"name": "e"}})
+    );
 }

@@ -1,6 +1,12 @@
 //! Is what a rule matches gone from an event, and all else as it was?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use kubedl_events::cluster::Raw;
 use kubedl_events::event::redact::{Error, Redaction};
@@ -72,19 +78,30 @@ fn a_secret_behind_escapes_is_found() {
 fn rules_apply_in_their_order() {
     let redaction = Redaction::new([("first", "ab"), ("second", "b")]).unwrap();
     let found = redaction.apply(raw(&json!({ "message": "ab b" })));
-    assert_eq!(value(&found)["message"], "[redacted:first] [redacted:second]");
+    assert_eq!(
+        value(&found)["message"],
+        "[redacted:first] [redacted:second]"
+    );
 }
 
 #[test]
 fn what_is_no_json_is_searched_as_a_whole() {
     let redaction = Redaction::new([("s", "secret")]).unwrap();
-    assert_eq!(redaction.apply(Raw::stored("{broken secret".to_owned())).json(), "{broken [redacted:s]");
+    assert_eq!(
+        redaction
+            .apply(Raw::stored("{broken secret".to_owned()))
+            .json(),
+        "{broken [redacted:s]"
+    );
 }
 
 #[test]
 fn the_replacement_is_taken_as_it_is() {
     let redaction = Redaction::new([("s", "(a)(b)")]).unwrap();
-    assert_eq!(value(&redaction.apply(raw(&json!({ "message": "ab $1" }))))["message"], "[redacted:s] $1");
+    assert_eq!(
+        value(&redaction.apply(raw(&json!({ "message": "ab $1" }))))["message"],
+        "[redacted:s] $1"
+    );
 }
 
 #[test]
@@ -93,16 +110,25 @@ fn a_rule_that_can_not_be_meant_is_refused() {
     assert!(matches!(refused("a b", "x"), Error::Name { .. }));
     assert!(matches!(refused("", "x"), Error::Name { .. }));
     assert!(matches!(refused("a", "("), Error::Expression { .. }));
-    assert!(matches!(refused("a", "x{1000}{1000}"), Error::Expression { .. }));
+    assert!(matches!(
+        refused("a", "x{1000}{1000}"),
+        Error::Expression { .. }
+    ));
     assert!(matches!(refused("a", "x*"), Error::Empty { .. }));
-    assert!(matches!(Redaction::new([("a", "x"), ("a", "y")]), Err(Error::Twice { .. })));
+    assert!(matches!(
+        Redaction::new([("a", "x"), ("a", "y")]),
+        Err(Error::Twice { .. })
+    ));
 }
 
 #[test]
 fn nothing_stays_of_a_key_that_is_there_twice() {
     let redaction = Redaction::new([("s", "secret")]).unwrap();
     let text = r#"{"metadata":{"name":"a:b","labels":{"x":"secret","x":"\":"}},"message":"a secret","message":"plain"}"#;
-    assert_eq!(redaction.apply(Raw::stored(text.to_owned())).json(), r#"{"message":"plain","metadata":{"labels":{"x":"\":"},"name":"a:b"}}"#);
+    assert_eq!(
+        redaction.apply(Raw::stored(text.to_owned())).json(),
+        r#"{"message":"plain","metadata":{"labels":{"x":"\":"},"name":"a:b"}}"#
+    );
     let once = r#"{"metadata":{"name":"a:b","labels":{"x":"\\\":"}},"message":"pl\"ain:"}"#;
     assert_eq!(redaction.apply(Raw::stored(once.to_owned())).json(), once);
 }

@@ -1,6 +1,12 @@
 //! Is a sink replaced while the service runs, by good versions only, and without loss?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod cluster_events;
 
@@ -24,7 +30,8 @@ const BATCH: usize = 4_096;
 const RATE: usize = 500;
 const EACH: usize = 1_250;
 
-/// `--max-size` in bytes, and what is being written for a moment: a batch of events or the code of a version on its way.
+/// `--max-size` in bytes, and what is being written for a moment: a batch of events or the code of
+/// a version on its way.
 const CAP: u64 = 48 << 20;
 const MOMENT: u64 = 4 << 20;
 
@@ -32,21 +39,38 @@ const MOMENT: u64 = 4 << 20;
 fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     // What is taken away in between has no size.
-    entries.map(|entry| if entry.path().is_dir() { size_of(&entry.path()) } else { entry.metadata().map_or(0, |about| about.len()) }).sum()
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() {
+                size_of(&entry.path())
+            } else {
+                entry.metadata().map_or(0, |about| about.len())
+            }
+        })
+        .sum()
 }
 
 fn read(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap_or_else(|why| panic!("{}: {why}: run `cargo xtask sinks` and `cargo xtask testkit`", path.display()))
+    std::fs::read(path).unwrap_or_else(|why| {
+        panic!(
+            "{}: {why}: run `cargo xtask sinks` and `cargo xtask testkit`",
+            path.display()
+        )
+    })
 }
 
 fn probe() -> Vec<u8> {
     read(&binaries().join("probe.wasm"))
 }
 
-/// A probe that obeys another variable when it is opened: with the same grant, it can do evil there.
+/// A probe that obeys another variable when it is opened: with the same grant, it can do evil
+/// there.
 fn evil() -> Vec<u8> {
     let mut bytes = probe();
-    let place = bytes.windows(10).position(|word| word == b"PROBE_OPEN").expect("the probe reads the variable");
+    let place = bytes
+        .windows(10)
+        .position(|word| word == b"PROBE_OPEN")
+        .expect("the probe reads the variable");
     bytes[place..place + 10].copy_from_slice(b"PROBE_EVIL");
     bytes
 }
@@ -54,8 +78,17 @@ fn evil() -> Vec<u8> {
 /// Waits for a line of the log with all these words.
 fn wait_for_line(program: &mut Program, words: &[&str]) {
     let until = Instant::now() + PATIENCE;
-    while !program.log().unwrap().lines().any(|line| words.iter().all(|word| line.contains(word))) {
-        assert!(program.ended().unwrap().is_none() && Instant::now() < until, "no line with {words:?} in:\n{}", program.log().unwrap());
+    while !program
+        .log()
+        .unwrap()
+        .lines()
+        .any(|line| words.iter().all(|word| line.contains(word)))
+    {
+        assert!(
+            program.ended().unwrap().is_none() && Instant::now() < until,
+            "no line with {words:?} in:\n{}",
+            program.log().unwrap()
+        );
         std::thread::park_timeout(Duration::from_millis(50));
     }
 }
@@ -73,7 +106,11 @@ impl Stage {
         let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
         let volume = Volume::new(&folder.path().join("sinks")).unwrap();
         std::fs::create_dir(folder.path().join("grants")).unwrap();
-        Self { folder, server, volume }
+        Self {
+            folder,
+            server,
+            volume,
+        }
     }
 
     fn grant(&self, sink: &str, text: &str) {
@@ -94,11 +131,18 @@ impl Stage {
 
     fn with(&self, start: Start) -> Start {
         let start = start.with("--kubeconfig", &self.server.kubeconfig);
-        start.with("--sink-dir", self.volume.folder()).with("--grant-dir", self.folder.path().join("grants"))
+        start
+            .with("--sink-dir", self.volume.folder())
+            .with("--grant-dir", self.folder.path().join("grants"))
     }
 
     fn probe(&self, name: &str) -> Program {
-        let mut program = self.start(name).with("--event-storage", "probe").with("--objects", "all").start().unwrap();
+        let mut program = self
+            .start(name)
+            .with("--event-storage", "probe")
+            .with("--objects", "all")
+            .start()
+            .unwrap();
         wait_for_line(&mut program, &["Watching events."]);
         program
     }
@@ -106,16 +150,27 @@ impl Stage {
 
 #[test]
 fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
-    let swaps: usize = std::env::var("SWAPS").map_or(6, |text| text.parse().expect("SWAPS is a number"));
+    let swaps: usize =
+        std::env::var("SWAPS").map_or(6, |text| text.parse().expect("SWAPS is a number"));
     let stage = Stage::set();
     let server = sls::Server::start(sls::Options::default()).unwrap();
     Load::set_up(&stage.server).unwrap();
     let sink = read(&sinks().join("aliyun-sls.wasm"));
-    stage.grant("sls", std::str::from_utf8(&read(&sinks().join("aliyun-sls.yaml"))).unwrap());
+    stage.grant(
+        "sls",
+        std::str::from_utf8(&read(&sinks().join("aliyun-sls.yaml"))).unwrap(),
+    );
     stage.volume.write(&[("sls.wasm", &sink)]).unwrap();
     let known = sls::Options::default();
-    let start = stage.start("log").with("--event-storage", "sls").env("SLS_ENDPOINT", server.endpoint()).env("SLS_KEY_ID", known.access_key_id);
-    let start = start.env("SLS_KEY_SECRET", known.access_key_secret).env("SLS_PROJECT", known.project).env("SLS_LOG_STORE", known.log_store);
+    let start = stage
+        .start("log")
+        .with("--event-storage", "sls")
+        .env("SLS_ENDPOINT", server.endpoint())
+        .env("SLS_KEY_ID", known.access_key_id);
+    let start = start
+        .env("SLS_KEY_SECRET", known.access_key_secret)
+        .env("SLS_PROJECT", known.project)
+        .env("SLS_LOG_STORE", known.log_store);
     let mut program = start.with("--max-size", "48Mi").start().unwrap();
     program.wait_for_log("The list is read.", PATIENCE).unwrap();
     // The last swap, too, needs events to take over at, however slow the machine is.
@@ -130,14 +185,23 @@ fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
             let bad = &sink[..sink.len() / (swaps + 1) * swap];
             stage.volume.write(&[("sls.wasm", bad)]).unwrap();
             let refusals = swap / 3;
-            while program.log().unwrap().matches("is refused, and the one before goes on").count() < refusals {
+            while program
+                .log()
+                .unwrap()
+                .matches("is refused, and the one before goes on")
+                .count()
+                < refusals
+            {
                 assert!(began.elapsed() < PATIENCE, "{}", program.log().unwrap());
                 std::thread::park_timeout(Duration::from_millis(50));
             }
         } else {
             let next = padded(&sink, &swap.to_le_bytes());
             stage.volume.write(&[("sls.wasm", &next)]).unwrap();
-            wait_for_line(&mut program, &["has taken over", &Digest::of(&next).to_string()]);
+            wait_for_line(
+                &mut program,
+                &["has taken over", &Digest::of(&next).to_string()],
+            );
         }
         slowest = slowest.max(began.elapsed());
         largest = largest.max(size_of(&stage.folder.path().join("data")));
@@ -154,9 +218,19 @@ fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
         account.percentile(50),
         account.percentile(99)
     );
-    assert_eq!((account.missing, account.foreign, account.disordered), (vec![], 0, 0));
-    assert!(largest <= CAP + MOMENT, "{largest} bytes in the data folder, of at most {CAP}");
-    assert!(account.doubled.len() <= BATCH * swaps, "{} events were stored twice", account.doubled.len());
+    assert_eq!(
+        (account.missing, account.foreign, account.disordered),
+        (vec![], 0, 0)
+    );
+    assert!(
+        largest <= CAP + MOMENT,
+        "{largest} bytes in the data folder, of at most {CAP}"
+    );
+    assert!(
+        account.doubled.len() <= BATCH * swaps,
+        "{} events were stored twice",
+        account.doubled.len()
+    );
 }
 
 #[tokio::test]
@@ -170,9 +244,21 @@ async fn a_version_that_can_not_be_used_is_refused_while_the_one_before_delivers
     let module = b"\0asm\x01\0\0\0".to_vec();
     let bad: [(&str, &[u8], &str); 4] = [
         ("what is no component", &module, "a core WebAssembly module"),
-        ("half of one", &probe()[..probe().len() / 2], "can't be used"),
-        ("one that requires variables that are not granted", &needs_more, "SLS_ENDPOINT: {from: SLS_ENDPOINT}"),
-        ("one that traps when it is opened", &evil(), "open ended with a trap"),
+        (
+            "half of one",
+            &probe()[..probe().len() / 2],
+            "can't be used",
+        ),
+        (
+            "one that requires variables that are not granted",
+            &needs_more,
+            "SLS_ENDPOINT: {from: SLS_ENDPOINT}",
+        ),
+        (
+            "one that traps when it is opened",
+            &evil(),
+            "open ended with a trap",
+        ),
     ];
     for (what, bytes, words) in bad {
         stage.volume.write(&[("probe.wasm", bytes)]).unwrap();
@@ -181,13 +267,31 @@ async fn a_version_that_can_not_be_used_is_refused_while_the_one_before_delivers
         teller.tell(&message).await;
         wait_for_line(&mut program, &[&format!("PROBE_EVIL-{} is", what.len())]);
     }
-    stage.grant("probe", "env: {PROBE_EVIL: {value: loop}}\nlimits: {call: 2s}\n");
-    wait_for_line(&mut program, &["and the one before goes on", "open took longer than 2000 ms"]);
+    stage.grant(
+        "probe",
+        "env: {PROBE_EVIL: {value: loop}}\nlimits: {call: 2s}\n",
+    );
+    wait_for_line(
+        &mut program,
+        &[
+            "and the one before goes on",
+            "open took longer than 2000 ms",
+        ],
+    );
     let good = padded(&probe(), b"good");
     stage.volume.write(&[("probe.wasm", &good)]).unwrap();
-    wait_for_line(&mut program, &["The next version of the sink is open", &Digest::of(&good).to_string()]);
+    wait_for_line(
+        &mut program,
+        &[
+            "The next version of the sink is open",
+            &Digest::of(&good).to_string(),
+        ],
+    );
     teller.tell("hello").await;
-    wait_for_line(&mut program, &["has taken over", &Digest::of(&good).to_string()]);
+    wait_for_line(
+        &mut program,
+        &["has taken over", &Digest::of(&good).to_string()],
+    );
     wait_for_line(&mut program, &[r#""stream":"stdout""#, "closed"]);
     stage.volume.write(&[]).unwrap();
     wait_for_line(&mut program, &["file is gone"]);
@@ -210,16 +314,36 @@ async fn killed_right_after_a_bad_swap_it_starts_with_the_version_that_opened_la
         stage.volume.write(&[("probe.wasm", bad)]).unwrap();
         program.kill().unwrap();
         program = stage.probe(&format!("log{place}"));
-        wait_for_line(&mut program, &["ERROR", "the version that opened last goes on in its place", &Digest::of(&good).to_string()]);
+        wait_for_line(
+            &mut program,
+            &[
+                "ERROR",
+                "the version that opened last goes on in its place",
+                &Digest::of(&good).to_string(),
+            ],
+        );
         teller.tell(&format!("show AFTER-{place}")).await;
         wait_for_line(&mut program, &[&format!("AFTER-{place} is")]);
     }
     let better = padded(&probe(), b"better");
     stage.volume.write(&[("probe.wasm", &better)]).unwrap();
-    wait_for_line(&mut program, &["The next version of the sink is open", &Digest::of(&better).to_string()]);
+    wait_for_line(
+        &mut program,
+        &[
+            "The next version of the sink is open",
+            &Digest::of(&better).to_string(),
+        ],
+    );
     assert!(program.terminate().unwrap().success());
-    let kept: Vec<_> = std::fs::read_dir(stage.folder.path().join("data/sinks")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(kept, [format!("probe-{}.wasm", Digest::of(&better)).as_str()], "one version a sink is kept");
+    let kept: Vec<_> = std::fs::read_dir(stage.folder.path().join("data/sinks"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(
+        kept,
+        [format!("probe-{}.wasm", Digest::of(&better)).as_str()],
+        "one version a sink is kept"
+    );
 }
 
 #[tokio::test]
@@ -228,13 +352,31 @@ async fn a_torn_update_is_waited_for() {
     let mut teller = Teller::new(&stage.server.kubeconfig).await;
     let files = |component: &[u8]| {
         let packed = pack(Form::Gzip, component).unwrap();
-        let (index, parts) = Index::cut("probe", Digest::of(component), Form::Gzip, &packed, packed.len() / 2);
-        let mut files = vec![("probe.wasm.parts".to_owned(), serde_json::to_vec(&index).unwrap())];
-        files.extend(index.parts.iter().zip(parts).map(|(part, bytes)| (part.name.clone(), bytes.to_vec())));
+        let (index, parts) = Index::cut(
+            "probe",
+            Digest::of(component),
+            Form::Gzip,
+            &packed,
+            packed.len() / 2,
+        );
+        let mut files = vec![(
+            "probe.wasm.parts".to_owned(),
+            serde_json::to_vec(&index).unwrap(),
+        )];
+        files.extend(
+            index
+                .parts
+                .iter()
+                .zip(parts)
+                .map(|(part, bytes)| (part.name.clone(), bytes.to_vec())),
+        );
         files
     };
     let write = |files: &[(String, Vec<u8>)]| {
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+            .collect();
         stage.volume.write(&files).unwrap();
     };
     let next = padded(&probe(), b"next");
@@ -247,7 +389,13 @@ async fn a_torn_update_is_waited_for() {
     teller.tell("show MEANWHILE").await;
     wait_for_line(&mut program, &["MEANWHILE is"]);
     write(&new);
-    wait_for_line(&mut program, &["The next version of the sink is open", &Digest::of(&next).to_string()]);
+    wait_for_line(
+        &mut program,
+        &[
+            "The next version of the sink is open",
+            &Digest::of(&next).to_string(),
+        ],
+    );
     assert!(program.terminate().unwrap().success());
 }
 
@@ -257,7 +405,11 @@ async fn a_standby_opens_nothing_and_takes_the_next_version_when_it_leads() {
     let mut teller = Teller::new(&stage.server.kubeconfig).await;
     stage.volume.write(&[("probe.wasm", &probe())]).unwrap();
     let replica = |name: &str| {
-        let start = stage.start_in(name).with("--event-storage", "probe").with("--objects", "all").flag("--leader-elect");
+        let start = stage
+            .start_in(name)
+            .with("--event-storage", "probe")
+            .with("--objects", "all")
+            .flag("--leader-elect");
         start.with("--lease-namespace", "default").start().unwrap()
     };
     let mut leader = replica("leader");
@@ -267,10 +419,20 @@ async fn a_standby_opens_nothing_and_takes_the_next_version_when_it_leads() {
     let next = padded(&probe(), b"next");
     let digest = Digest::of(&next).to_string();
     stage.volume.write(&[("probe.wasm", &next)]).unwrap();
-    wait_for_line(&mut leader, &["The next version of the sink is open", &digest]);
-    assert!(!standby.log().unwrap().contains("is open"), "{}", standby.log().unwrap());
+    wait_for_line(
+        &mut leader,
+        &["The next version of the sink is open", &digest],
+    );
+    assert!(
+        !standby.log().unwrap().contains("is open"),
+        "{}",
+        standby.log().unwrap()
+    );
     assert!(leader.terminate().unwrap().success());
-    wait_for_line(&mut standby, &["The next version of the sink is open", &digest]);
+    wait_for_line(
+        &mut standby,
+        &["The next version of the sink is open", &digest],
+    );
     teller.tell("hello").await;
     wait_for_line(&mut standby, &["has taken over", &digest]);
     assert!(standby.terminate().unwrap().success());
@@ -292,7 +454,11 @@ async fn a_rotated_secret_and_a_changed_grant_are_used_within_seconds() {
     let mut until_seen = async |text: &str| {
         let began = Instant::now();
         while !program.log().unwrap().contains(text) {
-            assert!(began.elapsed() < PATIENCE, "{text}: {}", program.log().unwrap());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{text}: {}",
+                program.log().unwrap()
+            );
             teller.tell("show TOKEN").await;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -1,6 +1,12 @@
 //! Is nothing lost, and nothing stored twice, when the watch is disturbed on a real API server?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::time::Duration;
 
@@ -16,11 +22,21 @@ fn stage() -> Stage {
 
 /// Waits until all that belongs is stored, then compares.
 fn expect_exactly(stage: &Stage, written: &[Written]) {
-    let mut wanted: Vec<(String, String)> =
-        written.iter().filter(|event| event.belongs).map(|event| (event.uid.clone(), event.resource_version.clone())).collect();
+    let mut wanted: Vec<(String, String)> = written
+        .iter()
+        .filter(|event| event.belongs)
+        .map(|event| (event.uid.clone(), event.resource_version.clone()))
+        .collect();
     let stored = stage.sls.wait_for(wanted.len(), PATIENCE).unwrap();
-    let mut found: Vec<(String, String)> =
-        stored.iter().map(|log| (log.get("EventUID").unwrap().to_owned(), log.get("ResourceVersion").unwrap().to_owned())).collect();
+    let mut found: Vec<(String, String)> = stored
+        .iter()
+        .map(|log| {
+            (
+                log.get("EventUID").unwrap().to_owned(),
+                log.get("ResourceVersion").unwrap().to_owned(),
+            )
+        })
+        .collect();
     wanted.sort();
     found.sort();
     assert_eq!(found, wanted);
@@ -55,7 +71,13 @@ async fn what_happened_while_it_was_down_is_seen_even_when_the_history_was_compa
     let program = stage.program(PATIENCE).unwrap();
     life.serve("later").await.unwrap();
     expect_exactly(&stage, life.written());
-    assert!(program.log().unwrap().contains("no longer knows the resource version"), "the watch had to begin anew");
+    assert!(
+        program
+            .log()
+            .unwrap()
+            .contains("no longer knows the resource version"),
+        "the watch had to begin anew"
+    );
     assert!(program.terminate().unwrap().success());
 }
 
@@ -70,7 +92,10 @@ async fn a_restart_goes_on_where_it_stood() {
     life.serve("meanwhile").await.unwrap();
     let program = stage.program(PATIENCE).unwrap();
     expect_exactly(&stage, life.written());
-    assert!(!program.log().unwrap().contains("The list is read."), "no list was needed");
+    assert!(
+        !program.log().unwrap().contains("The list is read."),
+        "no list was needed"
+    );
     assert!(program.terminate().unwrap().success());
 }
 
@@ -81,7 +106,13 @@ async fn a_namespace_is_a_scope_of_its_own_and_once_ends_when_its_list_is_stored
     life.serve("a").await.unwrap();
     let mut other = stage.life("theirs").await.unwrap();
     other.serve("b").await.unwrap();
-    let (status, _, log) = stage.start().with("--namespace", "mine").flag("--once").with("--timeout", "120s").run().unwrap();
+    let (status, _, log) = stage
+        .start()
+        .with("--namespace", "mine")
+        .flag("--once")
+        .with("--timeout", "120s")
+        .run()
+        .unwrap();
     assert!(status.success(), "{log}");
     expect_exactly(&stage, life.written());
 }

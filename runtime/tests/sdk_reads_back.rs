@@ -1,6 +1,12 @@
 //! Can the vendor's own client library, and KubeDL's reader built on it, read what the sink wrote?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -12,11 +18,14 @@ use testkit::sls;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubedl-events");
 
-/// Three versions of events, in the shapes of both APIs, with what JSON and protobuf find hard. Times are near now: SLS takes no others.
+/// Three versions of events, in the shapes of both APIs, with what JSON and protobuf find hard.
+/// Times are near now: SLS takes no others.
 fn recording(now: jiff::Timestamp) -> String {
     let seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ");
     let object = |kind: &str, name: &str, api: &str| {
-        format!(r#"{{"apiVersion":"{api}","kind":"{kind}","namespace":"training","name":"{name}","uid":"uid-of-{name}"}}"#)
+        format!(
+            r#"{{"apiVersion":"{api}","kind":"{kind}","namespace":"training","name":"{name}","uid":"uid-of-{name}"}}"#
+        )
     };
     let meta = |name: &str, version: u32| {
         format!(
@@ -37,7 +46,10 @@ fn recording(now: jiff::Timestamp) -> String {
 
 fn read(server: &sls::Server, now: jiff::Timestamp, name: &str, mode: &[&str]) -> Vec<Value> {
     let known = sls::Options::default();
-    let (from, to) = ((now.as_second() - 3600).to_string(), (now.as_second() + 3600).to_string());
+    let (from, to) = (
+        (now.as_second() - 3600).to_string(),
+        (now.as_second() + 3600).to_string(),
+    );
     let mut command = Command::new(binaries().join("kubedl-read"));
     command.args([
         &server.endpoint(),
@@ -50,9 +62,20 @@ fn read(server: &sls::Server, now: jiff::Timestamp, name: &str, mode: &[&str]) -
         &from,
         &to,
     ]);
-    let output = command.args(mode).output().expect("kubedl-read is built by `cargo xtask testkit`");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let output = command
+        .args(mode)
+        .output()
+        .expect("kubedl-read is built by `cargo xtask testkit`");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -62,25 +85,84 @@ fn the_vendors_library_reads_kubedls_twelve_keys_right_to_the_byte() {
     let file = folder.path().join("recording.jsonl");
     std::fs::write(&file, recording(now)).unwrap();
     let server = sls::Server::start(sls::Options::default()).unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&server).with("--region", "cn-zhangbei");
-    let (status, _, log) = start.with("--from", &file).flag("--once").with("--timeout", "60s").run().unwrap();
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .to_sls(&server)
+        .with("--region", "cn-zhangbei");
+    let (status, _, log) = start
+        .with("--from", &file)
+        .flag("--once")
+        .with("--timeout", "60s")
+        .run()
+        .unwrap();
     assert!(status.success(), "{log}");
 
     let seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let twelve =
-        ["FirstTimestamp", "LastTimestamp", "Count", "Name", "Kind", "ObjUID", "ObjNamespace", "ObjName", "Type", "Reason", "Message", "Region"];
+    let twelve = [
+        "FirstTimestamp",
+        "LastTimestamp",
+        "Count",
+        "Name",
+        "Kind",
+        "ObjUID",
+        "ObjNamespace",
+        "ObjName",
+        "Type",
+        "Reason",
+        "Message",
+        "Region",
+    ];
     let message = "PyTorchJob \"mnist\" \u{e4}\u{4e2d}\u{1f600}\nline 2\ttab";
     let expected = [
-        ["1", "e1", "PyTorchJob", "uid-of-mnist", "training", "mnist", "Normal", "JobCreated", message],
-        ["7", "e2", "Pod", "uid-of-mnist-worker-0", "training", "mnist-worker-0", "Warning", "BackOff", ""],
-        ["1", "e3", "Pod", "uid-of-mnist-worker-0", "training", "mnist-worker-0", "Normal", "Scheduled", "assigned"],
+        [
+            "1",
+            "e1",
+            "PyTorchJob",
+            "uid-of-mnist",
+            "training",
+            "mnist",
+            "Normal",
+            "JobCreated",
+            message,
+        ],
+        [
+            "7",
+            "e2",
+            "Pod",
+            "uid-of-mnist-worker-0",
+            "training",
+            "mnist-worker-0",
+            "Warning",
+            "BackOff",
+            "",
+        ],
+        [
+            "1",
+            "e3",
+            "Pod",
+            "uid-of-mnist-worker-0",
+            "training",
+            "mnist-worker-0",
+            "Normal",
+            "Scheduled",
+            "assigned",
+        ],
     ];
     let mut logs = read(&server, now, "mnist", &["logs"]);
     logs.extend(read(&server, now, "mnist-worker-0", &["logs"]));
     for values in expected {
-        let log = logs.iter().find(|log| log["Name"] == values[1]).unwrap_or_else(|| panic!("{} is not there: {logs:?}", values[1]));
-        let found: Vec<&str> = twelve.iter().map(|key| log[*key].as_str().unwrap_or("(absent)")).collect();
-        let wanted: Vec<&str> = [seconds.as_str(), seconds.as_str()].into_iter().chain(values).chain(["cn-zhangbei"]).collect();
+        let log = logs
+            .iter()
+            .find(|log| log["Name"] == values[1])
+            .unwrap_or_else(|| panic!("{} is not there: {logs:?}", values[1]));
+        let found: Vec<&str> = twelve
+            .iter()
+            .map(|key| log[*key].as_str().unwrap_or("(absent)"))
+            .collect();
+        let wanted: Vec<&str> = [seconds.as_str(), seconds.as_str()]
+            .into_iter()
+            .chain(values)
+            .chain(["cn-zhangbei"])
+            .collect();
         assert_eq!(found, wanted);
     }
     for log in server.stored() {
@@ -89,8 +171,18 @@ fn the_vendors_library_reads_kubedls_twelve_keys_right_to_the_byte() {
         assert_eq!(log.topic, "");
     }
     assert_eq!(
-        server.stored().iter().map(|log| log.source.as_str()).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
-        ["default-scheduler/", "kubelet/node-1", "pytorchjob-controller/"]
+        server
+            .stored()
+            .iter()
+            .map(|log| log.source.as_str())
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>(),
+        [
+            "default-scheduler/",
+            "kubelet/node-1",
+            "pytorchjob-controller/"
+        ]
     );
 }
 
@@ -102,11 +194,28 @@ fn kubedls_own_reader_takes_them() {
     std::fs::write(&file, recording(now)).unwrap();
     let server = sls::Server::start(sls::Options::default()).unwrap();
     let start = Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&server);
-    let (status, _, log) = start.with("--from", &file).flag("--once").with("--timeout", "60s").run().unwrap();
+    let (status, _, log) = start
+        .with("--from", &file)
+        .flag("--once")
+        .with("--timeout", "60s")
+        .run()
+        .unwrap();
     assert!(status.success(), "{log}");
     let events = read(&server, now, "mnist", &[]);
-    let job = events.iter().find(|event| event["ObjName"] == "mnist").unwrap_or_else(|| panic!("{events:?}"));
-    assert_eq!((&job["Count"], &job["Reason"], &job["Region"]), (&1.into(), &"JobCreated".into(), &Value::Null));
-    // The job's name is in a key of its Pods' events too, so its list has them: by KubeDL's reader, one for each object.
-    assert!(events.iter().any(|event| event["ObjName"] == "mnist-worker-0"), "{events:?}");
+    let job = events
+        .iter()
+        .find(|event| event["ObjName"] == "mnist")
+        .unwrap_or_else(|| panic!("{events:?}"));
+    assert_eq!(
+        (&job["Count"], &job["Reason"], &job["Region"]),
+        (&1.into(), &"JobCreated".into(), &Value::Null)
+    );
+    // The job's name is in a key of its Pods' events too, so its list has them: by KubeDL's reader,
+    // one for each object.
+    assert!(
+        events
+            .iter()
+            .any(|event| event["ObjName"] == "mnist-worker-0"),
+        "{events:?}"
+    );
 }

@@ -1,6 +1,12 @@
 //! Does a secret stay out of everything that the program writes, at the most talkative level?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::path::Path;
 
@@ -31,9 +37,21 @@ fn texts(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn the_sls_secret_is_in_no_log_line_at_trace_and_in_no_file() {
-    let server = sls::Server::start(sls::Options { security_token: Some("token-f3a9c1".into()), ..Default::default() }).unwrap();
+    let server = sls::Server::start(sls::Options {
+        security_token: Some("token-f3a9c1".into()),
+        ..Default::default()
+    })
+    .unwrap();
     let secret = sls::Options::default().access_key_secret;
-    for fault in [None, Some(sls::Order::answer(401, "SignatureNotMatch", "signature mismatch")), Some(sls::Order::cut_before_reading())] {
+    for fault in [
+        None,
+        Some(sls::Order::answer(
+            401,
+            "SignatureNotMatch",
+            "signature mismatch",
+        )),
+        Some(sls::Order::cut_before_reading()),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let recording = folder.path().join("recording.jsonl");
         std::fs::write(&recording, [event(1), event(2)].join("\n")).unwrap();
@@ -41,12 +59,22 @@ fn the_sls_secret_is_in_no_log_line_at_trace_and_in_no_file() {
         if let Some(fault) = fault.clone() {
             server.order(fault);
         }
-        let start = Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&server).env("SLS_SECURITY_TOKEN", "token-f3a9c1");
-        let start = start.with("--from", &recording).flag("--once").with("--timeout", "3s").with("--grace", "1s").with("--log-level", "trace");
+        let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+            .to_sls(&server)
+            .env("SLS_SECURITY_TOKEN", "token-f3a9c1");
+        let start = start
+            .with("--from", &recording)
+            .flag("--once")
+            .with("--timeout", "3s")
+            .with("--grace", "1s")
+            .with("--log-level", "trace");
         let (status, out, log) = start.run().unwrap();
         assert_eq!(status.success(), fault.is_none(), "{log}");
         assert!(log.contains("TRACE"), "nothing was traced: {log}");
-        for (name, bytes) in texts(folder.path()).into_iter().chain([("stdout".to_owned(), out.into_bytes())]) {
+        for (name, bytes) in texts(folder.path())
+            .into_iter()
+            .chain([("stdout".to_owned(), out.into_bytes())])
+        {
             let text = String::from_utf8_lossy(&bytes);
             for hidden in [secret.as_str(), "token-f3a9c1"] {
                 let line = text.lines().find(|line| line.contains(hidden));

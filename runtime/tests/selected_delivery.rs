@@ -1,6 +1,13 @@
-//! Does each sink get exactly what its selection admits and `explain` says, whatever becomes of the others?
+//! Does each sink get exactly what its selection admits and `explain` says, whatever becomes of the
+//! others?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -23,7 +30,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % most
     }
 
@@ -32,7 +42,8 @@ impl Numbers {
     }
 }
 
-/// Random events of jobs' Pods, of Pods that nobody knows, of Services, nodes and jobs, and the Pods that are known.
+/// Random events of jobs' Pods, of Pods that nobody knows, of Services, nodes and jobs, and the
+/// Pods that are known.
 fn recording(folder: &Path) -> PathBuf {
     let mut numbers = Numbers(20_261_126);
     let mut text = String::new();
@@ -49,9 +60,13 @@ fn recording(folder: &Path) -> PathBuf {
         let namespace = numbers.of(&["train-a", "train-b", "web"]);
         let pod = numbers.below(24);
         let regarding = match numbers.below(4) {
-            0 => json!({ "apiVersion": "training.kubedl.io/v1alpha1", "kind": "PyTorchJob", "namespace": namespace, "name": "mnist", "uid": "j" }),
+            0 => {
+                json!({ "apiVersion": "training.kubedl.io/v1alpha1", "kind": "PyTorchJob", "namespace": namespace, "name": "mnist", "uid": "j" })
+            }
             1 => json!({ "apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "n" }),
-            _ => json!({ "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": format!("p{pod}"), "uid": format!("pod-{pod}") }),
+            _ => {
+                json!({ "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": format!("p{pod}"), "uid": format!("pod-{pod}") })
+            }
         };
         let event = json!({
             "kind": "Event", "apiVersion": "v1",
@@ -68,14 +83,31 @@ fn recording(folder: &Path) -> PathBuf {
 }
 
 fn start(folder: &Path, task: &[&str], hook: &Hook, second: &str) -> Start {
-    let start = task.iter().fold(Start::new(Path::new(PROGRAM), folder, "log"), |start, word| start.flag(word));
-    let start = start.with("--event-storage", "webhook").with("--event-storage", second).env("WEBHOOK_URL", hook.url()).env("WEBHOOK_MODE", "batch");
-    let select = [format!("webhook={WARNINGS}"), format!("{second}={REPEATED}")];
-    select.iter().fold(start, |start, select| start.with("--select", select)).with("--redact", r"token=token=\w+")
+    let start = task.iter().fold(
+        Start::new(Path::new(PROGRAM), folder, "log"),
+        |start, word| start.flag(word),
+    );
+    let start = start
+        .with("--event-storage", "webhook")
+        .with("--event-storage", second)
+        .env("WEBHOOK_URL", hook.url())
+        .env("WEBHOOK_MODE", "batch");
+    let select = [
+        format!("webhook={WARNINGS}"),
+        format!("{second}={REPEATED}"),
+    ];
+    select
+        .iter()
+        .fold(start, |start, select| start.with("--select", select))
+        .with("--redact", r"token=token=\w+")
 }
 
 fn posted(posted: &[Posted]) -> Vec<Value> {
-    posted.iter().flat_map(|(_, body)| serde_json::from_slice::<Vec<Value>>(body).unwrap()).map(|event| event["data"].clone()).collect()
+    posted
+        .iter()
+        .flat_map(|(_, body)| serde_json::from_slice::<Vec<Value>>(body).unwrap())
+        .map(|event| event["data"].clone())
+        .collect()
 }
 
 fn identity(event: &Value) -> (String, String) {
@@ -91,17 +123,48 @@ fn explained(folder: &Path, recording: &Path, hook: &Hook, second: &str) -> Vec<
         .env_clear()
         .current_dir(folder)
         .env("WEBHOOK_URL", hook.url())
-        .args(["explain", recording.to_str().unwrap(), "--format", "json", "--shipped-sinks", sinks.to_str().unwrap()])
-        .args(["--event-storage", "webhook", "--event-storage", second, "--redact", r"token=token=\w+"])
-        .args(["--select", &format!("webhook={WARNINGS}"), "--select", &format!("{second}={REPEATED}")])
+        .args([
+            "explain",
+            recording.to_str().unwrap(),
+            "--format",
+            "json",
+            "--shipped-sinks",
+            sinks.to_str().unwrap(),
+        ])
+        .args([
+            "--event-storage",
+            "webhook",
+            "--event-storage",
+            second,
+            "--redact",
+            r"token=token=\w+",
+        ])
+        .args([
+            "--select",
+            &format!("webhook={WARNINGS}"),
+            "--select",
+            &format!("{second}={REPEATED}"),
+        ])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn those(explained: &[Value], sink: &str) -> Identities {
-    explained.iter().filter(|account| account["sinks"][sink]["gets"] == true).map(identity).collect()
+    explained
+        .iter()
+        .filter(|account| account["sinks"][sink]["gets"] == true)
+        .map(identity)
+        .collect()
 }
 
 #[test]
@@ -109,24 +172,46 @@ fn each_sink_gets_what_explain_says_and_nothing_that_is_hidden() {
     let folder = tempfile::tempdir().unwrap();
     let hook = Hook::start().unwrap();
     let recording = recording(folder.path());
-    let (status, out, log) = start(folder.path(), &["--once"], &hook, "stdout").with("--from", &recording).with("--timeout", "120s").run().unwrap();
+    let (status, out, log) = start(folder.path(), &["--once"], &hook, "stdout")
+        .with("--from", &recording)
+        .with("--timeout", "120s")
+        .run()
+        .unwrap();
     assert!(status.success(), "{log}");
     let accounts = explained(folder.path(), &recording, &hook, "stdout");
     assert_eq!(accounts.len() as u64, EVENTS);
 
-    let printed: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let printed: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let posted = posted(&hook.wait(Duration::ZERO, |_| true).unwrap());
     for (sink, got) in [("stdout", &printed), ("webhook", &posted)] {
         let identities: Identities = got.iter().map(identity).collect();
         assert_eq!(identities.len(), got.len(), "{sink} got each once");
         assert_eq!(identities, those(&accounts, sink), "{sink}");
-        assert!(!got.is_empty() && (got.len() as u64) < EVENTS, "{sink} got {} of {EVENTS}", got.len());
+        assert!(
+            !got.is_empty() && (got.len() as u64) < EVENTS,
+            "{sink} got {} of {EVENTS}",
+            got.len()
+        );
     }
     let all = format!("{printed:?}{posted:?}");
     assert!(all.contains("[redacted:token]") && !all.contains("token=abc"));
-    let rules: BTreeSet<&str> = accounts.iter().map(|account| account["rule"].as_str().unwrap()).collect();
-    assert_eq!(rules, BTreeSet::from(["controlled", "kubedl-object", "not-kubedl", "pod-gone"]), "the events are of all sorts");
-    assert!(accounts.iter().any(|account| account["hidden"]["token"] == 1));
+    let rules: BTreeSet<&str> = accounts
+        .iter()
+        .map(|account| account["rule"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        rules,
+        BTreeSet::from(["controlled", "kubedl-object", "not-kubedl", "pod-gone"]),
+        "the events are of all sorts"
+    );
+    assert!(
+        accounts
+            .iter()
+            .any(|account| account["hidden"]["token"] == 1)
+    );
 }
 
 #[test]
@@ -134,11 +219,23 @@ fn a_sink_whose_destination_is_down_does_not_hold_up_another() {
     let folder = tempfile::tempdir().unwrap();
     let hook = Hook::start().unwrap();
     let recording = recording(folder.path());
-    let wanted = those(&explained(folder.path(), &recording, &hook, "graphite"), "webhook");
+    let wanted = those(
+        &explained(folder.path(), &recording, &hook, "graphite"),
+        "webhook",
+    );
     // Nobody listens at port 1.
-    let program = start(folder.path(), &[], &hook, "graphite").env("GRAPHITE_URL", "http://127.0.0.1:1").with("--from", &recording).start().unwrap();
-    let got = hook.wait(Duration::from_secs(120), |so_far| posted(so_far).len() >= wanted.len());
-    let got: Identities = posted(&got.unwrap_or_else(|so_far| so_far)).iter().map(identity).collect();
+    let program = start(folder.path(), &[], &hook, "graphite")
+        .env("GRAPHITE_URL", "http://127.0.0.1:1")
+        .with("--from", &recording)
+        .start()
+        .unwrap();
+    let got = hook.wait(Duration::from_secs(120), |so_far| {
+        posted(so_far).len() >= wanted.len()
+    });
+    let got: Identities = posted(&got.unwrap_or_else(|so_far| so_far))
+        .iter()
+        .map(identity)
+        .collect();
     let log = program.log().unwrap_or_default();
     program.terminate().unwrap();
     assert_eq!(got, wanted, "{log}");

@@ -1,6 +1,12 @@
 //! Is a storage of the API server that was set back known by what it had reached before?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +22,30 @@ use testkit::fake_api::{FakeApi, Reply};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn resume(version: &str) -> Resume {
-    Resume { resource_version: version.to_owned(), at: SystemTime::now() }
+    Resume {
+        resource_version: version.to_owned(),
+        at: SystemTime::now(),
+    }
 }
 
-/// What is lost, as a watch says that begins so; the versions that the storage has reached are of its own.
+/// What is lost, as a watch says that begins so; the versions that the storage has reached are of
+/// its own.
 async fn lost(begin: Begin, versions: impl Fn() -> u64 + Send + Sync + 'static) -> Lost {
-    let answer = move |watch: bool| if watch { Reply::Lines(Vec::new(), Duration::ZERO) } else { Reply::list(versions(), &[]) };
-    let api = FakeApi::start(move |asked| asked.is_about("events").then(|| answer(asked.is_watch()))).unwrap();
+    let answer = move |watch: bool| {
+        if watch {
+            Reply::Lines(Vec::new(), Duration::ZERO)
+        } else {
+            Reply::list(versions(), &[])
+        }
+    };
+    let api =
+        FakeApi::start(move |asked| asked.is_about("events").then(|| answer(asked.is_watch())))
+            .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let options = cluster::Options { kubeconfig: Some(api.kubeconfig(folder.path()).unwrap()), ..Default::default() };
+    let options = cluster::Options {
+        kubeconfig: Some(api.kubeconfig(folder.path()).unwrap()),
+        ..Default::default()
+    };
     let client = cluster::connect(&options).await.unwrap();
     let (out, mut seen) = tokio::sync::mpsc::channel(4);
     let watching = cluster::watch(client, Scope::All, begin, Mode::Follow, &options, out);
@@ -50,20 +71,48 @@ async fn one_that_is_behind_what_any_sink_was_given_was_set_back() {
     let sinks = ["slow".to_owned(), "fast".to_owned()];
     journal.configure(&sinks, Start::Oldest).await.unwrap();
     let delivered = [("slow", "193"), ("fast", "256")];
-    let delivered = delivered.map(|(sink, version)| (sink.to_owned(), BTreeMap::from([("*".to_owned(), resume(version))]))).into();
-    let told = Told { delivered, made_at: SystemTime::now() };
-    let begin = cli::begin(&journal, &Scope::All, Some(&told), &sinks, false).await.unwrap();
+    let delivered = delivered
+        .map(|(sink, version)| {
+            (
+                sink.to_owned(),
+                BTreeMap::from([("*".to_owned(), resume(version))]),
+            )
+        })
+        .into();
+    let told = Told {
+        delivered,
+        made_at: SystemTime::now(),
+    };
+    let begin = cli::begin(&journal, &Scope::All, Some(&told), &sinks, false)
+        .await
+        .unwrap();
     assert_eq!(begin.from.as_ref().unwrap().resource_version, "193");
     let lost = lost(begin, || 249).await;
-    assert!(lost.set_back && lost.reason.contains("from resource version 256 to 249"), "{lost:?}");
+    assert!(
+        lost.set_back && lost.reason.contains("from resource version 256 to 249"),
+        "{lost:?}"
+    );
     journal.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn one_that_is_behind_what_it_said_before_was_set_back() {
     static ASKED: LazyLock<Arc<AtomicU64>> = LazyLock::new(Arc::default);
-    let begin = Begin { from: Some(resume("100")), ..Begin::default() };
+    let begin = Begin {
+        from: Some(resume("100")),
+        ..Begin::default()
+    };
     // Nothing happens in the scope, so that the watch stands where it stood.
-    let lost = lost(begin, || if ASKED.fetch_add(1, Ordering::Relaxed) == 0 { 300 } else { 200 }).await;
-    assert!(lost.set_back && lost.reason.contains("from resource version 300 to 200"), "{lost:?}");
+    let lost = lost(begin, || {
+        if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+            300
+        } else {
+            200
+        }
+    })
+    .await;
+    assert!(
+        lost.set_back && lost.reason.contains("from resource version 300 to 200"),
+        "{lost:?}"
+    );
 }

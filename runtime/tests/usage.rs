@@ -1,6 +1,12 @@
 //! Do mistakes end the start with a sentence that says what to do, and the right exit code?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::path::Path;
 
@@ -15,7 +21,11 @@ fn run(change: impl FnOnce(Start) -> Start) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.jsonl");
     std::fs::write(&recording, EVENT).unwrap();
-    let start = change(Start::new(Path::new(PROGRAM), folder.path(), "log").with("--from", &recording).flag("--once"));
+    let start = change(
+        Start::new(Path::new(PROGRAM), folder.path(), "log")
+            .with("--from", &recording)
+            .flag("--once"),
+    );
     let (status, out, log) = start.run().unwrap();
     (status.code().unwrap(), out, log)
 }
@@ -30,32 +40,69 @@ fn refused(code: i32, words: &[&str], change: impl FnOnce(Start) -> Start) {
 
 #[test]
 fn an_unknown_storage_lists_what_is_there_and_where_it_looked() {
-    refused(2, &["error: unknown event storage \"aliyun-sl\"", "aliyun-sls, graphite, stdout, webhook", "target/sinks", "--sink-dir"], |start| {
-        start.with("--event-storage", "aliyun-sl")
-    });
+    refused(
+        2,
+        &[
+            "error: unknown event storage \"aliyun-sl\"",
+            "aliyun-sls, graphite, stdout, webhook",
+            "target/sinks",
+            "--sink-dir",
+        ],
+        |start| start.with("--event-storage", "aliyun-sl"),
+    );
 }
 
 #[test]
 fn all_missing_variables_are_named_with_the_keys_of_the_secret() {
-    let words = ["SLS_ENDPOINT from key endpoint", "SLS_KEY_SECRET from key accessSecret", "SLS_PROJECT from key project", "kubedl-sls-config"];
-    refused(2, &words, |start| start.with("--event-storage", "aliyun-sls").env("SLS_KEY_ID", "id").env("SLS_LOG_STORE", "store"));
+    let words = [
+        "SLS_ENDPOINT from key endpoint",
+        "SLS_KEY_SECRET from key accessSecret",
+        "SLS_PROJECT from key project",
+        "kubedl-sls-config",
+    ];
+    refused(2, &words, |start| {
+        start
+            .with("--event-storage", "aliyun-sls")
+            .env("SLS_KEY_ID", "id")
+            .env("SLS_LOG_STORE", "store")
+    });
 }
 
 #[test]
 fn a_file_that_is_missing_or_no_component_is_named() {
-    refused(2, &["cannot read ./nothing.wasm"], |start| start.with("--event-storage", "./nothing.wasm"));
-    refused(2, &["/dev/null", "it is no file"], |start| start.with("--event-storage", "/dev/null"));
+    refused(2, &["cannot read ./nothing.wasm"], |start| {
+        start.with("--event-storage", "./nothing.wasm")
+    });
+    refused(2, &["/dev/null", "it is no file"], |start| {
+        start.with("--event-storage", "/dev/null")
+    });
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.wasm");
     std::fs::write(&text, "no component").unwrap();
-    refused(2, &["is not a WebAssembly component but something else"], |start| start.with("--event-storage", &text));
+    refused(
+        2,
+        &["is not a WebAssembly component but something else"],
+        |start| start.with("--event-storage", &text),
+    );
 }
 
 #[test]
 fn a_bad_flag_value_is_a_usage_error() {
-    refused(2, &["90", "is not a time"], |start| start.with("--event-storage", "stdout").with("--grace", "90"));
-    refused(2, &["--log-level"], |start| start.with("--event-storage", "stdout").with("--log-level", "a=b=c"));
-    refused(2, &["--log-level", "loud"], |start| start.with("--event-storage", "stdout").with("--log-level", "loud"));
+    refused(2, &["90", "is not a time"], |start| {
+        start
+            .with("--event-storage", "stdout")
+            .with("--grace", "90")
+    });
+    refused(2, &["--log-level"], |start| {
+        start
+            .with("--event-storage", "stdout")
+            .with("--log-level", "a=b=c")
+    });
+    refused(2, &["--log-level", "loud"], |start| {
+        start
+            .with("--event-storage", "stdout")
+            .with("--log-level", "loud")
+    });
     refused(2, &["--event-storage"], |start| start);
 }
 
@@ -64,7 +111,10 @@ fn a_recording_that_can_not_be_read_to_its_end_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.jsonl");
     std::fs::write(&bad, format!("{EVENT}\n{{\"kind\":")).unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "stdout").with("--from", &bad).flag("--once");
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .with("--event-storage", "stdout")
+        .with("--from", &bad)
+        .flag("--once");
     let (status, _, log) = start.run().unwrap();
     assert_eq!(status.code(), Some(3), "{log}");
     assert!(log.contains("bad.jsonl") && log.contains("line 2"), "{log}");
@@ -72,10 +122,21 @@ fn a_recording_that_can_not_be_read_to_its_end_says_where() {
 
 #[test]
 fn stdout_gets_one_line_of_json_an_event() {
-    let (code, out, log) = run(|start| start.with("--event-storage", "stdout").with("--cluster", "c1").with("--region", "flag").env("REGION", "env"));
+    let (code, out, log) = run(|start| {
+        start
+            .with("--event-storage", "stdout")
+            .with("--cluster", "c1")
+            .with("--region", "flag")
+            .env("REGION", "env")
+    });
     assert_eq!(code, 0, "{log}");
-    let line: serde_json::Value = serde_json::from_str(out.trim()).unwrap_or_else(|why| panic!("{why}: {out}"));
-    assert_eq!((&line["cluster"], &line["region"], &line["message"]), (&"c1".into(), &"env".into(), &"m".into()), "{line}");
+    let line: serde_json::Value =
+        serde_json::from_str(out.trim()).unwrap_or_else(|why| panic!("{why}: {out}"));
+    assert_eq!(
+        (&line["cluster"], &line["region"], &line["message"]),
+        (&"c1".into(), &"env".into(), &"m".into()),
+        "{line}"
+    );
 }
 
 #[test]
@@ -84,7 +145,12 @@ fn once_tells_stored_from_not_stored_and_from_too_late() {
     let (code, _, log) = run(|start| start.to_sls(&server));
     assert_eq!((code, server.count()), (0, 1), "{log}");
     server.order(sls::Order::answer(503, "ServerBusy", "Server is busy."));
-    let (code, _, log) = run(|start| start.to_sls(&server).with("--timeout", "1s").with("--grace", "1s"));
+    let (code, _, log) = run(|start| {
+        start
+            .to_sls(&server)
+            .with("--timeout", "1s")
+            .with("--grace", "1s")
+    });
     assert_eq!((code, server.count()), (4, 1), "{log}");
     server.clear_orders();
     server.order(sls::Order::refuse_logs_with("Message", "m"));
@@ -99,8 +165,17 @@ fn the_data_folder_is_made_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.jsonl");
     std::fs::write(&recording, EVENT).unwrap();
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--from", &recording).flag("--once");
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .with("--from", &recording)
+        .flag("--once");
     let (status, _, log) = start.with("--event-storage", "stdout").run().unwrap();
     assert!(status.success(), "{log}");
-    assert_eq!(std::fs::metadata(folder.path().join("data")).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        std::fs::metadata(folder.path().join("data"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o700
+    );
 }

@@ -1,4 +1,5 @@
-//! A real kube-apiserver with an embedded etcd, as a child process on 127.0.0.1. See `testkit/apiserver/README.md`.
+//! A real kube-apiserver with an embedded etcd, as a child process on 127.0.0.1. See
+//! `testkit/apiserver/README.md`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -22,7 +23,10 @@ pub fn binaries() -> PathBuf {
 /// When it can't be read, or says nothing useful.
 pub async fn client(kubeconfig: &Path) -> io::Result<kube::Client> {
     let file = kube::config::Kubeconfig::read_from(kubeconfig).map_err(io::Error::other)?;
-    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default()).await.map_err(io::Error::other)?;
+    let config =
+        kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+            .await
+            .map_err(io::Error::other)?;
     kube::Client::try_from(config).map_err(io::Error::other)
 }
 
@@ -32,8 +36,16 @@ pub async fn client(kubeconfig: &Path) -> io::Result<kube::Client> {
 /// When it can't be read or written.
 pub fn kubeconfig_of(token: &str, server: &ApiServer, path: PathBuf) -> io::Result<PathBuf> {
     let text = fs::read_to_string(&server.kubeconfig)?;
-    let lines: Vec<String> =
-        text.lines().map(|line| if line.trim().starts_with("token:") { format!("    token: {token}") } else { line.to_owned() }).collect();
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            if line.trim().starts_with("token:") {
+                format!("    token: {token}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
     fs::write(&path, lines.join("\n"))?;
     Ok(path)
 }
@@ -61,30 +73,48 @@ struct Process {
 }
 
 impl ApiServer {
-    /// Starts one that keeps its files in `folder`, with its log as `apiserver.log`. `arguments` are those of `kube-test-apiserver`.
+    /// Starts one that keeps its files in `folder`, with its log as `apiserver.log`. `arguments`
+    /// are those of `kube-test-apiserver`.
     ///
     /// # Errors
     /// When it is not built, or does not become ready.
     pub fn start(folder: &Path, arguments: &[&str]) -> io::Result<Self> {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let (process, ready) = Process::start(folder, "0", &arguments)?;
-        let mut server = Self { process, folder: folder.to_owned(), arguments, url: String::new(), kubeconfig: PathBuf::new(), etcd: String::new() };
+        let mut server = Self {
+            process,
+            folder: folder.to_owned(),
+            arguments,
+            url: String::new(),
+            kubeconfig: PathBuf::new(),
+            etcd: String::new(),
+        };
         server.learn(&ready);
         Ok(server)
     }
 
     fn learn(&mut self, ready: &str) {
-        let field = |name: &str| ready.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or_default().to_owned();
+        let field = |name: &str| {
+            ready
+                .split(' ')
+                .find_map(|word| word.strip_prefix(name))
+                .unwrap_or_default()
+                .to_owned()
+        };
         self.url = ready.split(' ').nth(1).unwrap_or_default().to_owned();
         self.kubeconfig = PathBuf::from(field("kubeconfig="));
         self.etcd = field("etcd=");
     }
 
-    /// Ends it in order, does something `meanwhile`, and starts it again at the same port, with the same data, keys and token.
+    /// Ends it in order, does something `meanwhile`, and starts it again at the same port, with the
+    /// same data, keys and token.
     ///
     /// # Errors
     /// When it can't be ended, or does not become ready again.
-    pub fn restart_at_same_port(&mut self, meanwhile: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub fn restart_at_same_port(
+        &mut self,
+        meanwhile: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         self.signal("TERM")?;
         self.process.child.wait()?;
         meanwhile()?;
@@ -95,19 +125,22 @@ impl ApiServer {
         Ok(())
     }
 
-    /// Copies etcd's files to the folder `to`, as they are at one moment: the process stands still meanwhile, in all its threads. What
-    /// was half written is what a crash would have left, which etcd mends when it starts.
+    /// Copies etcd's files to the folder `to`, as they are at one moment: the process stands still
+    /// meanwhile, in all its threads. What was half written is what a crash would have left, which
+    /// etcd mends when it starts.
     ///
     /// # Errors
     /// When the process has ended, or the files can't be copied.
     pub fn snapshot(&self, to: &Path) -> io::Result<()> {
-        let copied = self.stand_still().and_then(|()| copy(&self.folder.join("etcd"), to));
+        let copied = self
+            .stand_still()
+            .and_then(|()| copy(&self.folder.join("etcd"), to));
         self.go_on()?;
         copied
     }
 
-    /// Ends it, puts back what [`ApiServer::snapshot`] copied, and starts it again at the same port. Resource versions go on from those
-    /// of the copy.
+    /// Ends it, puts back what [`ApiServer::snapshot`] copied, and starts it again at the same
+    /// port. Resource versions go on from those of the copy.
     ///
     /// # Errors
     /// When it can't be ended, files can't be copied, or it does not become ready again.
@@ -141,12 +174,21 @@ impl ApiServer {
         loop {
             let mut threads = fs::read_dir(format!("/proc/{}/task", self.process.child.id()))?;
             // proc(5): the third field, after the name in brackets, is the state; T is stopped.
-            let is_still = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
-            if threads.all(|thread| thread.and_then(|thread| fs::read_to_string(thread.path().join("stat"))).is_ok_and(is_still)) {
+            let is_still = |stat: String| {
+                stat.rsplit_once(") ")
+                    .is_some_and(|(_, rest)| rest.starts_with('T'))
+            };
+            if threads.all(|thread| {
+                thread
+                    .and_then(|thread| fs::read_to_string(thread.path().join("stat")))
+                    .is_ok_and(is_still)
+            }) {
                 return Ok(());
             }
             if Instant::now() > until {
-                return Err(io::Error::other("kube-test-apiserver does not stand still after SIGSTOP"));
+                return Err(io::Error::other(
+                    "kube-test-apiserver does not stand still after SIGSTOP",
+                ));
             }
             park_timeout(Duration::from_millis(1));
         }
@@ -178,8 +220,15 @@ impl ApiServer {
     }
 
     fn signal(&self, name: &str) -> io::Result<()> {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.process.child.id().to_string()).status()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other("kube-test-apiserver has ended")) }
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.process.child.id().to_string())
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("kube-test-apiserver has ended"))
+        }
     }
 }
 
@@ -194,11 +243,25 @@ impl Process {
             )));
         }
         fs::create_dir_all(folder)?;
-        let log = File::options().create(true).append(true).open(folder.join("apiserver.log"))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("apiserver.log"))?;
         let mut command = Command::new(binary);
-        command.arg("--dir").arg(folder).args(["--stdin-lifeline", "--keep", "--port", port]).args(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
-        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
+        command
+            .arg("--dir")
+            .arg(folder)
+            .args(["--stdin-lifeline", "--keep", "--port", port])
+            .args(arguments);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
+        let stdout = child
+            .stdout
+            .take()
+            .ok_or_else(|| io::Error::other("no stdout"))?;
         let lifeline = child.stdin.take();
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -208,14 +271,22 @@ impl Process {
                 }
             }
         });
-        let process = Self { child, _lifeline: lifeline, lines };
-        let ready = process.wait_for("ready ").map_err(|why| io::Error::other(format!("{why}: see apiserver.log in {}", folder.display())))?;
+        let process = Self {
+            child,
+            _lifeline: lifeline,
+            lines,
+        };
+        let ready = process.wait_for("ready ").map_err(|why| {
+            io::Error::other(format!("{why}: see apiserver.log in {}", folder.display()))
+        })?;
         Ok((process, ready))
     }
 
     fn wait_for(&self, start: &str) -> io::Result<String> {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).map_err(|_| io::Error::other(format!("kube-test-apiserver did not say {start:?}")))?;
+            let line = self.lines.recv_timeout(PATIENCE).map_err(|_| {
+                io::Error::other(format!("kube-test-apiserver did not say {start:?}"))
+            })?;
             if line.starts_with(start) {
                 return Ok(line);
             }
@@ -235,7 +306,11 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() { copy(&entry.path(), &target)? } else { fs::copy(entry.path(), target).map(drop)? }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?
+        } else {
+            fs::copy(entry.path(), target).map(drop)?
+        }
     }
     Ok(())
 }

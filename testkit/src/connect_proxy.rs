@@ -18,7 +18,9 @@ pub fn start(to: SocketAddr) -> io::Result<Web> {
 fn tunnel(mut client: TcpStream, to: SocketAddr, seen: &Mutex<Vec<String>>) -> io::Result<()> {
     let head = read_head(&mut client)?;
     let tunnels = head.starts_with("CONNECT ");
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+    seen.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(head);
     if !tunnels {
         return client.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
     }

@@ -1,4 +1,5 @@
-//! An API server that misbehaves as a test says: each request is answered by a function. What a real one does is tested with [`crate::apiserver`].
+//! An API server that misbehaves as a test says: each request is answered by a function. What a
+//! real one does is tested with [`crate::apiserver`].
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -30,7 +31,10 @@ impl Asked {
     /// Whether it is about all objects of a resource.
     #[must_use]
     pub fn is_about(&self, resource: &str) -> bool {
-        self.path.split('?').next().is_some_and(|path| path.ends_with(&format!("/{resource}")))
+        self.path
+            .split('?')
+            .next()
+            .is_some_and(|path| path.ends_with(&format!("/{resource}")))
     }
 }
 
@@ -49,15 +53,22 @@ impl Reply {
     /// As Kubernetes refuses.
     #[must_use]
     pub fn refusal(status: u16, reason: &str) -> Self {
-        let body =
-            format!(r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"m","reason":"{reason}","code":{status}}}"#);
+        let body = format!(
+            r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"m","reason":"{reason}","code":{status}}}"#
+        );
         Self::Json(status, body)
     }
 
     /// A list of these objects as of a resource version.
     #[must_use]
     pub fn list(version: u64, items: &[String]) -> Self {
-        Self::Json(200, format!(r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"{version}"}},"items":[{}]}}"#, items.join(",")))
+        Self::Json(
+            200,
+            format!(
+                r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"{version}"}},"items":[{}]}}"#,
+                items.join(",")
+            ),
+        )
     }
 }
 
@@ -69,11 +80,14 @@ pub struct FakeApi {
 }
 
 impl FakeApi {
-    /// Starts to listen. `answer` is asked first; where it gives none, there are no objects of any kind, no rights to write, and watches stay open.
+    /// Starts to listen. `answer` is asked first; where it gives none, there are no objects of any
+    /// kind, no rights to write, and watches stay open.
     ///
     /// # Errors
     /// When no port can be bound.
-    pub fn start(answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> io::Result<Self> {
+    pub fn start(
+        answer: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (address, asked) = (listener.local_addr()?, Arc::<Mutex<Vec<Asked>>>::default());
         let (shared, answer) = (Arc::clone(&asked), Arc::new(answer));
@@ -89,7 +103,10 @@ impl FakeApi {
     /// All requests so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Writes a kubeconfig for it into a folder.
@@ -116,23 +133,46 @@ fn usual(asked: &Asked) -> Reply {
     if asked.path.contains("watch=") {
         return Reply::Lines(Vec::new(), Duration::from_secs(3_600));
     }
-    if asked.is_about("events") || asked.is_about("pods") { Reply::list(10, &[]) } else { Reply::refusal(404, "NotFound") }
+    if asked.is_about("events") || asked.is_about("pods") {
+        Reply::list(10, &[])
+    } else {
+        Reply::refusal(404, "NotFound")
+    }
 }
 
 /// Answers one request after the other.
-fn serve(mut client: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Option<Reply>) -> io::Result<()> {
+fn serve(
+    mut client: TcpStream,
+    all: &Mutex<Vec<Asked>>,
+    answer: &dyn Fn(&Asked) -> Option<Reply>,
+) -> io::Result<()> {
     loop {
         let head = read_head(&mut client)?;
         let mut words = head.split(' ');
         let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
-        let asked = Asked { method: word(words.next()), path: word(words.next()), at: Instant::now() };
-        let lengths = head.lines().filter_map(|line| line.split_once(':')).filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let length: u64 = lengths.filter_map(|(_, value)| value.trim().parse().ok()).next().unwrap_or(0);
+        let asked = Asked {
+            method: word(words.next()),
+            path: word(words.next()),
+            at: Instant::now(),
+        };
+        let lengths = head
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length: u64 = lengths
+            .filter_map(|(_, value)| value.trim().parse().ok())
+            .next()
+            .unwrap_or(0);
         io::copy(&mut (&mut client).take(length), &mut io::sink())?;
-        all.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
+        all.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(asked.clone());
         match answer(&asked).unwrap_or_else(|| usual(&asked)) {
             Reply::Json(status, body) => {
-                let head = format!("HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
                 client.write_all(head.as_bytes())?;
                 client.write_all(body.as_bytes())?;
             }

@@ -1,4 +1,5 @@
-//! A real graphite-web as a child process (`sinks/graphite/tests/real/serve.py`), with an empty database.
+//! A real graphite-web as a child process (`sinks/graphite/tests/real/serve.py`), with an empty
+//! database.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -19,15 +20,25 @@ impl Graphite {
     pub fn start() -> io::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut command = Command::new("python3");
-        command.arg(root.join("sinks/graphite/tests/real/serve.py")).arg(root.join("target/testkit/graphite"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command
+            .arg(root.join("sinks/graphite/tests/real/serve.py"))
+            .arg(root.join("target/testkit/graphite"));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
         match line.trim().strip_prefix("ready ") {
-            Some(url) => Ok(Self { child, url: url.to_owned() }),
-            None => Err(io::Error::other("graphite-web did not start: what it said stands above")),
+            Some(url) => Ok(Self {
+                child,
+                url: url.to_owned(),
+            }),
+            None => Err(io::Error::other(
+                "graphite-web did not start: what it said stands above",
+            )),
         }
     }
 

@@ -35,20 +35,54 @@ impl Load {
     /// # Errors
     /// When the generator fails.
     pub fn set_up(server: &ApiServer) -> io::Result<()> {
-        let status = server.loadgen("setup").stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other("loadgen setup failed")) }
+        let status = server
+            .loadgen("setup")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("loadgen setup failed"))
+        }
     }
 
-    /// Puts `events` events straight into etcd, and `updates` times as many updates, at `rate` a second in all.
+    /// Puts `events` events straight into etcd, and `updates` times as many updates, at `rate` a
+    /// second in all.
     ///
     /// # Errors
     /// When the generator can't be started.
-    pub fn start(server: &ApiServer, folder: &Path, events: u32, updates: f64, rate: u32) -> io::Result<Self> {
+    pub fn start(
+        server: &ApiServer,
+        folder: &Path,
+        events: u32,
+        updates: f64,
+        rate: u32,
+    ) -> io::Result<Self> {
         let log = folder.join("put.jsonl");
         let mut command = server.loadgen("create");
-        command.args(["--etcd", &server.etcd, "-c", "8", "-n", &events.to_string(), "--updates", &updates.to_string(), "--rate", &rate.to_string()]);
-        command.arg("--log").arg(&log).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { child: command.spawn()?, log })
+        command.args([
+            "--etcd",
+            &server.etcd,
+            "-c",
+            "8",
+            "-n",
+            &events.to_string(),
+            "--updates",
+            &updates.to_string(),
+            "--rate",
+            &rate.to_string(),
+        ]);
+        command
+            .arg("--log")
+            .arg(&log)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Self {
+            child: command.spawn()?,
+            log,
+        })
     }
 
     /// Waits for its end, and gives what was put, in the order of the resource versions.
@@ -60,7 +94,10 @@ impl Load {
             return Err(io::Error::other("loadgen failed"));
         }
         let text = std::fs::read_to_string(&self.log)?;
-        let mut put = text.lines().map(serde_json::from_str).collect::<Result<Vec<Put>, _>>()?;
+        let mut put = text
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<Vec<Put>, _>>()?;
         put.sort_by_key(|put| put.resource_version.parse::<u64>().unwrap_or(0));
         Ok(put)
     }
@@ -92,14 +129,19 @@ impl Account {
         }
         let mut last: HashMap<&str, usize> = HashMap::new();
         for log in stored {
-            let key = (log.get("EventUID").unwrap_or_default(), log.get("ResourceVersion").unwrap_or_default());
+            let key = (
+                log.get("EventUID").unwrap_or_default(),
+                log.get("ResourceVersion").unwrap_or_default(),
+            );
             let Some((place, times)) = places.get_mut(&key) else {
                 account.foreign += 1;
                 continue;
             };
             *times += 1;
             let at = put.get(*place).map_or(0, |put| put.at_ns);
-            account.lags.push(Duration::from_nanos(log.arrived_ns.saturating_sub(at)));
+            account
+                .lags
+                .push(Duration::from_nanos(log.arrived_ns.saturating_sub(at)));
             let before = last.entry(&log.source).or_default();
             if *place < *before {
                 account.disordered += 1;

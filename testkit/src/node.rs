@@ -1,4 +1,5 @@
-//! A real node of Kubernetes on this machine: `testkit/node/node.sh`. Needs root, and what `cargo xtask cluster up` asks for.
+//! A real node of Kubernetes on this machine: `testkit/node/node.sh`. Needs root, and what `cargo
+//! xtask cluster up` asks for.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,26 +19,39 @@ pub struct Node {
 
 fn script(task: &str, folder: &Path) -> Command {
     let mut command = Command::new("bash");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/node.sh")).arg(task).arg(folder);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/node.sh"))
+        .arg(task)
+        .arg(folder);
     command
 }
 
 fn must(command: &mut Command) -> io::Result<()> {
     let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?}: {status}"))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{command:?}: {status}")))
+    }
 }
 
 impl Node {
     /// Starts one with its files in `folder`, and loads images (OCI archives).
     ///
     /// # Errors
-    /// When something that it needs is missing, or it does not become ready; what it said stands in the folder.
+    /// When something that it needs is missing, or it does not become ready; what it said stands in
+    /// the folder.
     pub fn up(folder: &Path, images: &[PathBuf]) -> io::Result<Self> {
         let pause = binaries().join("pause.tar");
         if !pause.is_file() {
-            return Err(io::Error::other(format!("{} is not built: run `cargo xtask test --cluster`", pause.display())));
+            return Err(io::Error::other(format!(
+                "{} is not built: run `cargo xtask test --cluster`",
+                pause.display()
+            )));
         }
-        let node = Self { folder: folder.to_owned() };
+        let node = Self {
+            folder: folder.to_owned(),
+        };
         must(script("up", folder).arg(binaries()).arg(pause).args(images))?;
         Ok(node)
     }

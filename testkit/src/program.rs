@@ -30,7 +30,12 @@ impl Start {
     pub fn new(binary: &Path, folder: &Path, name: &str) -> Self {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(binary);
-        command.env_clear().arg("--shipped-sinks").arg(sinks()).arg("--data-dir").arg(folder.join("data"));
+        command
+            .env_clear()
+            .arg("--shipped-sinks")
+            .arg(sinks())
+            .arg("--data-dir")
+            .arg(folder.join("data"));
         command.args(["--log-format", "json"]);
         Self { command, log }
     }
@@ -56,12 +61,19 @@ impl Start {
         self
     }
 
-    /// With `--event-storage aliyun-sls` and its five variables, for this server with the default options.
+    /// With `--event-storage aliyun-sls` and its five variables, for this server with the default
+    /// options.
     #[must_use]
     pub fn to_sls(self, server: &Server) -> Self {
         let known = crate::sls::Options::default();
-        let start = self.with("--event-storage", "aliyun-sls").env("SLS_ENDPOINT", server.endpoint()).env("SLS_KEY_ID", known.access_key_id);
-        start.env("SLS_KEY_SECRET", known.access_key_secret).env("SLS_PROJECT", known.project).env("SLS_LOG_STORE", known.log_store)
+        let start = self
+            .with("--event-storage", "aliyun-sls")
+            .env("SLS_ENDPOINT", server.endpoint())
+            .env("SLS_KEY_ID", known.access_key_id);
+        start
+            .env("SLS_KEY_SECRET", known.access_key_secret)
+            .env("SLS_PROJECT", known.project)
+            .env("SLS_LOG_STORE", known.log_store)
     }
 
     /// Starts it.
@@ -69,8 +81,16 @@ impl Start {
     /// # Errors
     /// When the log can't be made, or the program can't be started.
     pub fn start(mut self) -> io::Result<Program> {
-        let child = self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&self.log)?).spawn()?;
-        Ok(Program { child, log: self.log })
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&self.log)?)
+            .spawn()?;
+        Ok(Program {
+            child,
+            log: self.log,
+        })
     }
 
     /// Runs it to its end, and gives status, standard output and log.
@@ -78,8 +98,16 @@ impl Start {
     /// # Errors
     /// When it can't be started.
     pub fn run(mut self) -> io::Result<(ExitStatus, String, String)> {
-        let output = self.command.stdin(Stdio::null()).stderr(File::create(&self.log)?).output()?;
-        Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned(), std::fs::read_to_string(&self.log)?))
+        let output = self
+            .command
+            .stdin(Stdio::null())
+            .stderr(File::create(&self.log)?)
+            .output()?;
+        Ok((
+            output.status,
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            std::fs::read_to_string(&self.log)?,
+        ))
     }
 }
 
@@ -95,7 +123,9 @@ impl Program {
     /// # Errors
     /// When it can't be waited for.
     pub fn terminate(mut self) -> io::Result<ExitStatus> {
-        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()?;
         self.child.wait()
     }
 
@@ -136,7 +166,12 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::wait_for_log`].
-    pub fn wait_for_lines(&mut self, text: &str, times: usize, patience: Duration) -> io::Result<()> {
+    pub fn wait_for_lines(
+        &mut self,
+        text: &str,
+        times: usize,
+        patience: Duration,
+    ) -> io::Result<()> {
         let until = Instant::now() + patience;
         loop {
             let log = self.log()?;
@@ -144,10 +179,14 @@ impl Program {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                return Err(io::Error::other(format!("the program ended with {status} and never said {text:?}:\n{log}")));
+                return Err(io::Error::other(format!(
+                    "the program ended with {status} and never said {text:?}:\n{log}"
+                )));
             }
             if Instant::now() > until {
-                return Err(io::Error::other(format!("the program did not say {text:?}:\n{log}")));
+                return Err(io::Error::other(format!(
+                    "the program did not say {text:?}:\n{log}"
+                )));
             }
             std::thread::park_timeout(Duration::from_millis(20));
         }
@@ -160,19 +199,33 @@ impl Program {
     pub fn telemetry(&mut self, patience: Duration) -> io::Result<SocketAddr> {
         self.wait_for_log("Metrics and probes", patience)?;
         let log = self.log()?;
-        let line = log.lines().find(|line| line.contains("Metrics and probes")).unwrap_or_default();
-        let address = line.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
-        address.and_then(|address| address.parse().ok()).ok_or_else(|| io::Error::other(format!("no address in {line}")))
+        let line = log
+            .lines()
+            .find(|line| line.contains("Metrics and probes"))
+            .unwrap_or_default();
+        let address = line
+            .split("\"address\":\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        address
+            .and_then(|address| address.parse().ok())
+            .ok_or_else(|| io::Error::other(format!("no address in {line}")))
     }
 
-    /// User and system time so far, in steps of 10 ms (proc(5), `/proc/PID/stat`, fields 14 and 15).
+    /// User and system time so far, in steps of 10 ms (proc(5), `/proc/PID/stat`, fields 14 and
+    /// 15).
     ///
     /// # Errors
     /// When the process has ended.
     pub fn cpu(&self) -> io::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
         Ok(Duration::from_millis(ticks * 10))
     }
 
@@ -183,7 +236,11 @@ impl Program {
     pub fn peak_memory(&self) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        Ok(line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024)
+        Ok(line
+            .and_then(|line| line.split_whitespace().next())
+            .and_then(|kib| kib.parse::<u64>().ok())
+            .unwrap_or(0)
+            * 1024)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A way to a server that can be cut, as a network is: what it carried is closed, and nothing passes any more.
+//! A way to a server that can be cut, as a network is: what it carried is closed, and nothing
+//! passes any more.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -46,7 +47,8 @@ impl Proxy {
         self.address
     }
 
-    /// Passes nothing more on the connections that are open, and leaves them open, as a network that drops packets; new ones work.
+    /// Passes nothing more on the connections that are open, and leaves them open, as a network
+    /// that drops packets; new ones work.
     pub fn freeze(&self) {
         for (_, frozen) in lock(&self.streams).iter().flatten() {
             frozen.store(true, Ordering::Relaxed);
@@ -77,12 +79,20 @@ fn pass(from: &TcpStream, to: SocketAddr, open: &mut Vec<Stream>) -> io::Result<
     let to = TcpStream::connect(to)?;
     let frozen = Arc::new(AtomicBool::new(false));
     for (reader, writer) in [(from, &to), (&to, from)] {
-        let (mut reader, mut writer, frozen) = (reader.try_clone()?, writer.try_clone()?, Arc::clone(&frozen));
+        let (mut reader, mut writer, frozen) = (
+            reader.try_clone()?,
+            writer.try_clone()?,
+            Arc::clone(&frozen),
+        );
         open.push((reader.try_clone()?, Arc::clone(&frozen)));
         thread::spawn(move || {
             let mut buffer = [0; 16 << 10];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                if !frozen.load(Ordering::Relaxed) && writer.write_all(buffer.get(..length).unwrap_or_default()).is_err() {
+                if !frozen.load(Ordering::Relaxed)
+                    && writer
+                        .write_all(buffer.get(..length).unwrap_or_default())
+                        .is_err()
+                {
                     break;
                 }
             }

@@ -9,7 +9,8 @@ use crate::life::Life;
 use crate::program::{Program, Start};
 use crate::sls;
 
-/// A real API server and an SLS server. What they and the program write lies in `folder`, and ends with it.
+/// A real API server and an SLS server. What they and the program write lies in `folder`, and ends
+/// with it.
 pub struct Stage {
     /// Where everything lies; the program's data in `data`.
     pub folder: tempfile::TempDir,
@@ -28,7 +29,12 @@ impl Stage {
     pub fn set(program: &str, place: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir_in(place)?;
         let server = ApiServer::start(&folder.path().join("cluster"), &[])?;
-        Ok(Self { folder, server, sls: sls::Server::start(sls::Options::default())?, program: PathBuf::from(program) })
+        Ok(Self {
+            folder,
+            server,
+            sls: sls::Server::start(sls::Options::default())?,
+            program: PathBuf::from(program),
+        })
     }
 
     /// The program, to deliver this cluster's events to this SLS server.
@@ -40,7 +46,9 @@ impl Stage {
     /// Like [`Stage::start`], with a data folder in another folder, and another way to the cluster.
     #[must_use]
     pub fn start_in(&self, folder: &Path, kubeconfig: &Path) -> Start {
-        Start::new(&self.program, folder, "log").to_sls(&self.sls).with("--kubeconfig", kubeconfig)
+        Start::new(&self.program, folder, "log")
+            .to_sls(&self.sls)
+            .with("--kubeconfig", kubeconfig)
     }
 
     /// The program at work: it has begun to watch.
@@ -58,6 +66,8 @@ impl Stage {
     /// # Errors
     /// When it can't be made.
     pub async fn life(&self, namespace: &str) -> io::Result<Life> {
-        Life::begin(client(&self.server.kubeconfig).await?, namespace).await.map_err(io::Error::other)
+        Life::begin(client(&self.server.kubeconfig).await?, namespace)
+            .await
+            .map_err(io::Error::other)
     }
 }

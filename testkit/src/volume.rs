@@ -1,5 +1,5 @@
-//! A volume of ConfigMaps or Secrets, written by Kubernetes' own `AtomicWriter` (Go program in `apiserver/atomicwriter`): all of its files
-//! change at one moment, by a link.
+//! A volume of ConfigMaps or Secrets, written by Kubernetes' own `AtomicWriter` (Go program in
+//! `apiserver/atomicwriter`): all of its files change at one moment, by a link.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,10 @@ impl Volume {
     /// # Errors
     /// When there is no room for files in between.
     pub fn new(folder: &Path) -> io::Result<Self> {
-        Ok(Self { folder: folder.to_owned(), scratch: tempfile::tempdir()? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            scratch: tempfile::tempdir()?,
+        })
     }
 
     /// Where it is.
@@ -40,12 +43,18 @@ impl Volume {
             command.arg(format!("{name}=@{}", file.display()));
         }
         let output = command.output()?;
-        if output.status.success() { Ok(()) } else { Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            ))
+        }
     }
 }
 
-/// A component with a section that means nothing, so that it is another one, or a larger one (component-model, Binary.md: a custom section is
-/// a zero, its length, and a name).
+/// A component with a section that means nothing, so that it is another one, or a larger one
+/// (component-model, Binary.md: a custom section is a zero, its length, and a name).
 #[must_use]
 pub fn padded(component: &[u8], padding: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"\x07padding";

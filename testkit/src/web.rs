@@ -1,4 +1,5 @@
-//! A web server with answers that a client must bear: huge, slow, with many headers; in the clear, or over TLS with a made-up authority.
+//! A web server with answers that a client must bear: huge, slow, with many headers; in the clear,
+//! or over TLS with a made-up authority.
 //!
 //! | path | answer |
 //! |---|---|
@@ -44,7 +45,8 @@ impl Web {
     pub fn start_tls(config: ServerConfig) -> io::Result<Self> {
         let config = Arc::new(config);
         Self::serve(move |stream, seen| {
-            let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+            let connection =
+                ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
             let mut stream = StreamOwned::new(connection, stream);
             answer(&mut stream, seen)?;
             stream.conn.send_close_notify();
@@ -52,7 +54,9 @@ impl Web {
         })
     }
 
-    pub(crate) fn serve(handle: impl Fn(TcpStream, &Mutex<Vec<String>>) -> io::Result<()> + Send + Sync + 'static) -> io::Result<Self> {
+    pub(crate) fn serve(
+        handle: impl Fn(TcpStream, &Mutex<Vec<String>>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (address, heads) = (listener.local_addr()?, Arc::<Mutex<Vec<String>>>::default());
         let (seen, handle) = (Arc::clone(&heads), Arc::new(handle));
@@ -80,7 +84,10 @@ impl Web {
     /// The heads of all requests so far.
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -98,8 +105,15 @@ pub(crate) fn read_head(stream: &mut impl Read) -> io::Result<String> {
 fn answer(stream: &mut (impl Read + Write), seen: &Mutex<Vec<String>>) -> io::Result<()> {
     let head = read_head(stream)?;
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(head);
-    let ok = |more: &str, body: &str| format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len());
+    seen.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(head);
+    let ok = |more: &str, body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n{more}\r\n{body}",
+            body.len()
+        )
+    };
     let text = match path.as_str() {
         "/redirect" => "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n".to_owned(),
         "/headers" => ok(&(0..110).map(|n| format!("x-{n}: v\r\n")).collect::<String>(), "ok"),
@@ -144,21 +158,36 @@ pub struct Certified {
     key_der: Vec<u8>,
 }
 
-/// A certificate that signed itself and says that it is an authority's (CA:TRUE), as `openssl req -x509` makes it: as PEM, and what a server of these names needs
-/// that shows it. With `over`, its time is over.
+/// A certificate that signed itself and says that it is an authority's (CA:TRUE), as `openssl req
+/// -x509` makes it: as PEM, and what a server of these names needs that shows it. With `over`, its
+/// time is over.
 ///
 /// # Errors
 /// When the library can't.
-pub fn self_signed(names: &[&str], over: bool) -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
-    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+pub fn self_signed(
+    names: &[&str],
+    over: bool,
+) -> Result<(String, ServerConfig), Box<dyn std::error::Error>> {
+    let mut params = CertificateParams::new(
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>(),
+    )?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     if over {
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
     }
     let key = KeyPair::generate()?;
     let own = params.self_signed(&key)?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider())).with_safe_default_protocol_versions()?;
-    let config = builder.with_no_client_auth().with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?;
+    let config = builder.with_no_client_auth().with_single_cert(
+        vec![own.der().clone()],
+        PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    )?;
     Ok((own.pem(), config))
 }
 
@@ -172,7 +201,11 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate()?;
         let own = params.self_signed(&key)?;
-        Ok(Self { pem: own.pem(), der: own.der().clone(), issuer: Issuer::new(params, key) })
+        Ok(Self {
+            pem: own.pem(),
+            der: own.der().clone(),
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// Its own certificate, as PEM.
@@ -186,24 +219,42 @@ impl Authority {
     /// # Errors
     /// When the library can't.
     pub fn certify(&self, names: &[&str]) -> Result<Certified, rcgen::Error> {
-        let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+        let params = CertificateParams::new(
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>(),
+        )?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Certified { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone(), key_der: key.serialize_der() })
+        Ok(Certified {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+            key_der: key.serialize_der(),
+        })
     }
 
-    /// What a server of these names needs; with `clients`, only those that show a certificate of this authority are served.
+    /// What a server of these names needs; with `clients`, only those that show a certificate of
+    /// this authority are served.
     ///
     /// # Errors
     /// When the library can't.
-    pub fn server(&self, names: &[&str], clients: bool) -> Result<ServerConfig, Box<dyn std::error::Error>> {
+    pub fn server(
+        &self,
+        names: &[&str],
+        clients: bool,
+    ) -> Result<ServerConfig, Box<dyn std::error::Error>> {
         let own = self.certify(names)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
         let builder = if clients {
             let mut roots = RootCertStore::empty();
             roots.add(self.der.clone())?;
-            builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+            builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?,
+            )
         } else {
             builder.with_no_client_auth()
         };

@@ -1,6 +1,12 @@
 //! Can the faults of a run be repeated, and does each class come in each round?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::time::Duration;
 
@@ -11,7 +17,11 @@ use testkit::chaos::dice::Dice;
 
 #[test]
 fn a_round_has_every_class_once_in_an_order_that_the_seed_decides() {
-    let (mut dice, mut same, mut other) = (Dice::new(7, false), Dice::new(7, false), Dice::new(8, false));
+    let (mut dice, mut same, mut other) = (
+        Dice::new(7, false),
+        Dice::new(7, false),
+        Dice::new(8, false),
+    );
     let (first, second) = (round(None, &mut dice), round(None, &mut dice));
     assert_eq!(first, round(None, &mut same));
     assert_ne!(first, second);

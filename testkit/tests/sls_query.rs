@@ -20,7 +20,10 @@ fn event() -> StoredLog {
             ("ObjNamespace", "kubedl"),
             ("ObjName", "my-job-worker-0"),
             ("Type", "Warning"),
-            ("Message", "Failed to pull image \"example.org/train:v1.2\": and so on"),
+            (
+                "Message",
+                "Failed to pull image \"example.org/train:v1.2\": and so on",
+            ),
             ("Region", ""),
         ]
         .map(pair)
@@ -95,7 +98,19 @@ fn queries_that_do_not() {
 
 #[test]
 fn texts_that_are_no_queries() {
-    let texts = ["and", "a and", "or b", "(a", "a)", "not", "\"a", "Type:", ":a", "* | select count(1)", "Count > 3"];
+    let texts = [
+        "and",
+        "a and",
+        "or b",
+        "(a",
+        "a)",
+        "not",
+        "\"a",
+        "Type:",
+        ":a",
+        "* | select count(1)",
+        "Count > 3",
+    ];
     for text in texts {
         assert!(Query::parse(text).is_err(), "{text}");
     }

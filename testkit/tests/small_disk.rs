@@ -1,6 +1,12 @@
 //! Is a small disk full when it was filled, and gone when it was dropped?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 use std::io::ErrorKind;
 
@@ -16,7 +22,12 @@ fn it_is_full_after_fill_and_has_room_again_after_free() {
     let file = disk.path().join("file");
     std::fs::write(&file, [7; 100]).unwrap();
     assert_eq!(disk.fill().unwrap(), (4 << 20) - 4_096);
-    assert_eq!(std::fs::write(disk.path().join("other"), [7; 100]).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(
+        std::fs::write(disk.path().join("other"), [7; 100])
+            .unwrap_err()
+            .kind(),
+        ErrorKind::StorageFull
+    );
     disk.free().unwrap();
     disk.free().unwrap();
     std::fs::write(disk.path().join("other"), [7; 100]).unwrap();

@@ -1,4 +1,5 @@
-//! `cargo xtask cluster`: a node of Kubernetes on this machine. `testkit/node/README.md` says what it is.
+//! `cargo xtask cluster`: a node of Kubernetes on this machine. `testkit/node/README.md` says what
+//! it is.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -61,22 +62,36 @@ pub fn run(root: &Path, task: &Task) -> anyhow::Result<()> {
 /// `node.sh TASK DIR`.
 fn node(root: &Path, task: &str) -> Command {
     let mut command = Command::new("bash");
-    command.arg(root.join("testkit/node/node.sh")).arg(task).arg(root.join("target/node"));
+    command
+        .arg(root.join("testkit/node/node.sh"))
+        .arg(task)
+        .arg(root.join("target/node"));
     command
 }
 
 fn up(root: &Path) -> anyhow::Result<()> {
     let pause = prepare(root)?;
-    step::must(node(root, "up").arg(root.join("target/testkit")).arg(pause), "starting the node")
+    step::must(
+        node(root, "up").arg(root.join("target/testkit")).arg(pause),
+        "starting the node",
+    )
 }
 
 /// Builds what it runs; gives the archive of its first image.
 pub fn prepare(root: &Path) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let missing: Vec<&str> = NEEDS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    let is_there =
+        |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing: Vec<&str> = NEEDS
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(_, package)| *package)
+        .collect();
     if !missing.is_empty() {
-        bail!("a node needs programs that are missing: apt-get install -y --no-install-recommends {}", missing.join(" "));
+        bail!(
+            "a node needs programs that are missing: apt-get install -y --no-install-recommends {}",
+            missing.join(" ")
+        );
     }
     build::node(root)?;
     pause(root)
@@ -84,7 +99,10 @@ pub fn prepare(root: &Path) -> anyhow::Result<PathBuf> {
 
 /// The image that holds a Pod's namespaces.
 fn pause(root: &Path) -> anyhow::Result<PathBuf> {
-    let (target, archive) = (root.join("target/testkit/pause"), root.join("target/testkit/pause.tar"));
+    let (target, archive) = (
+        root.join("target/testkit/pause"),
+        root.join("target/testkit/pause.tar"),
+    );
     if archive.is_file() {
         return Ok(archive);
     }
@@ -92,15 +110,36 @@ fn pause(root: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(&target)?;
     std::fs::copy(folder.join("Dockerfile"), target.join("Dockerfile"))?;
     let mut go = Command::new("go");
-    go.current_dir(&folder).env("CGO_ENABLED", "0").args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(target.join("pause")).arg(".");
+    go.current_dir(&folder)
+        .env("CGO_ENABLED", "0")
+        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .arg(target.join("pause"))
+        .arg(".");
     step::quiet(&mut go, "building the pause program")?;
     let buildah = |arguments: &[&str]| {
         let mut command = Command::new("buildah");
-        command.arg("--root").arg(target.join("store")).arg("--runroot").arg(target.join("run")).args(["--storage-driver", "vfs"]);
+        command
+            .arg("--root")
+            .arg(target.join("store"))
+            .arg("--runroot")
+            .arg(target.join("run"))
+            .args(["--storage-driver", "vfs"]);
         step::quiet(command.args(arguments), "making the pause image")
     };
-    let (context, to) = (target.display().to_string(), format!("oci-archive:{}:localhost/pause:1", archive.display()));
-    buildah(&["bud", "--isolation", "chroot", "--timestamp", "0", "--tag", "localhost/pause:1", &context])?;
+    let (context, to) = (
+        target.display().to_string(),
+        format!("oci-archive:{}:localhost/pause:1", archive.display()),
+    );
+    buildah(&[
+        "bud",
+        "--isolation",
+        "chroot",
+        "--timestamp",
+        "0",
+        "--tag",
+        "localhost/pause:1",
+        &context,
+    ])?;
     buildah(&["push", "--quiet", "localhost/pause:1", &to])?;
     Ok(archive)
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask image`: the static program, the sinks, and an OCI image of them, without a daemon and without a base image.
+//! `cargo xtask image`: the static program, the sinks, and an OCI image of them, without a daemon
+//! and without a base image.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +26,11 @@ pub enum Arch {
 impl Arch {
     /// That of this machine.
     pub fn ours() -> Self {
-        if Self::Arm64.is_ours() { Self::Arm64 } else { Self::Amd64 }
+        if Self::Arm64.is_ours() {
+            Self::Arm64
+        } else {
+            Self::Amd64
+        }
     }
 
     fn name(self) -> &'static str {
@@ -53,7 +58,8 @@ pub fn tag() -> String {
     format!("kubedl/kubedl-events:v{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Builds everything, and writes into `output` the image index (a folder, OCI image layout) and an archive for each architecture.
+/// Builds everything, and writes into `output` the image index (a folder, OCI image layout) and an
+/// archive for each architecture.
 pub fn run(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
     let missing = missing(archs);
     if !missing.is_empty() {
@@ -62,29 +68,51 @@ pub fn run(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
     build::sinks(root)?;
     let context = root.join("target/image/context");
     if context.exists() {
-        fs::remove_dir_all(&context).with_context(|| format!("cannot take away {}", context.display()))?;
+        fs::remove_dir_all(&context)
+            .with_context(|| format!("cannot take away {}", context.display()))?;
     }
     for arch in archs {
         let program = program(root, *arch)?;
         fill(root, &context.join(arch.name()), &program)?;
     }
     pack(root, archs, &context, output)?;
-    archs.iter().try_for_each(|arch| sbom::write(root, arch.target(), &output.join(format!("sbom-{}.cdx.json", arch.name()))))
+    archs.iter().try_for_each(|arch| {
+        sbom::write(
+            root,
+            arch.target(),
+            &output.join(format!("sbom-{}.cdx.json", arch.name())),
+        )
+    })
 }
 
-/// Builds the images of this commit again, from a clone in another folder, and compares them with those in `output`.
+/// Builds the images of this commit again, from a clone in another folder, and compares them with
+/// those in `output`.
 pub fn reproduce(root: &Path, archs: &[Arch], output: &Path) -> anyhow::Result<()> {
     let clone = std::env::temp_dir().join(format!("kubedl-events-image-{}", std::process::id()));
-    step::quiet(Command::new("git").arg("clone").arg("--quiet").arg(root).arg(&clone), "cloning the repository")?;
+    step::quiet(
+        Command::new("git")
+            .arg("clone")
+            .arg("--quiet")
+            .arg(root)
+            .arg(&clone),
+        "cloning the repository",
+    )?;
     let mut again = Command::new(step::cargo_program());
     let names: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
-    again.current_dir(&clone).env_remove("CARGO_TARGET_DIR").args(["xtask", "image", "--arch", &names.join(",")]);
+    again
+        .current_dir(&clone)
+        .env_remove("CARGO_TARGET_DIR")
+        .args(["xtask", "image", "--arch", &names.join(",")]);
     step::quiet(&mut again, "building all of it again, elsewhere")?;
     for arch in archs {
         let name = format!("kubedl-events-{}.tar", arch.name());
-        let [first, second] = [output, &clone.join("target/image")].map(|folder| fs::read(folder.join(&name)));
+        let [first, second] =
+            [output, &clone.join("target/image")].map(|folder| fs::read(folder.join(&name)));
         if first? != second? {
-            bail!("{name} is another one when it is built from a clone of this commit: compare it with that in {}", clone.display());
+            bail!(
+                "{name} is another one when it is built from a clone of this commit: compare it with that in {}",
+                clone.display()
+            );
         }
         println!("{name} is the same, byte for byte");
     }
@@ -100,22 +128,39 @@ fn missing(archs: &[Arch]) -> Vec<String> {
             all.push(what.to_owned());
         }
     };
-    need(runs("buildah", &["--version"]), "buildah is missing: apt-get install -y --no-install-recommends buildah");
+    need(
+        runs("buildah", &["--version"]),
+        "buildah is missing: apt-get install -y --no-install-recommends buildah",
+    );
     for arch in archs {
         if arch.is_ours() {
             let compiler = format!("{}-linux-musl-gcc", std::env::consts::ARCH);
-            need(runs(&compiler, &["--version"]), &format!("{compiler} is missing: apt-get install -y --no-install-recommends musl-tools"));
+            need(
+                runs(&compiler, &["--version"]),
+                &format!(
+                    "{compiler} is missing: apt-get install -y --no-install-recommends musl-tools"
+                ),
+            );
         } else {
-            need(runs("cargo-zigbuild", &["--version"]), &format!("cargo-zigbuild is missing: cargo install --locked {ZIGBUILD}"));
+            need(
+                runs("cargo-zigbuild", &["--version"]),
+                &format!("cargo-zigbuild is missing: cargo install --locked {ZIGBUILD}"),
+            );
             let zig = runs("zig", &["version"]) || runs("python3", &["-m", "ziglang", "version"]);
-            need(zig, "zig is missing: pip install -r sdk/c/template/requirements.txt, in a venv that is activated");
+            need(
+                zig,
+                "zig is missing: pip install -r sdk/c/template/requirements.txt, in a venv that is activated",
+            );
         }
     }
     all
 }
 
 fn runs(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// Builds the program for an architecture.
@@ -124,10 +169,30 @@ fn program(root: &Path, arch: Arch) -> anyhow::Result<PathBuf> {
     build::target(root, target)?;
     let subcommand = if arch.is_ours() { "build" } else { "zigbuild" };
     // As in a cluster: `sink component` is for those who write sinks.
-    let arguments = [subcommand, "--locked", "--profile", "dist", "--no-default-features", "--package", "kubedl-events", "--target", target];
+    let arguments = [
+        subcommand,
+        "--locked",
+        "--profile",
+        "dist",
+        "--no-default-features",
+        "--package",
+        "kubedl-events",
+        "--target",
+        target,
+    ];
     let plain = build::without_paths(root, target)?;
-    let arguments: Vec<&str> = arguments.into_iter().chain(plain.iter().map(String::as_str)).collect();
-    step::cargo(root, &format!("building the program for {} (ten minutes or more the first time)", arch.name()), &arguments)?;
+    let arguments: Vec<&str> = arguments
+        .into_iter()
+        .chain(plain.iter().map(String::as_str))
+        .collect();
+    step::cargo(
+        root,
+        &format!(
+            "building the program for {} (ten minutes or more the first time)",
+            arch.name()
+        ),
+        &arguments,
+    )?;
     Ok(step::target(root)?.join(target).join("dist/kubedl-events"))
 }
 
@@ -143,7 +208,9 @@ fn fill(root: &Path, folder: &Path, program: &Path) -> anyhow::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         // Only what has a folder in `sinks` now; a build leaves those that were.
-        let known = Path::new(&name).file_stem().is_some_and(|stem| root.join("sinks").join(stem).is_dir());
+        let known = Path::new(&name)
+            .file_stem()
+            .is_some_and(|stem| root.join("sinks").join(stem).is_dir());
         if known {
             place(&entry.path(), &sinks.join(name), 0o444)?;
         }
@@ -160,26 +227,61 @@ fn place(from: &Path, to: &Path, mode: u32) -> anyhow::Result<()> {
 fn pack(root: &Path, archs: &[Arch], context: &Path, output: &Path) -> anyhow::Result<()> {
     let store = root.join("target/image/store");
     if store.exists() {
-        fs::remove_dir_all(&store).with_context(|| format!("cannot take away {}", store.display()))?;
+        fs::remove_dir_all(&store)
+            .with_context(|| format!("cannot take away {}", store.display()))?;
     }
     let buildah = |arguments: &[&str], what: &str| {
         let mut command = Command::new("buildah");
-        command.arg("--root").arg(store.join("root")).arg("--runroot").arg(store.join("run")).args(["--storage-driver", "vfs"]);
+        command
+            .arg("--root")
+            .arg(store.join("root"))
+            .arg("--runroot")
+            .arg(store.join("run"))
+            .args(["--storage-driver", "vfs"]);
         step::quiet(command.args(arguments), what)
     };
     fs::create_dir_all(output)?;
-    let (context, dockerfile) = (context.display().to_string(), root.join("deploy/Dockerfile").display().to_string());
+    let (context, dockerfile) = (
+        context.display().to_string(),
+        root.join("deploy/Dockerfile").display().to_string(),
+    );
     let index = format!("localhost/{}", tag());
     for arch in archs {
         let (platform, image) = (format!("linux/{}", arch.name()), tag());
-        let arguments = ["bud", "--isolation", "chroot", "--timestamp", "0", "--no-cache", "--platform", &platform, "--build-arg"];
-        let (variable, name) = (format!("TARGETARCH={}", arch.name()), format!("localhost/{}-{}", image, arch.name()));
-        let rest = [variable.as_str(), "--tag", &name, "--file", &dockerfile, &context];
-        buildah(&[&arguments[..], &rest[..]].concat(), &format!("making the image for {}", arch.name()))?;
+        let arguments = [
+            "bud",
+            "--isolation",
+            "chroot",
+            "--timestamp",
+            "0",
+            "--no-cache",
+            "--platform",
+            &platform,
+            "--build-arg",
+        ];
+        let (variable, name) = (
+            format!("TARGETARCH={}", arch.name()),
+            format!("localhost/{}-{}", image, arch.name()),
+        );
+        let rest = [
+            variable.as_str(),
+            "--tag",
+            &name,
+            "--file",
+            &dockerfile,
+            &context,
+        ];
+        buildah(
+            &[&arguments[..], &rest[..]].concat(),
+            &format!("making the image for {}", arch.name()),
+        )?;
         let archive = output.join(format!("kubedl-events-{}.tar", arch.name()));
         let _ = fs::remove_file(&archive);
         let to = format!("oci-archive:{}:docker.io/{image}", archive.display());
-        buildah(&["push", "--quiet", &name, &to], &format!("writing {}", archive.display()))?;
+        buildah(
+            &["push", "--quiet", &name, &to],
+            &format!("writing {}", archive.display()),
+        )?;
     }
     let folder = output.join("index");
     if folder.exists() {
@@ -187,10 +289,25 @@ fn pack(root: &Path, archs: &[Arch], context: &Path, output: &Path) -> anyhow::R
     }
     buildah(&["manifest", "create", &index], "beginning the image index")?;
     for arch in archs {
-        buildah(&["manifest", "add", &index, &format!("localhost/{}-{}", tag(), arch.name())], "adding an image to the index")?;
+        buildah(
+            &[
+                "manifest",
+                "add",
+                &index,
+                &format!("localhost/{}-{}", tag(), arch.name()),
+            ],
+            "adding an image to the index",
+        )?;
     }
     let to = format!("oci:{}:v{}", folder.display(), env!("CARGO_PKG_VERSION"));
-    buildah(&["manifest", "push", "--quiet", "--all", &index, &to], &format!("writing {}", folder.display()))?;
-    println!("{}: an image index (OCI layout) in {}, and an archive for each architecture beside it", tag(), folder.display());
+    buildah(
+        &["manifest", "push", "--quiet", "--all", &index, &to],
+        &format!("writing {}", folder.display()),
+    )?;
+    println!(
+        "{}: an image index (OCI layout) in {}, and an archive for each architecture beside it",
+        tag(),
+        folder.display()
+    );
     Ok(())
 }

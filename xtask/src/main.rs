@@ -1,4 +1,5 @@
-//! `cargo xtask`: what people and CI run. It builds what it needs, and says how long each step took.
+//! `cargo xtask`: what people and CI run. It builds what it needs, and says how long each step
+//! took.
 
 mod build;
 mod cluster;
@@ -24,22 +25,26 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Show the main job: events of a job on a real API server go through aliyun-sls.wasm into an SLS server on this machine
+    /// Show the main job: events of a job on a real API server go through aliyun-sls.wasm into an
+    /// SLS server on this machine
     Demo,
     /// Build everything and run every test
     Test {
         /// Also sinks in Go, Python and TypeScript, whose tools are large
         #[arg(long)]
         languages: bool,
-        /// Also what needs root and container tools: the image, and the life of an installation on a real node
+        /// Also what needs root and container tools: the image, and the life of an installation on
+        /// a real node
         #[arg(long)]
         cluster: bool,
     },
     /// Build the sinks into target/sinks
     Sinks,
-    /// Build what tests start into target/testkit: the API server, kubectl, helm, guests, KubeDL's reader of SLS
+    /// Build what tests start into target/testkit: the API server, kubectl, helm, guests, KubeDL's
+    /// reader of SLS
     Testkit,
-    /// Build the image: a static program with the shipped sinks, for each architecture, without a daemon
+    /// Build the image: a static program with the shipped sinks, for each architecture, without a
+    /// daemon
     Image {
         /// For these architectures
         #[arg(long, value_enum, value_delimiter = ',', default_value = "amd64")]
@@ -47,19 +52,22 @@ enum Task {
         /// Folder for the image index and the archives
         #[arg(short, long, value_name = "DIR", default_value = "target/image")]
         output: PathBuf,
-        /// Build all of it again from a clone of this commit elsewhere, and fail where it is another one
+        /// Build all of it again from a clone of this commit elsewhere, and fail where it is
+        /// another one
         #[arg(long)]
         reproduce: bool,
     },
     /// A node of Kubernetes on this machine, for tests and for trying things out; needs root
     #[command(subcommand)]
     Cluster(cluster::Task),
-    /// Begin, build and test a sink in each of these languages, as a newcomer does, in target/templates
+    /// Begin, build and test a sink in each of these languages, as a newcomer does, in
+    /// target/templates
     Templates {
         /// rust, c, javascript, go, python, typescript; all of them without any
         languages: Vec<String>,
     },
-    /// Cause faults of every kind under load, and show that no event is lost silently; `chaos --help` has its flags
+    /// Cause faults of every kind under load, and show that no event is lost silently; `chaos
+    /// --help` has its flags
     #[command(disable_help_flag = true)]
     Chaos {
         /// Build and run with --release
@@ -69,7 +77,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
-    /// Change inputs at random, and see that nothing panics, hangs or breaks its word: grants, URLs, components, recordings, what is hidden, ...
+    /// Change inputs at random, and see that nothing panics, hangs or breaks its word: grants,
+    /// URLs, components, recordings, what is hidden, ...
     Fuzz {
         /// Only this target, such as redactor
         target: Option<String>,
@@ -101,14 +110,28 @@ fn main() -> ExitCode {
         Task::Test { languages, cluster } => test::run(&root(), languages, cluster),
         Task::Sinks => build::sinks(&root()),
         Task::Testkit => testkit(),
-        Task::Image { arch, output, reproduce } => {
+        Task::Image {
+            arch,
+            output,
+            reproduce,
+        } => {
             let (root, output) = (root(), root().join(output));
-            image::run(&root, &arch, &output).and_then(|()| if reproduce { image::reproduce(&root, &arch, &output) } else { Ok(()) })
+            image::run(&root, &arch, &output).and_then(|()| {
+                if reproduce {
+                    image::reproduce(&root, &arch, &output)
+                } else {
+                    Ok(())
+                }
+            })
         }
         Task::Cluster(task) => cluster::run(&root(), &task),
         Task::Templates { languages } => templates(&languages),
         Task::Chaos { release, flags } => chaos(release, &flags),
-        Task::Fuzz { target, seconds, seed } => fuzz(target.as_deref(), seconds, seed),
+        Task::Fuzz {
+            target,
+            seconds,
+            seed,
+        } => fuzz(target.as_deref(), seconds, seed),
         Task::Measure => measure(),
         Task::Bench { filter } => bench(filter.as_deref()),
     };
@@ -123,14 +146,32 @@ fn main() -> ExitCode {
 
 fn testkit() -> anyhow::Result<()> {
     let root = root();
-    [build::guests, build::reader, build::kubernetes, build::operators].iter().try_for_each(|step| step(&root))
+    [
+        build::guests,
+        build::reader,
+        build::kubernetes,
+        build::operators,
+    ]
+    .iter()
+    .try_for_each(|step| step(&root))
 }
 
 fn templates(languages: &[String]) -> anyhow::Result<()> {
     let root = root();
-    step::cargo(&root, "building kubedl-events", &["build", "--package", "kubedl-events", "--locked"])?;
-    let all = templates::ALWAYS.iter().chain(&templates::ON_DEMAND).copied();
-    let wanted: Vec<&str> = if languages.is_empty() { all.collect() } else { languages.iter().map(String::as_str).collect() };
+    step::cargo(
+        &root,
+        "building kubedl-events",
+        &["build", "--package", "kubedl-events", "--locked"],
+    )?;
+    let all = templates::ALWAYS
+        .iter()
+        .chain(&templates::ON_DEMAND)
+        .copied();
+    let wanted: Vec<&str> = if languages.is_empty() {
+        all.collect()
+    } else {
+        languages.iter().map(String::as_str).collect()
+    };
     templates::build(&root, &wanted)
 }
 
@@ -141,14 +182,31 @@ fn demo() -> anyhow::Result<()> {
     build::sinks(&root)?;
     let recorded = !build::has_go();
     if recorded {
-        println!("There is no Go on this machine, which the real API server is built with: a recording takes its place.");
+        println!(
+            "There is no Go on this machine, which the real API server is built with: a recording takes its place."
+        );
     }
     // Side by side: each of them leaves a core idle now and then.
     std::thread::scope(|scope| {
         let server = (!recorded).then(|| scope.spawn(|| build::apiserver(&root)));
-        let arguments = ["build", "--package", "kubedl-events", "--package", "testkit", "--bin", "kubedl-events", "--bin", "demo", "--locked"];
+        let arguments = [
+            "build",
+            "--package",
+            "kubedl-events",
+            "--package",
+            "testkit",
+            "--bin",
+            "kubedl-events",
+            "--bin",
+            "demo",
+            "--locked",
+        ];
         let built = step::cargo(&root, "building kubedl-events and the demo", &arguments);
-        let server = server.map_or(Ok(()), |server| server.join().unwrap_or_else(|_| Err(anyhow::anyhow!("building the API server broke off"))));
+        let server = server.map_or(Ok(()), |server| {
+            server
+                .join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("building the API server broke off")))
+        });
         server.and(built)
     })?;
     show(&root, recorded, began)
@@ -160,14 +218,19 @@ fn show(root: &Path, recorded: bool, began: std::time::Instant) -> anyhow::Resul
     let mut command = Command::new(built.join("demo"));
     command.arg("--program").arg(built.join("kubedl-events"));
     command.arg("--sinks").arg(root.join("target/sinks"));
-    command.arg("--built-ms").arg(began.elapsed().as_millis().to_string());
+    command
+        .arg("--built-ms")
+        .arg(began.elapsed().as_millis().to_string());
     if recorded {
-        command.arg("--recording").arg(root.join("testkit/recordings/job.jsonl"));
+        command
+            .arg("--recording")
+            .arg(root.join("testkit/recordings/job.jsonl"));
     }
     step::must(&mut command, "the demo")
 }
 
-/// Chaos is a program of the testkit. It takes the place of this one, so that a signal reaches it alone and its clean-up is waited for.
+/// Chaos is a program of the testkit. It takes the place of this one, so that a signal reaches it
+/// alone and its clean-up is waited for.
 fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
     use std::os::unix::process::CommandExt;
     let root = root();
@@ -180,24 +243,43 @@ fn chaos(release: bool, flags: &[String]) -> anyhow::Result<()> {
     step::cargo(&root, "building kubedl-events and chaos", &arguments)?;
     let built = step::target(&root)?.join(if release { "release" } else { "debug" });
     let mut command = Command::new(built.join("chaos"));
-    let why = command.arg("--program").arg(built.join("kubedl-events")).args(flags).exec();
+    let why = command
+        .arg("--program")
+        .arg(built.join("kubedl-events"))
+        .args(flags)
+        .exec();
     Err(anyhow::Error::from(why).context("cannot start chaos"))
 }
 
 fn fuzz(target: Option<&str>, seconds: u64, seed: u64) -> anyhow::Result<()> {
     let mut command = Command::new(step::cargo_program());
-    command.current_dir(root()).args(["test", "--workspace", "--locked", "--test", "fuzz", "--", "--nocapture"]);
+    command.current_dir(root()).args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "fuzz",
+        "--",
+        "--nocapture",
+    ]);
     if let Some(target) = target {
         command.args(["--exact", target]);
     }
-    command.env("FUZZ_SECONDS", seconds.to_string()).env("FUZZ_SEED", seed.to_string());
+    command
+        .env("FUZZ_SECONDS", seconds.to_string())
+        .env("FUZZ_SEED", seed.to_string());
     step::must(&mut command, "fuzzing")
 }
 
 /// A program of its own, so that nothing else waits for what parses Rust.
 fn measure() -> anyhow::Result<()> {
     let mut command = Command::new(step::cargo_program());
-    step::must(command.current_dir(root()).args(["run", "--quiet", "--locked", "--package", "measure"]), "measuring")
+    step::must(
+        command
+            .current_dir(root())
+            .args(["run", "--quiet", "--locked", "--package", "measure"]),
+        "measuring",
+    )
 }
 
 fn bench(filter: Option<&str>) -> anyhow::Result<()> {
@@ -205,9 +287,15 @@ fn bench(filter: Option<&str>) -> anyhow::Result<()> {
     build::sinks(&root)?;
     build::guests(&root)?;
     build::kubernetes(&root)?;
-    step::cargo(&root, "building with --release", &["build", "--release", "--workspace", "--bins", "--locked"])?;
+    step::cargo(
+        &root,
+        "building with --release",
+        &["build", "--release", "--workspace", "--bins", "--locked"],
+    )?;
     let mut command = Command::new(step::cargo_program());
-    command.current_dir(&root).args(["bench", "--package", "kubedl-events", "--bench", "figures"]);
+    command
+        .current_dir(&root)
+        .args(["bench", "--package", "kubedl-events", "--bench", "figures"]);
     if let Some(filter) = filter {
         command.args(["--", filter]);
     }

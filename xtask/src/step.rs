@@ -16,20 +16,35 @@ pub fn cargo_program() -> String {
 
 /// Runs cargo in a folder as a step; what it printed is shown only when it fails.
 pub fn cargo(folder: &Path, what: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    quiet(Command::new(cargo_program()).current_dir(folder).args(arguments), what)
+    quiet(
+        Command::new(cargo_program())
+            .current_dir(folder)
+            .args(arguments),
+        what,
+    )
 }
 
-/// Where cargo puts what it builds in a folder: CARGO_TARGET_DIR and cargo's configuration may say another place than `target`. What xtask puts together
-/// from it, and tests start, lies in the repository's `target` all the same.
+/// Where cargo puts what it builds in a folder: CARGO_TARGET_DIR and cargo's configuration may say
+/// another place than `target`. What xtask puts together from it, and tests start, lies in the
+/// repository's `target` all the same.
 pub fn target(folder: &Path) -> anyhow::Result<PathBuf> {
     told_target(Command::new(cargo_program()).current_dir(folder))
 }
 
 fn told_target(cargo: &mut Command) -> anyhow::Result<PathBuf> {
-    let output = cargo.args(["metadata", "--format-version", "1", "--no-deps"]).stdin(Stdio::null()).output().context("cannot run cargo metadata")?;
+    let output = cargo
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run cargo metadata")?;
     let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let target = told.get("target_directory").and_then(Value::as_str);
-    target.map(PathBuf::from).with_context(|| format!("cargo metadata does not say where it builds: {}", String::from_utf8_lossy(&output.stderr)))
+    target.map(PathBuf::from).with_context(|| {
+        format!(
+            "cargo metadata does not say where it builds: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 /// Runs a program as a step; what it printed is shown only when it fails.
@@ -42,8 +57,13 @@ pub fn quiet(command: &mut Command, what: &str) -> anyhow::Result<()> {
         done.store(true, Ordering::Relaxed);
         output
     });
-    let output = output.with_context(|| format!("cannot run {:?} for {what}", command.get_program()))?;
-    println!("{}  {what}: {:.1} s", clear(), began.elapsed().as_secs_f64());
+    let output =
+        output.with_context(|| format!("cannot run {:?} for {what}", command.get_program()))?;
+    println!(
+        "{}  {what}: {:.1} s",
+        clear(),
+        began.elapsed().as_secs_f64()
+    );
     if !output.status.success() {
         print!("{}", String::from_utf8_lossy(&output.stdout));
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
@@ -54,7 +74,9 @@ pub fn quiet(command: &mut Command, what: &str) -> anyhow::Result<()> {
 
 /// Runs a program that shows its own output.
 pub fn must(command: &mut Command, what: &str) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {:?} for {what}", command.get_program()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {:?} for {what}", command.get_program()))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }
@@ -79,7 +101,11 @@ fn tick(what: &str, began: Instant, done: &AtomicBool) {
 }
 
 fn clear() -> &'static str {
-    if std::io::stdout().is_terminal() { "\r\x1b[K" } else { "" }
+    if std::io::stdout().is_terminal() {
+        "\r\x1b[K"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +115,19 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).canonicalize().unwrap()
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(name)
+            .canonicalize()
+            .unwrap()
     }
 
     fn told(name: &str, variable: Option<&str>) -> PathBuf {
         let mut cargo = Command::new(cargo_program());
-        cargo.current_dir(folder(name)).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
+        cargo
+            .current_dir(folder(name))
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET_DIR");
         cargo.envs(variable.map(|value| ("CARGO_TARGET_DIR", value)));
         told_target(&mut cargo).unwrap()
     }
@@ -104,7 +137,11 @@ mod tests {
         for (name, variable, wanted) in [
             (".", None, folder(".").join("target")),
             ("sinks", None, folder("sinks").join("target")),
-            ("sinks", Some("/elsewhere/built"), PathBuf::from("/elsewhere/built")),
+            (
+                "sinks",
+                Some("/elsewhere/built"),
+                PathBuf::from("/elsewhere/built"),
+            ),
             // As cargo itself has it: below the folder in which it runs.
             ("sinks", Some("built"), folder("sinks").join("built")),
         ] {

@@ -37,7 +37,11 @@ pub fn backlog() -> Done<()> {
 
     let waited = Waited::begin();
     let (program, began) = start(folder.path(), "up", &server, &sls)?;
-    let first = sls.wait_for(1, PATIENCE)?.first().map(|log| log.arrived.duration_since(began)).ok_or("nothing arrived")?;
+    let first = sls
+        .wait_for(1, PATIENCE)?
+        .first()
+        .map(|log| log.arrived.duration_since(began))
+        .ok_or("nothing arrived")?;
     while sls.count() < rows as usize && began.elapsed() < MOST {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -60,7 +64,10 @@ pub fn backlog() -> Done<()> {
 pub fn fill_folder(folder: &Path, rows: u32) -> Done<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder) })?;
+        let journal = Journal::open(&journal::Options {
+            durable: false,
+            ..journal::Options::new(folder)
+        })?;
         fill(&journal, rows, ONE_KB).await?;
         Ok::<_, Box<dyn std::error::Error>>(journal.close().await?)
     })?;
@@ -72,12 +79,27 @@ pub fn fill_folder(folder: &Path, rows: u32) -> Done<()> {
 fn compile(folder: &Path, sls: &sls::Server) -> Done<()> {
     let recording = folder.join("empty.jsonl");
     std::fs::write(&recording, "")?;
-    let (status, _, log) = Start::new(Path::new(PROGRAM), folder, "compile").to_sls(sls).with("--from", &recording).flag("--once").run()?;
-    if status.success() { Ok(()) } else { Err(log.into()) }
+    let (status, _, log) = Start::new(Path::new(PROGRAM), folder, "compile")
+        .to_sls(sls)
+        .with("--from", &recording)
+        .flag("--once")
+        .run()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(log.into())
+    }
 }
 
-fn start(folder: &Path, log: &str, server: &ApiServer, sls: &sls::Server) -> Done<(Program, Instant)> {
-    let start = Start::new(Path::new(PROGRAM), folder, log).to_sls(sls).with("--kubeconfig", &server.kubeconfig);
+fn start(
+    folder: &Path,
+    log: &str,
+    server: &ApiServer,
+    sls: &sls::Server,
+) -> Done<(Program, Instant)> {
+    let start = Start::new(Path::new(PROGRAM), folder, log)
+        .to_sls(sls)
+        .with("--kubeconfig", &server.kubeconfig);
     let began = Instant::now();
     Ok((start.start()?, began))
 }

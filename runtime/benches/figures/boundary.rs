@@ -21,10 +21,13 @@ use crate::{Done, PROGRAM};
 const ROUNDS: usize = 5;
 const EVENTS: u32 = 20_000;
 
-/// The same events from a journal to SLS, by the component and by the same code called natively, in turn.
+/// The same events from a journal to SLS, by the component and by the same code called natively, in
+/// turn.
 pub fn boundary() -> Done<()> {
     let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let server = std::process::Command::new(Path::new(PROGRAM).with_file_name("sls-server"))
         .arg("--stdin-lifeline")
         .stdin(std::process::Stdio::piped())
@@ -32,8 +35,16 @@ pub fn boundary() -> Done<()> {
         .spawn()?;
     let mut server = Killed(server);
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.0.stdout.take().ok_or("no stdout")?), &mut line)?;
-    let endpoint = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(server.0.stdout.take().ok_or("no stdout")?),
+        &mut line,
+    )?;
+    let endpoint = line
+        .trim()
+        .rsplit(' ')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let known = sls::Options::default();
     let environment = move |name: &str| {
         Some(match name {
@@ -79,7 +90,11 @@ impl Drop for Killed {
 }
 
 /// CPU of this process while a destination takes the whole journal.
-async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str) -> Done<Duration> {
+async fn drain<D: Destination>(
+    mut destination: D,
+    journal: &Journal,
+    name: &str,
+) -> Done<Duration> {
     let options = relay::Options {
         sink: name.to_owned(),
         policy: Policy::default(),
@@ -96,12 +111,27 @@ async fn drain<D: Destination>(mut destination: D, journal: &Journal, name: &str
     let before = own_cpu()?;
     let began = Instant::now();
     let head = *journal.head().borrow();
-    let work = relay::run(&mut destination, journal.clone(), cursor, &options, &progress, stopped);
+    let work = relay::run(
+        &mut destination,
+        journal.clone(),
+        cursor,
+        &options,
+        &progress,
+        stopped,
+    );
     let watched = async {
-        let _ = progress.position().wait_for(|position| *position >= head).await;
+        let _ = progress
+            .position()
+            .wait_for(|position| *position >= head)
+            .await;
         stop.send_replace(true);
     };
     tokio::join!(work, watched).0?;
-    assert_eq!(progress.delivered(), u64::from(EVENTS), "after {:?}", began.elapsed());
+    assert_eq!(
+        progress.delivered(),
+        u64::from(EVENTS),
+        "after {:?}",
+        began.elapsed()
+    );
     Ok(own_cpu()?.saturating_sub(before))
 }

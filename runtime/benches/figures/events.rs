@@ -30,21 +30,38 @@ pub fn entry(n: u32, shape: Shape, now: jiff::Timestamp) -> Entry {
     );
     let job = r#"{"api_version":"training.kubedl.io/v1alpha1","kind":"PyTorchJob","namespace":"training","name":"mnist","uid":"1048da4b"}"#;
     let observed_at = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-    let kept = Kept { observed_at, job: Some(job.to_owned()), labels: None, raw, repeats: false };
-    Entry { uid, resource_version: n.to_string(), rule: "controlled", kept: Some(kept) }
+    let kept = Kept {
+        observed_at,
+        job: Some(job.to_owned()),
+        labels: None,
+        raw,
+        repeats: false,
+    };
+    Entry {
+        uid,
+        resource_version: n.to_string(),
+        rule: "controlled",
+        kept: Some(kept),
+    }
 }
 
 /// Events `from` up to `to`, as one batch of the watch of all namespaces.
 pub fn batch(from: u32, to: u32, shape: Shape, now: jiff::Timestamp) -> Batch {
     let entries = (from..to).map(|n| entry(n, shape, now)).collect();
-    Batch { scope: "*".to_owned(), entries, ..Batch::default() }
+    Batch {
+        scope: "*".to_owned(),
+        entries,
+        ..Batch::default()
+    }
 }
 
 /// So many events, observed now.
 pub async fn fill(journal: &Journal, events: u32, shape: Shape) -> Done<()> {
     let now = jiff::Timestamp::now();
     for from in (0..events).step_by(1_000) {
-        journal.append(batch(from, events.min(from + 1_000), shape, now)).await?;
+        journal
+            .append(batch(from, events.min(from + 1_000), shape, now))
+            .await?;
     }
     Ok(())
 }

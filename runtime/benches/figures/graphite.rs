@@ -1,4 +1,5 @@
-//! Events into a real graphite-web: by the sink, beside a plain generator of load with as many requests at a time.
+//! Events into a real graphite-web: by the sink, beside a plain generator of load with as many
+//! requests at a time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -71,8 +72,14 @@ fn by_sink(graphite: &Graphite, events: usize, turn: usize) -> Done<Duration> {
         })
         .collect();
     std::fs::write(&recording, lines.join("\n"))?;
-    let start = Start::new(Path::new(PROGRAM), folder.path(), "log").with("--event-storage", "graphite").env("GRAPHITE_URL", graphite.url());
-    let start = start.with("--from", &recording).flag("--once").with("--objects", "all").with("--timeout", "300s");
+    let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+        .with("--event-storage", "graphite")
+        .env("GRAPHITE_URL", graphite.url());
+    let start = start
+        .with("--from", &recording)
+        .flag("--once")
+        .with("--objects", "all")
+        .with("--timeout", "300s");
     let began = Instant::now();
     let (status, _, log) = start.run()?;
     if !status.success() {

@@ -1,4 +1,5 @@
-//! How much the journal takes, with full durability, while sinks read it; and for how long an append waits at most.
+//! How much the journal takes, with full durability, while sinks read it; and for how long an
+//! append waits at most.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -32,10 +33,30 @@ const RATE: Option<u32> = Some(20_000);
 
 /// As fast as it goes; and at a steady rate alone, with old rows going, and at the size limit.
 pub const TRIALS: [Trial; 4] = [
-    Trial { name: "journal-fast", retain: DAY, capped: false, rate: None },
-    Trial { name: "journal-steady", retain: DAY, capped: false, rate: RATE },
-    Trial { name: "journal-retain", retain: Duration::from_secs(2), capped: false, rate: RATE },
-    Trial { name: "journal-cap", retain: DAY, capped: true, rate: RATE },
+    Trial {
+        name: "journal-fast",
+        retain: DAY,
+        capped: false,
+        rate: None,
+    },
+    Trial {
+        name: "journal-steady",
+        retain: DAY,
+        capped: false,
+        rate: RATE,
+    },
+    Trial {
+        name: "journal-retain",
+        retain: Duration::from_secs(2),
+        capped: false,
+        rate: RATE,
+    },
+    Trial {
+        name: "journal-cap",
+        retain: DAY,
+        capped: true,
+        rate: RATE,
+    },
 ];
 
 /// Appends for a minute, or `BENCH_SECONDS`, to a journal of a million rows, or `BENCH_ROWS`.
@@ -49,10 +70,20 @@ pub fn sustained(trial: &Trial) -> Done<()> {
     let size = std::fs::metadata(data.join("journal.sqlite"))?.len();
     // Room for some seconds, and for the write-ahead log.
     let max_size = trial.capped.then_some(size + (256 << 20));
-    let options = journal::Options { retain: trial.retain, max_size, on_full: OnFull::Shed, ..journal::Options::new(&data) };
+    let options = journal::Options {
+        retain: trial.retain,
+        max_size,
+        on_full: OnFull::Shed,
+        ..journal::Options::new(&data)
+    };
     let journal = Journal::open(&options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stop, cursors) = (AtomicBool::new(false), [AtomicI64::new(0), AtomicI64::new(0)]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (stop, cursors) = (
+        AtomicBool::new(false),
+        [AtomicI64::new(0), AtomicI64::new(0)],
+    );
     let waited = Waited::begin();
     let appends = std::thread::scope(|scope| {
         for (sink, cursor) in ["first", "second"].into_iter().zip(&cursors) {
@@ -69,7 +100,10 @@ pub fn sustained(trial: &Trial) -> Done<()> {
     })?;
     println!("{name}: {waited}");
     let head = *journal.head().borrow();
-    let lags: Vec<Position> = cursors.iter().map(|cursor| head - cursor.load(Ordering::Relaxed)).collect();
+    let lags: Vec<Position> = cursors
+        .iter()
+        .map(|cursor| head - cursor.load(Ordering::Relaxed))
+        .collect();
     appends.print(name, &lags, journal.stats().shed());
     Ok(runtime.block_on(journal.close())?)
 }
@@ -87,7 +121,11 @@ struct Appends {
 impl Appends {
     fn print(mut self, name: &str, lags: &[Position], shed: u64) {
         self.waits.sort_unstable();
-        let at = |percent: usize| self.waits.get((self.waits.len() * percent / 100).min(self.waits.len().saturating_sub(1))).map_or(0.0, ms);
+        let at = |percent: usize| {
+            self.waits
+                .get((self.waits.len() * percent / 100).min(self.waits.len().saturating_sub(1)))
+                .map_or(0.0, ms)
+        };
         println!(
             "{name}: {:.0} events/s for {:.0} s in batches of {BATCH}; an append waited p50 {:.1}, p99 {:.1}, longest {:.1} ms; refused {}, shed {shed}; \
              readers behind by {lags:?} rows; write-ahead log at most {} MiB",
@@ -106,7 +144,12 @@ fn ms(time: &Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-async fn append(journal: &Journal, data: &Path, rows: u32, (time, rate): (Duration, Option<u32>)) -> Done<Appends> {
+async fn append(
+    journal: &Journal,
+    data: &Path,
+    rows: u32,
+    (time, rate): (Duration, Option<u32>),
+) -> Done<Appends> {
     let (mut appends, mut next, began) = (Appends::default(), rows, Instant::now());
     while began.elapsed() < time {
         if let Some(rate) = rate {
@@ -127,18 +170,26 @@ async fn append(journal: &Journal, data: &Path, rows: u32, (time, rate): (Durati
         let Appended { stored, .. } = appended;
         appends.stored += stored;
         next += BATCH;
-        appends.longest_log = appends.longest_log.max(std::fs::metadata(data.join("journal.sqlite-wal")).map_or(0, |file| file.len()));
+        appends.longest_log = appends
+            .longest_log
+            .max(std::fs::metadata(data.join("journal.sqlite-wal")).map_or(0, |file| file.len()));
     }
     appends.time = began.elapsed();
     Ok(appends)
 }
 
-/// Reads and acknowledges everything until the stop, as a relay with a destination that answers at once.
+/// Reads and acknowledges everything until the stop, as a relay with a destination that answers at
+/// once.
 fn read(journal: &Journal, sink: &str, cursor: &AtomicI64, stop: &AtomicBool) -> Done<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let (reader, mut head) = (journal.reader()?, journal.head());
-        let mut position = journal.register(sink, journal::Start::Oldest).await?.position;
+        let mut position = journal
+            .register(sink, journal::Start::Oldest)
+            .await?
+            .position;
         while !stop.load(Ordering::Relaxed) {
             let rows = reader.read(position, READ.0, READ.1)?;
             let Some(last) = rows.last() else {
@@ -148,8 +199,14 @@ fn read(journal: &Journal, sink: &str, cursor: &AtomicI64, stop: &AtomicBool) ->
                 continue;
             };
             position = last.position;
-            let haste = if *head.borrow() <= position { Haste::WithNext } else { Haste::Now };
-            journal.acknowledge(sink, position, Vec::new(), haste).await?;
+            let haste = if *head.borrow() <= position {
+                Haste::WithNext
+            } else {
+                Haste::Now
+            };
+            journal
+                .acknowledge(sink, position, Vec::new(), haste)
+                .await?;
             cursor.store(position, Ordering::Relaxed);
         }
         Ok(())

@@ -18,12 +18,21 @@ pub fn disk(folder: &Path) -> Done<String> {
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    let at = |place: usize| times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3);
-    Ok(format!("fsync of this disk: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms", at(249), at(494), at(499)))
+    let at = |place: usize| {
+        times
+            .get(place)
+            .map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    };
+    Ok(format!(
+        "fsync of this disk: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms",
+        at(249),
+        at(494),
+        at(499)
+    ))
 }
 
-/// For how long something on the machine has waited for the disk, for a CPU (Linux `Documentation/accounting/psi.rst`), and how many
-/// processes were ready to run, others' included.
+/// For how long something on the machine has waited for the disk, for a CPU (Linux
+/// `Documentation/accounting/psi.rst`), and how many processes were ready to run, others' included.
 pub struct Waited(Vec<(&'static str, u64)>);
 
 impl Waited {
@@ -39,14 +48,21 @@ impl fmt::Display for Waited {
             write!(f, " {what} {} ms,", after.saturating_sub(*before) / 1_000)?;
         }
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        write!(f, " load average {}", load.split(' ').next().unwrap_or("unknown"))
+        write!(
+            f,
+            " load average {}",
+            load.split(' ').next().unwrap_or("unknown")
+        )
     }
 }
 
 fn totals() -> Vec<(&'static str, u64)> {
     let total = |what| {
         let text = std::fs::read_to_string(format!("/proc/pressure/{what}")).unwrap_or_default();
-        text.split("total=").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        text.split("total=")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
     };
     vec![("io", total("io")), ("cpu", total("cpu"))]
 }
@@ -57,7 +73,11 @@ pub fn own_cpu() -> Done<Duration> {
     let mut total = 0;
     for task in std::fs::read_dir("/proc/self/task")? {
         let text = std::fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-        total += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        total += text
+            .split(' ')
+            .next()
+            .and_then(|ns| ns.parse::<u64>().ok())
+            .unwrap_or(0);
     }
     Ok(Duration::from_nanos(total))
 }

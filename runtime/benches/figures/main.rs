@@ -1,7 +1,9 @@
-//! The figures of `benches/README.md`: ready time, latency, CPU an event, memory, the cost of wasm, outages, large journals.
+//! The figures of `benches/README.md`: ready time, latency, CPU an event, memory, the cost of wasm,
+//! outages, large journals.
 //!
-//! `cargo xtask bench [FILTER]`. Each figure is of the release build as a process of its own, unless it says otherwise; CPU is user and
-//! system time of that process alone, by `/proc/PID/stat`.
+//! `cargo xtask bench [FILTER]`. Each figure is of the release build as a process of its own,
+//! unless it says otherwise; CPU is user and system time of that process alone, by
+//! `/proc/PID/stat`.
 
 mod backlog;
 mod boundary;
@@ -28,7 +30,10 @@ type Done<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Done<()> {
     // cargo bench adds `--bench`.
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"))
+        .unwrap_or_default();
     let wanted = |name: &str| name.contains(&filter);
     if wanted("ready") {
         ready::ready()?;
@@ -62,13 +67,17 @@ fn main() -> Done<()> {
 /// A length that a variable shortens for a trial: `BENCH_SECONDS`, `BENCH_ROWS`.
 fn length(variable: &str, default: u32) -> Done<u32> {
     match std::env::var(variable) {
-        Ok(text) => text.parse().map_err(|why| format!("{variable}={text}: {why}").into()),
+        Ok(text) => text
+            .parse()
+            .map_err(|why| format!("{variable}={text}: {why}").into()),
         Err(_) => Ok(default),
     }
 }
 
 fn service(folder: &Path, server: &ApiServer, sls: &sls::Server) -> Done<Program> {
-    let start = Start::new(Path::new(PROGRAM), folder, "log").to_sls(sls).with("--kubeconfig", &server.kubeconfig);
+    let start = Start::new(Path::new(PROGRAM), folder, "log")
+        .to_sls(sls)
+        .with("--kubeconfig", &server.kubeconfig);
     let mut program = start.start()?;
     program.wait_for_log("The list is read.", PATIENCE)?;
     Ok(program)

@@ -25,7 +25,13 @@ impl Native {
         let settings = native::Settings::from_env(environment).map_err(|why| format!("{why:?}"))?;
         Ok(Self {
             sink: native::Sink::new(settings),
-            way: Way(Gate::new("aliyun-sls", Arc::new(grant.clone()), Term::endless(), &Network::default(), Arc::default())),
+            way: Way(Gate::new(
+                "aliyun-sls",
+                Arc::new(grant.clone()),
+                Term::endless(),
+                &Network::default(),
+                Arc::default(),
+            )),
         })
     }
 }
@@ -39,18 +45,32 @@ impl native::Transport for Way {
             body: request.body.clone(),
             timeout: None,
         };
-        let answer = self.0.send(request, Duration::from_secs(60), usize::MAX).map_err(|why| native::HttpError::Other(why.to_string()))?;
-        Ok(native::Response { status: answer.status, headers: answer.headers, body: answer.body, truncated: answer.truncated })
+        let answer = self
+            .0
+            .send(request, Duration::from_secs(60), usize::MAX)
+            .map_err(|why| native::HttpError::Other(why.to_string()))?;
+        Ok(native::Response {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+            truncated: answer.truncated,
+        })
     }
 
-    fn send_all(&mut self, requests: &[native::Request]) -> Vec<Result<native::Response, native::HttpError>> {
+    fn send_all(
+        &mut self,
+        requests: &[native::Request],
+    ) -> Vec<Result<native::Response, native::HttpError>> {
         requests.iter().map(|request| self.send(request)).collect()
     }
 }
 
 impl Destination for Native {
     fn limits(&self) -> Limits {
-        Limits { events: 4_096, bytes: 3 << 20 }
+        Limits {
+            events: 4_096,
+            bytes: 3 << 20,
+        }
     }
 
     async fn open(&mut self) -> Outcome {
@@ -62,7 +82,9 @@ impl Destination for Native {
         let clock = || time_of(jiff::Timestamp::now());
         match self.sink.save(&events, &clock, &mut self.way) {
             Ok(failures) if failures.is_empty() => Outcome::Stored(vec![]),
-            other => Outcome::Refused { reason: format!("{other:?}") },
+            other => Outcome::Refused {
+                reason: format!("{other:?}"),
+            },
         }
     }
 
@@ -70,7 +92,10 @@ impl Destination for Native {
 }
 
 fn time_of(time: jiff::Timestamp) -> native::Timestamp {
-    native::Timestamp { seconds: time.as_second(), nanoseconds: time.subsec_nanosecond().unsigned_abs() }
+    native::Timestamp {
+        seconds: time.as_second(),
+        nanoseconds: time.subsec_nanosecond().unsigned_abs(),
+    }
 }
 
 fn reference_of(object: &event::ObjectReference) -> native::ObjectReference {

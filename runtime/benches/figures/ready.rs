@@ -15,9 +15,16 @@ pub fn ready() -> Done<()> {
         let recording = folder.path().join("empty.jsonl");
         std::fs::write(&recording, "")?;
         for times in [&mut cold, &mut cached] {
-            let start = Start::new(Path::new(PROGRAM), folder.path(), "log").to_sls(&server).with("--from", &recording).flag("--once");
+            let start = Start::new(Path::new(PROGRAM), folder.path(), "log")
+                .to_sls(&server)
+                .with("--from", &recording)
+                .flag("--once");
             let (_, _, log) = start.run()?;
-            let ms = log.split("\"ready_ms\":").nth(1).and_then(|rest| rest.split([',', '}']).next()).and_then(|ms| ms.parse::<u64>().ok());
+            let ms = log
+                .split("\"ready_ms\":")
+                .nth(1)
+                .and_then(|rest| rest.split([',', '}']).next())
+                .and_then(|ms| ms.parse::<u64>().ok());
             times.push(ms.ok_or("the log does not say ready_ms")?);
         }
     }

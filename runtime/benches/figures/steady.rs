@@ -11,7 +11,8 @@ const EVENTS: u32 = 20_000;
 
 pub fn under_load(name: &str, updates: f64, rate: u32) -> Done<()> {
     let folder = tempfile::tempdir()?;
-    // etcd's pages on the journal's disk would make fsync wait for them, which is not ours to measure.
+    // etcd's pages on the journal's disk would make fsync wait for them, which is not ours to
+    // measure.
     let memory = tempfile::tempdir_in(testkit::memory_folder())?;
     let server = ApiServer::start(&memory.path().join("cluster"), &[])?;
     Load::set_up(&server)?;
@@ -20,7 +21,9 @@ pub fn under_load(name: &str, updates: f64, rate: u32) -> Done<()> {
     let program = service(folder.path(), &server, &sls)?;
     let (before, waited) = (program.cpu()?, Waited::begin());
     let put = Load::start(&server, folder.path(), EVENTS, updates, rate)?.finish()?;
-    let stored = sls.wait_for(put.len(), PATIENCE).map_err(|why| format!("{why:?}"))?;
+    let stored = sls
+        .wait_for(put.len(), PATIENCE)
+        .map_err(|why| format!("{why:?}"))?;
     let cpu = program.cpu()?.saturating_sub(before);
     println!("{name}: {waited}");
     let account = Account::of(&put, &stored);

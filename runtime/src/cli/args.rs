@@ -1,4 +1,5 @@
-//! Flags and their environment variables: texts, numbers and paths only. What they mean is built in `run`.
+//! Flags and their environment variables: texts, numbers and paths only. What they mean is built in
+//! `run`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,14 +13,22 @@ use crate::journal;
 use super::sink::Folders;
 use super::tasks::Task;
 
-/// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and loses none silently.
+/// Keeps Kubernetes events: hands every event of KubeDL jobs to a WebAssembly-sandboxed sink, and
+/// loses none silently.
 ///
-/// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not be stored (--once, audit) or read (explain);
-/// 4 --timeout passed (--once, audit); 5 audit: events are missing; 6 audit: events are still to be delivered;
-/// 7 sink diff: the new version wants more; 8 sink test: the sink does not do what the contract asks;
-/// 9 sink replay: it does something else than was recorded.
+/// Exit codes: 0 stopped, or all is well; 1 failed; 2 wrong usage or grant; 3 some events could not
+/// be stored (--once, audit) or read (explain); 4 --timeout passed (--once, audit); 5 audit: events
+/// are missing; 6 audit: events are still to be delivered; 7 sink diff: the new version wants more;
+/// 8 sink test: the sink does not do what the contract asks; 9 sink replay: it does something else
+/// than was recorded.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "kubedl-events", version, max_term_width = 120, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "kubedl-events",
+    version,
+    max_term_width = 120,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Args {
     /// What else to do than to run
     #[command(subcommand)]
@@ -30,27 +39,47 @@ pub struct Args {
     pub service: Service,
 }
 
-/// The settings of the service. Each can be given by its flag, its environment variable, or in the file of `--config` by the flag's name; the first of these wins.
+/// The settings of the service. Each can be given by its flag, its environment variable, or in the
+/// file of `--config` by the flag's name; the first of these wins.
 #[derive(Clone, Debug, Flags)]
 pub struct Service {
     /// All of these as `config show` tells them, to be told to subcommands that ask.
     #[arg(skip)]
     pub shown: Vec<super::config::Setting>,
 
-    /// YAML file of settings, each under the name of its flag; flags and environment variables win over it
+    /// YAML file of settings, each under the name of its flag; flags and environment variables win
+    /// over it
     #[arg(long, env = super::config::VARIABLE, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Where events go: the NAME of a sink in a sink folder, the path of a .wasm file, or INSTANCE= and one of these; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_EVENT_STORAGE", value_name = "SINK", value_delimiter = ',')]
+    /// Where events go: the NAME of a sink in a sink folder, the path of a .wasm file, or INSTANCE=
+    /// and one of these; may be repeated
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_EVENT_STORAGE",
+        value_name = "SINK",
+        value_delimiter = ','
+    )]
     pub event_storage: Vec<String>,
 
-    /// Which events a sink gets: SINK=EXPRESSION in CEL over the event, such as 'sls=type == "Warning"'; may be repeated, in the variable one a line
-    #[arg(long, env = "KUBEDL_EVENTS_SELECT", value_name = "SINK=EXPRESSION", value_delimiter = '\n')]
+    /// Which events a sink gets: SINK=EXPRESSION in CEL over the event, such as 'sls=type ==
+    /// "Warning"'; may be repeated, in the variable one a line
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_SELECT",
+        value_name = "SINK=EXPRESSION",
+        value_delimiter = '\n'
+    )]
     pub select: Vec<String>,
 
-    /// What is hidden in every event before it is stored: NAME=REGEX; what matches becomes [redacted:NAME]; may be repeated, in the variable one a line
-    #[arg(long, env = "KUBEDL_EVENTS_REDACT", value_name = "NAME=REGEX", value_delimiter = '\n')]
+    /// What is hidden in every event before it is stored: NAME=REGEX; what matches becomes
+    /// [redacted:NAME]; may be repeated, in the variable one a line
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_REDACT",
+        value_name = "NAME=REGEX",
+        value_delimiter = '\n'
+    )]
     pub redact: Vec<String>,
 
     /// Region written into every event; the environment variable REGION wins over this
@@ -69,7 +98,8 @@ pub struct Service {
     #[command(flatten)]
     pub cluster_flags: Cluster,
 
-    /// Read recorded events from a file instead of a cluster, - for standard input: JSON or YAML, as lists, one after the other, lines of a watch or of eventrouter, also packed with gzip
+    /// Read recorded events from a file instead of a cluster, - for standard input: JSON or YAML,
+    /// as lists, one after the other, lines of a watch or of eventrouter, also packed with gzip
     #[arg(long, env = "KUBEDL_EVENTS_FROM", value_name = "FILE", conflicts_with_all = ["kubeconfig", "context", "namespace"])]
     pub from: Option<PathBuf>,
 
@@ -85,7 +115,8 @@ pub struct Service {
     #[command(flatten)]
     pub lease: Lease,
 
-    /// Write an event of its own every minute, or every TIME, to prove that the watch sees what is written; one that doesn't is opened again
+    /// Write an event of its own every minute, or every TIME, to prove that the watch sees what is
+    /// written; one that doesn't is opened again
     #[arg(
         long,
         env = "KUBEDL_EVENTS_HEARTBEAT",
@@ -99,7 +130,12 @@ pub struct Service {
     pub heartbeat: Option<Duration>,
 
     /// Folder of the journal and the compiled sinks
-    #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_DATA_DIR",
+        value_name = "DIR",
+        default_value = "/var/lib/kubedl-events"
+    )]
     pub data_dir: PathBuf,
 
     /// How long delivered events stay in the journal
@@ -110,11 +146,13 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_EVENT_TTL", value_name = "TIME", value_parser = time, default_value = "1h")]
     pub event_ttl: Duration,
 
-    /// The most that the data folder may take, compiled and kept sinks included, such as 512Mi or 4Gi [default: half of the volume]
+    /// The most that the data folder may take, compiled and kept sinks included, such as 512Mi or
+    /// 4Gi [default: half of the volume]
     #[arg(long, env = "KUBEDL_EVENTS_MAX_SIZE", value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
 
-    /// At --max-size, when everything still has to be delivered: see no more events, or let the slowest sink lose its oldest [default: block with one sink, shed with several]
+    /// At --max-size, when everything still has to be delivered: see no more events, or let the
+    /// slowest sink lose its oldest [default: block with one sink, shed with several]
     #[arg(long, env = "KUBEDL_EVENTS_ON_FULL", value_enum)]
     pub on_full: Option<OnFull>,
 
@@ -126,11 +164,13 @@ pub struct Service {
     #[arg(long, env = "KUBEDL_EVENTS_GRACE", value_name = "TIME", value_parser = time, default_value = "20s")]
     pub grace: Duration,
 
-    /// How long an event that a sink does not get stored, while it stores others, is tried again by itself; then it is a dead letter
+    /// How long an event that a sink does not get stored, while it stores others, is tried again by
+    /// itself; then it is a dead letter
     #[arg(long, env = "KUBEDL_EVENTS_GIVE_UP_AFTER", value_name = "TIME", value_parser = time, default_value = "1h")]
     pub give_up_after: Duration,
 
-    /// Where metrics and probes are served, such as :8080 for all addresses: /metrics, /livez, /readyz [default: nowhere]
+    /// Where metrics and probes are served, such as :8080 for all addresses: /metrics, /livez,
+    /// /readyz [default: nowhere]
     #[arg(long, env = "KUBEDL_EVENTS_LISTEN_ADDRESS", value_name = "ADDRESS:PORT", value_parser = crate::telemetry::address)]
     pub listen_address: Option<String>,
 
@@ -143,7 +183,12 @@ pub struct Service {
     pub network: Network,
 
     /// What the log says: a level, or target=level pairs as in RUST_LOG
-    #[arg(long, env = "KUBEDL_EVENTS_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
     pub log_level: String,
 
     /// What the log looks like [default: text on a terminal, json elsewhere]
@@ -170,9 +215,18 @@ pub struct Cluster {
 impl Cluster {
     /// What the flags mean for the watch.
     pub(super) fn options(&self) -> cluster::Options {
-        let mut options = cluster::Options { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), ..Default::default() };
+        let mut options = cluster::Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            ..Default::default()
+        };
         if !self.namespace.is_empty() {
-            options.scopes = self.namespace.iter().cloned().map(Scope::Namespace).collect();
+            options.scopes = self
+                .namespace
+                .iter()
+                .cloned()
+                .map(Scope::Namespace)
+                .collect();
             options.scopes.sort();
             options.scopes.dedup();
         }
@@ -199,15 +253,29 @@ pub struct Lease {
 /// How sinks' requests leave the process.
 #[derive(Clone, Debug, Flags)]
 pub struct Network {
-    /// The HTTP proxy through which sinks' https requests go: http://[USER:PASSWORD@]HOST:PORT. The variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY are for the way to the API server alone, as kubectl reads them
-    #[arg(long, env = "KUBEDL_EVENTS_HTTPS_PROXY", value_name = "URL", hide_env_values = true)]
+    /// The HTTP proxy through which sinks' https requests go: http://[USER:PASSWORD@]HOST:PORT. The
+    /// variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY are for the way to the API server alone, as
+    /// kubectl reads them
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_HTTPS_PROXY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub https_proxy: Option<String>,
 
-    /// Hosts that are reached without the proxy: names (with all below them), .names (only what is below), addresses, networks such as 10.0.0.0/8
-    #[arg(long, env = "KUBEDL_EVENTS_NO_PROXY", value_name = "LIST", value_delimiter = ',')]
+    /// Hosts that are reached without the proxy: names (with all below them), .names (only what is
+    /// below), addresses, networks such as 10.0.0.0/8
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_NO_PROXY",
+        value_name = "LIST",
+        value_delimiter = ','
+    )]
     pub no_proxy: Vec<String>,
 
-    /// PEM file of certificate authorities that sinks' destinations may have, besides the built-in ones
+    /// PEM file of certificate authorities that sinks' destinations may have, besides the built-in
+    /// ones
     #[arg(long, env = "KUBEDL_EVENTS_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -249,9 +317,22 @@ impl Service {
             None => journal::OnFull::Block,
         };
         let (retain, durable, event_ttl) = (self.retain, self.from.is_none(), self.event_ttl);
-        let max_size = self.max_size.or_else(|| journal::half_of_volume(directory)).filter(|_| durable);
-        let [spare, stays] = [COMPILED, KEPT].map(|folder| Some(directory.join(folder)).filter(|_| durable));
-        journal::Options { retain, durable, event_ttl, max_size, on_full, spare, stays, ..journal::Options::new(directory) }
+        let max_size = self
+            .max_size
+            .or_else(|| journal::half_of_volume(directory))
+            .filter(|_| durable);
+        let [spare, stays] =
+            [COMPILED, KEPT].map(|folder| Some(directory.join(folder)).filter(|_| durable));
+        journal::Options {
+            retain,
+            durable,
+            event_ttl,
+            max_size,
+            on_full,
+            spare,
+            stays,
+            ..journal::Options::new(directory)
+        }
     }
 }
 
@@ -290,15 +371,22 @@ impl From<LogFormat> for crate::telemetry::Format {
 /// The name of a namespace that is watched. `all` is a name like others, but nobody means it.
 fn namespace(text: &str) -> Result<String, String> {
     if text == "all" {
-        return Err("\"all\" would be a namespace of that name: leave --namespace out for all namespaces".to_owned());
+        return Err(
+            "\"all\" would be a namespace of that name: leave --namespace out for all namespaces"
+                .to_owned(),
+        );
     }
     name::label(text)
 }
 
 /// Bytes with a unit as Kubernetes writes it: Ki, Mi, Gi.
 fn size(text: &str) -> Result<u64, String> {
-    let refuse = || format!("{text:?} is not a size: write a number and one of Ki, Mi and Gi, such as 512Mi");
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let refuse = || {
+        format!("{text:?} is not a size: write a number and one of Ki, Mi and Gi, such as 512Mi")
+    };
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let shift = match unit {
         "Ki" => 10,
@@ -306,20 +394,39 @@ fn size(text: &str) -> Result<u64, String> {
         "Gi" => 30,
         _ => return Err(refuse()),
     };
-    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)).filter(|size| *size >= 1 << 20).ok_or_else(refuse)
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .filter(|size| *size >= 1 << 20)
+        .ok_or_else(refuse)
 }
 
 /// A time with its unit: ms, s, m or h.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let seconds = match unit {
-        "ms" => return digits.parse().map(Duration::from_millis).map_err(|_| format!("{text:?} is not a time")),
+        "ms" => {
+            return digits
+                .parse()
+                .map(Duration::from_millis)
+                .map_err(|_| format!("{text:?} is not a time"));
+        }
         "s" => 1,
         "m" => 60,
         "h" => 3600,
-        _ => return Err(format!("{text:?} is not a time: write a number and one of ms, s, m and h, such as 90s")),
+        _ => {
+            return Err(format!(
+                "{text:?} is not a time: write a number and one of ms, s, m and h, such as 90s"
+            ));
+        }
     };
     let number: Option<u64> = digits.parse().ok();
-    number.and_then(|n| n.checked_mul(seconds)).map(Duration::from_secs).ok_or_else(|| format!("{text:?} is not a time"))
+    number
+        .and_then(|n| n.checked_mul(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{text:?} is not a time"))
 }

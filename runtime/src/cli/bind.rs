@@ -11,19 +11,28 @@ use crate::journal::Journal;
 /// How long one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes sure that the journal is this cluster's; tries again while the API server can't be reached.
+/// Makes sure that the journal is this cluster's; tries again while the API server can't be
+/// reached.
 pub(super) async fn bind(client: &cluster::Client, journal: &Journal) -> anyhow::Result<()> {
     let (mut pause, mut seldom) = (Duration::from_millis(200), Seldom::default());
     loop {
-        let asked = timeout(PATIENCE, client.cluster_uid()).await.unwrap_or_else(|_| Err(cluster::Error::silent(PATIENCE)));
+        let asked = timeout(PATIENCE, client.cluster_uid())
+            .await
+            .unwrap_or_else(|_| Err(cluster::Error::silent(PATIENCE)));
         if let (Ok(_), Some((time, times))) = (&asked, seldom.over()) {
-            info!(times, seconds = time.as_secs(), "The API server answers: beginning.");
+            info!(
+                times,
+                seconds = time.as_secs(),
+                "The API server answers: beginning."
+            );
         }
         match asked {
             Ok(Some(uid)) => return Ok(journal.bind(&uid).await?),
             Ok(None) => return Ok(()),
             Err(why @ cluster::Error::Forbidden { .. }) => {
-                warn!("The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}");
+                warn!(
+                    "The uid of the namespace kube-system can't be read, so a journal of another cluster would not be noticed: {why}"
+                );
                 return Ok(());
             }
             Err(why) if why.is_fatal() => return Err(why.into()),

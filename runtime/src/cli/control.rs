@@ -1,4 +1,5 @@
-//! How a subcommand changes the journal of a running service: one line of JSON through a socket in the data folder, one line back.
+//! How a subcommand changes the journal of a running service: one line of JSON through a socket in
+//! the data folder, one line back.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -95,8 +96,14 @@ async fn perform(journal: &Journal, request: Request) -> Result<Option<u64>, jou
     }
 }
 
-/// Serves requests for as long as it is polled. The folder is this process's alone, so an old socket is one that a crash left.
-pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Observer>, settings: Vec<Setting>) {
+/// Serves requests for as long as it is polled. The folder is this process's alone, so an old
+/// socket is one that a crash left.
+pub(super) async fn serve(
+    data_dir: PathBuf,
+    journal: Journal,
+    observer: Arc<Observer>,
+    settings: Vec<Setting>,
+) {
     let path = socket(&data_dir);
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).and_then(|listener| {
@@ -105,14 +112,29 @@ pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Obs
     });
     let listener = match listener {
         Ok(listener) => listener,
-        Err(why) => return warn!("No subcommand can reach this service: cannot listen on {}: {why}.", path.display()),
+        Err(why) => {
+            return warn!(
+                "No subcommand can reach this service: cannot listen on {}: {why}.",
+                path.display()
+            );
+        }
     };
-    let desk = Arc::new(Desk { journal, observer, settings });
-    let (places, mut clients, mut seldom) = (Arc::new(Semaphore::new(MOST)), JoinSet::new(), Seldom::default());
+    let desk = Arc::new(Desk {
+        journal,
+        observer,
+        settings,
+    });
+    let (places, mut clients, mut seldom) = (
+        Arc::new(Semaphore::new(MOST)),
+        JoinSet::new(),
+        Seldom::default(),
+    );
     loop {
         // Ended ones leave nothing behind.
         while clients.try_join_next().is_some() {}
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let _ = seldom.over();
@@ -124,7 +146,10 @@ pub(super) async fn serve(data_dir: PathBuf, journal: Journal, observer: Arc<Obs
             }
             Err(why) => {
                 if let Some(times) = seldom.fails("accept") {
-                    warn!(times, "A subcommand can't reach this service: cannot take its connection: {why}. Trying again.");
+                    warn!(
+                        times,
+                        "A subcommand can't reach this service: cannot take its connection: {why}. Trying again."
+                    );
                 }
                 sleep(AGAIN).await;
             }
@@ -151,7 +176,10 @@ impl Desk {
         }
         let mut answer = serde_json::to_string(&self.answer(&line).await).unwrap_or_default();
         answer.push('\n');
-        if !matches!(timeout(SILENT, writing.write_all(answer.as_bytes())).await, Ok(Ok(()))) {
+        if !matches!(
+            timeout(SILENT, writing.write_all(answer.as_bytes())).await,
+            Ok(Ok(()))
+        ) {
             debug!("A client of the control socket did not take its answer.");
         }
     }
@@ -173,12 +201,17 @@ impl Desk {
 async fn status(observer: Arc<Observer>) -> Answer {
     // The disk may be slow, and this thread has more to do.
     let looked = tokio::task::spawn_blocking(move || observer.wait()).await;
-    looked.map_or_else(|why| Answer::Error(why.to_string()), |status| Answer::Status(Box::new(status)))
+    looked.map_or_else(
+        |why| Answer::Error(why.to_string()),
+        |status| Answer::Status(Box::new(status)),
+    )
 }
 
 /// How the running service is; none where none runs.
 pub(super) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
-    let Some(stream) = connect(data_dir)? else { return Ok(None) };
+    let Some(stream) = connect(data_dir)? else {
+        return Ok(None);
+    };
     match exchange(&stream, &Request::Status)? {
         Answer::Status(status) => Ok(Some(*status)),
         _ => bail!("the service's answer is no status: is it another version?"),
@@ -187,7 +220,9 @@ pub(super) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
 
 /// Which settings of the running service hold; none where none runs.
 pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting>>> {
-    let Some(stream) = connect(data_dir)? else { return Ok(None) };
+    let Some(stream) = connect(data_dir)? else {
+        return Ok(None);
+    };
     match exchange(&stream, &Request::Settings)? {
         Answer::Settings(settings) => Ok(Some(settings)),
         _ => bail!("the service's answer is no list of settings: is it another version?"),
@@ -195,8 +230,12 @@ pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting
 }
 
 /// What the sinks of the running service sent where; none where none runs.
-pub(super) fn ask_egress(data_dir: &Path) -> anyhow::Result<Option<BTreeMap<String, Vec<Exchange>>>> {
-    let Some(stream) = connect(data_dir)? else { return Ok(None) };
+pub(super) fn ask_egress(
+    data_dir: &Path,
+) -> anyhow::Result<Option<BTreeMap<String, Vec<Exchange>>>> {
+    let Some(stream) = connect(data_dir)? else {
+        return Ok(None);
+    };
     match exchange(&stream, &Request::Egress)? {
         Answer::Egress(exchanges) => Ok(Some(exchanges)),
         _ => bail!("the service's answer is no account of requests: is it another version?"),
@@ -207,7 +246,10 @@ pub(super) fn ask_egress(data_dir: &Path) -> anyhow::Result<Option<BTreeMap<Stri
 pub(super) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<u64> {
     let Some(stream) = connect(data_dir)? else {
         if !data_dir.join(journal::FILE).is_file() {
-            bail!("there is no journal in {}: give the folder of the service with --data-dir", data_dir.display());
+            bail!(
+                "there is no journal in {}: give the folder of the service with --data-dir",
+                data_dir.display()
+            );
         }
         let journal = Journal::open_inline(&journal::Options::new(data_dir))?;
         return Ok(perform(&journal, request).await?.unwrap_or(0));
@@ -222,8 +264,17 @@ pub(super) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<u64
 fn connect(data_dir: &Path) -> anyhow::Result<Option<UnixStream>> {
     match UnixStream::connect(socket(data_dir)) {
         Ok(stream) => Ok(Some(stream)),
-        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
-        Err(why) => Err(why).with_context(|| format!("cannot reach the service of {}", data_dir.display())),
+        Err(why)
+            if matches!(
+                why.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(why) => {
+            Err(why).with_context(|| format!("cannot reach the service of {}", data_dir.display()))
+        }
     }
 }
 
@@ -234,8 +285,12 @@ fn exchange(mut stream: &UnixStream, request: &Request) -> anyhow::Result<Answer
     line.push('\n');
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).context("the service did not answer in time")?;
-    match serde_json::from_str(&answer).context("the service's answer can't be read: is it another version?")? {
+    BufReader::new(stream)
+        .read_line(&mut answer)
+        .context("the service did not answer in time")?;
+    match serde_json::from_str(&answer)
+        .context("the service's answer can't be read: is it another version?")?
+    {
         Answer::Error(why) => bail!("the service refused: {why}"),
         answer => Ok(answer),
     }

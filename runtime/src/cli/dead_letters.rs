@@ -27,10 +27,17 @@ pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
             say_unstorable(choice, &folder)?;
             let changed = control::ask(&folder, Request::Retry(letters(choice))).await?;
             let when = match recorded(&folder) {
-                Some(file) => format!("when the recording is read again: kubedl-events --from {file} with the data folder and the sinks of before"),
+                Some(file) => format!(
+                    "when the recording is read again: kubedl-events --from {file} with the data folder and the sinks of before"
+                ),
                 None => "by the sinks, now or at the next start".to_owned(),
             };
-            say(look, "retried", changed, &format!("will be tried again {when}"));
+            say(
+                look,
+                "retried",
+                changed,
+                &format!("will be tried again {when}"),
+            );
         }
         DeadLetters::Drop { choice, look } => {
             let folder = journal_of(&look.data_dir);
@@ -46,11 +53,25 @@ pub(super) async fn run(task: &DeadLetters) -> anyhow::Result<Exit> {
 fn is_known(choice: &Choice, folder: &Path) -> anyhow::Result<()> {
     let Some(sink) = &choice.sink else {
         let reader = Reader::open(folder)?;
-        return choice.ids.iter().try_for_each(|id| find(&reader, *id).map(|_| ()));
+        return choice
+            .ids
+            .iter()
+            .try_for_each(|id| find(&reader, *id).map(|_| ()));
     };
-    let known: Vec<String> = Reader::open(folder)?.standings()?.into_iter().map(|standing| standing.sink).collect();
+    let known: Vec<String> = Reader::open(folder)?
+        .standings()?
+        .into_iter()
+        .map(|standing| standing.sink)
+        .collect();
     if !known.contains(sink) {
-        bail!("the journal knows no sink {sink}: it knows {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
+        bail!(
+            "the journal knows no sink {sink}: it knows {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        );
     }
     Ok(())
 }
@@ -69,18 +90,31 @@ fn say_unstorable(choice: &Choice, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn find(reader: &Reader, id: i64) -> anyhow::Result<Letter> {
-    let found = reader.letters(None, id.saturating_sub(1), 1)?.pop().filter(|letter| letter.id == id);
-    found.with_context(|| format!("there is no dead letter {id}: `kubedl-events dead-letters list` shows which there are"))
+    let found = reader
+        .letters(None, id.saturating_sub(1), 1)?
+        .pop()
+        .filter(|letter| letter.id == id);
+    found.with_context(|| {
+        format!(
+            "there is no dead letter {id}: `kubedl-events dead-letters list` shows which there are"
+        )
+    })
 }
 
 fn letters(choice: &Choice) -> Letters {
-    choice.sink.clone().map_or_else(|| Letters::Ids(choice.ids.clone()), Letters::Sink)
+    choice
+        .sink
+        .clone()
+        .map_or_else(|| Letters::Ids(choice.ids.clone()), Letters::Sink)
 }
 
 fn say(look: &Look, key: &str, changed: u64, words: &str) {
     match look.format {
         Format::Json => say_json!("{}", json!({ key: changed })),
-        Format::Text => say!("{changed} dead letter{} {words}.", if changed == 1 { "" } else { "s" }),
+        Format::Text => say!(
+            "{changed} dead letter{} {words}.",
+            if changed == 1 { "" } else { "s" }
+        ),
     }
 }
 
@@ -129,22 +163,50 @@ fn about(letter: &Letter) -> (String, String) {
     {
         event = object;
     }
-    let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let text = |path: &str| {
+        event
+            .pointer(path)
+            .and_then(Value::as_str)
+            .unwrap_or("?")
+            .to_owned()
+    };
     let name = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
-    (name, format!("{} of {} {}", text("/reason"), text("/involvedObject/kind"), text("/involvedObject/name")))
+    (
+        name,
+        format!(
+            "{} of {} {}",
+            text("/reason"),
+            text("/involvedObject/kind"),
+            text("/involvedObject/name")
+        ),
+    )
 }
 
 fn print(letter: &Letter) {
     let (name, what) = about(letter);
     let [name, what, reason] = [&name, &what, &letter.reason].map(|text| shown(text));
-    let sink = if letter.sink.is_empty() { "no sink (not an event)" } else { &letter.sink };
+    let sink = if letter.sink.is_empty() {
+        "no sink (not an event)"
+    } else {
+        &letter.sink
+    };
     let again = match letter {
         Letter { requeued: true, .. } => ", to be tried again",
-        Letter { held_back: true, .. } => ", held back: the sink tries it again by itself",
+        Letter {
+            held_back: true, ..
+        } => ", held back: the sink tries it again by itself",
         _ => "",
     };
-    say!("{:>6}  {}  {sink}  {name}  {what}", letter.id, when(letter.died_at));
-    let tries = if letter.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", letter.attempts) };
+    say!(
+        "{:>6}  {}  {sink}  {name}  {what}",
+        letter.id,
+        when(letter.died_at)
+    );
+    let tries = if letter.attempts == 1 {
+        "1 try".to_owned()
+    } else {
+        format!("{} tries", letter.attempts)
+    };
     say!("        after {tries}{again}: {reason}");
 }
 
@@ -163,7 +225,11 @@ fn as_json(letter: &Letter, whole: bool) -> Value {
         "about": what,
     });
     if whole && let Some(fields) = value.as_object_mut() {
-        fields.insert("raw".to_owned(), serde_json::from_str(&letter.row.raw).unwrap_or_else(|_| Value::String(letter.row.raw.clone())));
+        fields.insert(
+            "raw".to_owned(),
+            serde_json::from_str(&letter.row.raw)
+                .unwrap_or_else(|_| Value::String(letter.row.raw.clone())),
+        );
     }
     value
 }

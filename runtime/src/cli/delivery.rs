@@ -24,13 +24,17 @@ use super::supply::Supplied;
 /// Who delivers, and when.
 pub(super) enum Delivery {
     /// This process, all the time.
-    Always { running: Vec<Running>, keeper: Option<Keeper> },
+    Always {
+        running: Vec<Running>,
+        keeper: Option<Keeper>,
+    },
     /// The holder of the Lease; none when the election has ended.
     Elected(Option<JoinHandle<anyhow::Result<()>>>),
 }
 
 impl Delivery {
-    /// Starts the sinks, or the election. `elector` says with it whether the Lease decides who delivers.
+    /// Starts the sinks, or the election. `elector` says with it whether the Lease decides who
+    /// delivers.
     pub(super) async fn start(
         sinks: Vec<Supplied>,
         scopes: Vec<String>,
@@ -41,9 +45,25 @@ impl Delivery {
         let elector = match elector {
             Some((elector, true)) => {
                 let (answered, unreachable) = (Instant::now(), Seldom::default());
-                let Setting { journal, start, selections, board, .. } = setting.clone();
+                let Setting {
+                    journal,
+                    start,
+                    selections,
+                    board,
+                    ..
+                } = setting.clone();
                 let sinks = OwnSinks { sinks, setting };
-                let lead = Lead { elector, sinks, scopes, journal, start, selections, board, answered, unreachable };
+                let lead = Lead {
+                    elector,
+                    sinks,
+                    scopes,
+                    journal,
+                    start,
+                    selections,
+                    board,
+                    answered,
+                    unreachable,
+                };
                 return Ok(Self::Elected(Some(tokio::spawn(lead.run(closed.clone())))));
             }
             elector => elector.map(|(elector, _)| elector),
@@ -57,7 +77,9 @@ impl Delivery {
     /// How far the relays that run all the time have come.
     pub(super) fn progress(&self) -> Vec<Arc<Progress>> {
         match self {
-            Self::Always { running, .. } => running.iter().map(|relay| relay.progress.clone()).collect(),
+            Self::Always { running, .. } => {
+                running.iter().map(|relay| relay.progress.clone()).collect()
+            }
             Self::Elected(_) => Vec::new(),
         }
     }
@@ -105,16 +127,30 @@ struct OwnSinks {
 
 impl Sinks for OwnSinks {
     fn names(&self) -> Vec<String> {
-        self.sinks.iter().map(|sink| sink.name().to_owned()).collect()
+        self.sinks
+            .iter()
+            .map(|sink| sink.name().to_owned())
+            .collect()
     }
 
     async fn run(&mut self, unsure: bool, term: &Term, closed: &watch::Receiver<bool>) {
         let mut running = Vec::new();
         for sink in std::mem::take(&mut self.sinks) {
-            let (name, run) = (sink.name().to_owned(), Run { term: term.clone(), stop: closed.clone(), unsure, opened: None });
+            let (name, run) = (
+                sink.name().to_owned(),
+                Run {
+                    term: term.clone(),
+                    stop: closed.clone(),
+                    unsure,
+                    opened: None,
+                },
+            );
             match relays::start(sink, &self.setting, run).await {
                 Ok(relay) => running.push(relay),
-                Err(why) => tracing::error!(sink = name, "Nothing is delivered until the next start: {why}."),
+                Err(why) => tracing::error!(
+                    sink = name,
+                    "Nothing is delivered until the next start: {why}."
+                ),
             }
         }
         for relay in running {
@@ -123,22 +159,38 @@ impl Sinks for OwnSinks {
     }
 }
 
-/// For so long all sinks together are waited for at the start: one that can't be opened ends it, and one that takes longer holds up nothing but itself.
+/// For so long all sinks together are waited for at the start: one that can't be opened ends it,
+/// and one that takes longer holds up nothing but itself.
 const OPENING: Duration = Duration::from_secs(10);
 
 /// Opens every sink and starts its relay, for as long as the process runs.
-async fn always(sinks: Vec<Supplied>, setting: &Setting, closed: &watch::Receiver<bool>) -> anyhow::Result<Vec<Running>> {
+async fn always(
+    sinks: Vec<Supplied>,
+    setting: &Setting,
+    closed: &watch::Receiver<bool>,
+) -> anyhow::Result<Vec<Running>> {
     setting.board.becomes(Role::Alone);
     let until = Instant::now() + OPENING;
     let mut running = Vec::new();
     for sink in sinks {
         let (told, opened) = oneshot::channel();
         let name = sink.name().to_owned();
-        let run = Run { term: Term::endless(), stop: closed.clone(), unsure: false, opened: Some(told) };
+        let run = Run {
+            term: Term::endless(),
+            stop: closed.clone(),
+            unsure: false,
+            opened: Some(told),
+        };
         running.push(relays::start(sink, setting, run).await?);
         match timeout_at(until, opened).await {
-            Ok(opened) => opened.with_context(|| format!("the thread of the sink {name} ended"))??,
-            Err(_) => warn!(sink = name, "The sink is not open after {} s: the watch and the other sinks do not wait for it.", OPENING.as_secs()),
+            Ok(opened) => {
+                opened.with_context(|| format!("the thread of the sink {name} ended"))??
+            }
+            Err(_) => warn!(
+                sink = name,
+                "The sink is not open after {} s: the watch and the other sinks do not wait for it.",
+                OPENING.as_secs()
+            ),
         }
     }
     Ok(running)
@@ -149,21 +201,38 @@ const IDENTITY: &str = "identity";
 
 /// Another one for each process: the Pod's or machine's name, and something random.
 ///
-/// Where nothing is elected, the same for each process of a data folder, which only one at a time has: a Lease that was not given back, as after a kill, is
-/// its own then, and what is delivered is noted in it at once. In an election a process waits for the time of one that was killed, which may still have sent
-/// something.
+/// Where nothing is elected, the same for each process of a data folder, which only one at a time
+/// has: a Lease that was not given back, as after a kill, is its own then, and what is delivered is
+/// noted in it at once. In an election a process waits for the time of one that was killed, which
+/// may still have sent something.
 pub(super) fn identity(elect: bool, data: &Path) -> Identity {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "kubedl-events" } else { host.trim() };
-    let random = format!("{:016x}", std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id()));
-    let is_one = |text: &String| text.len() == random.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let host = if host.trim().is_empty() {
+        "kubedl-events"
+    } else {
+        host.trim()
+    };
+    let random = format!(
+        "{:016x}",
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id())
+    );
+    let is_one = |text: &String| {
+        text.len() == random.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let file = data.join(IDENTITY);
-    let kept = if elect { None } else { std::fs::read_to_string(&file).ok().filter(is_one) };
+    let kept = if elect {
+        None
+    } else {
+        std::fs::read_to_string(&file).ok().filter(is_one)
+    };
     if !elect
         && kept.is_none()
         && let Err(why) = std::fs::write(&file, &random)
     {
-        tracing::warn!("Cannot write {}: {why}. After a kill it takes 5 seconds until the Lease is written again.", file.display());
+        tracing::warn!(
+            "Cannot write {}: {why}. After a kill it takes 5 seconds until the Lease is written again.",
+            file.display()
+        );
     }
     Identity::new(host, &kept.unwrap_or(random), elect)
 }
@@ -181,6 +250,10 @@ mod tests {
         assert_ne!(identity(true, one.path()), first);
         assert_ne!(identity(true, one.path()), identity(true, one.path()));
         std::fs::write(one.path().join(IDENTITY), "cut").unwrap();
-        assert_eq!(identity(false, one.path()), identity(false, one.path()), "one that was cut off is made anew");
+        assert_eq!(
+            identity(false, one.path()),
+            identity(false, one.path()),
+            "one that was cut off is made anew"
+        );
     }
 }

@@ -11,7 +11,8 @@ pub enum Exit {
     Failed = 1,
     /// 2: the command line or a grant is wrong (the same code that a wrong flag gives).
     Usage = 2,
-    /// 3: with `--once`, or by `audit`: some events were not stored, and lie among the dead letters or in a gap.
+    /// 3: with `--once`, or by `audit`: some events were not stored, and lie among the dead letters
+    /// or in a gap.
     NotAllStored = 3,
     /// 4: with `--once`, or of `audit`: `--timeout` passed.
     TimedOut = 4,

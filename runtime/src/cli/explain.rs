@@ -1,4 +1,5 @@
-//! `kubedl-events explain`: which rule keeps or drops an event, which sinks get it, and what is hidden in it.
+//! `kubedl-events explain`: which rule keeps or drops an event, which sinks get it, and what is
+//! hidden in it.
 
 use std::collections::HashMap;
 
@@ -27,7 +28,8 @@ struct Account {
     remark: Option<&'static str>,
     /// Rules, and how much each hid.
     hidden: Vec<(String, u64)>,
-    /// By sink, in the order of the settings: whether it gets the event, its selection, why that failed.
+    /// By sink, in the order of the settings: whether it gets the event, its selection, why that
+    /// failed.
     sinks: Vec<(String, bool, Option<String>, Option<String>)>,
 }
 
@@ -42,7 +44,10 @@ struct Rules {
     live: bool,
 }
 
-pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<String>) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    explain: &Explain,
+    environment: fn(&str) -> Option<String>,
+) -> anyhow::Result<Exit> {
     let service = &explain.service;
     let sinks = relays::names(&service.event_storage, &service.folders.directories())?;
     let selections = config::selections(service, &sinks)?;
@@ -51,10 +56,25 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
         redaction.hide(text);
     })?;
     let cluster = service.cluster_flags.options();
-    let owners = if explain.live { Owners::new(answering(&cluster).await?) } else { recorded };
-    let options = event::Options { region: region(service, environment), cluster: service.cluster.clone() };
+    let owners = if explain.live {
+        Owners::new(answering(&cluster).await?)
+    } else {
+        recorded
+    };
+    let options = event::Options {
+        region: region(service, environment),
+        cluster: service.cluster.clone(),
+    };
     let objects = service.objects.into();
-    let rules = Rules { objects, redaction, options, sinks, selections, owners, live: explain.live };
+    let rules = Rules {
+        objects,
+        redaction,
+        options,
+        sinks,
+        selections,
+        owners,
+        live: explain.live,
+    };
     let (out, mut observations) = mpsc::channel::<Observation>(1);
     let tell = async {
         let mut unreadable = 0_u64;
@@ -76,10 +96,15 @@ pub(super) async fn run(explain: &Explain, environment: fn(&str) -> Option<Strin
     let (played, unreadable) = tokio::join!(play, tell);
     cluster.access.close();
     played?;
-    Ok(if unreadable > 0 { Exit::NotAllStored } else { Exit::Stopped })
+    Ok(if unreadable > 0 {
+        Exit::NotAllStored
+    } else {
+        Exit::Stopped
+    })
 }
 
-/// A client of a cluster that answers: what is not known for want of a connection would look as if the API server did not say it.
+/// A client of a cluster that answers: what is not known for want of a connection would look as if
+/// the API server did not say it.
 async fn answering(options: &cluster::Options) -> Result<cluster::Client, cluster::Error> {
     let client = cluster::connect(options).await?;
     match client.cluster_uid().await {
@@ -103,47 +128,87 @@ impl Rules {
     async fn account(&self, raw: Raw) -> Result<Account, event::Error> {
         let before: Vec<u64> = self.redaction.hidden().map(|(_, count)| count).collect();
         let raw = self.redaction.apply(raw);
-        let hidden = self.redaction.hidden().zip(before).map(|((name, now), before)| (name.to_owned(), now - before));
+        let hidden = self
+            .redaction
+            .hidden()
+            .zip(before)
+            .map(|((name, now), before)| (name.to_owned(), now - before));
         let hidden = hidden.filter(|(_, count)| *count > 0).collect();
         let mut event = event::normalize(&raw, Timestamp::now(), &self.options)?;
         let (decision, chain) = decide(&self.owners, self.objects, &event).await;
         let remark = match (&chain, self.live) {
             (Chain::Gone, true) => Some("the object is gone from the cluster"),
-            (Chain::Gone, false) => Some("the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live"),
+            (Chain::Gone, false) => Some(
+                "the object is not in the file, so its controllers are unknown: add it, or ask the cluster by --live",
+            ),
             (Chain::Cut(_), true) => Some("a controller of the object is gone from the cluster"),
-            (Chain::Cut(_), false) => Some("a controller of the object is not in the file: add it, or ask the cluster by --live"),
+            (Chain::Cut(_), false) => Some(
+                "a controller of the object is not in the file: add it, or ask the cluster by --live",
+            ),
             (Chain::Unknown, _) => Some("the API server does not say who controls the object"),
             (Chain::Owners(_), _) => None,
         };
         if let Decision::Keep { job, .. } = &decision {
             event.job.clone_from(job);
         }
-        let sinks = self.sinks.iter().map(|sink| self.sink(sink, &event, &decision)).collect();
-        Ok(Account { event, decision, remark, hidden, sinks })
+        let sinks = self
+            .sinks
+            .iter()
+            .map(|sink| self.sink(sink, &event, &decision))
+            .collect();
+        Ok(Account {
+            event,
+            decision,
+            remark,
+            hidden,
+            sinks,
+        })
     }
 
-    fn sink(&self, sink: &str, event: &Event, decision: &Decision) -> (String, bool, Option<String>, Option<String>) {
+    fn sink(
+        &self,
+        sink: &str,
+        event: &Event,
+        decision: &Decision,
+    ) -> (String, bool, Option<String>, Option<String>) {
         let select = self.selections.get(sink);
         let answer = select.map_or(Ok(true), |select| select.admits(event));
         let kept = matches!(decision, Decision::Keep { .. });
         let gets = kept && *answer.as_ref().unwrap_or(&true);
-        (sink.to_owned(), gets, select.map(|select| select.text().to_owned()), answer.err())
+        (
+            sink.to_owned(),
+            gets,
+            select.map(|select| select.text().to_owned()),
+            answer.err(),
+        )
     }
 }
 
 fn reference(object: &ObjectReference) -> String {
-    let place = if object.namespace.is_empty() { String::new() } else { format!("{}/", object.namespace) };
+    let place = if object.namespace.is_empty() {
+        String::new()
+    } else {
+        format!("{}/", object.namespace)
+    };
     format!("{} {place}{}", object.kind, object.name)
 }
 
 fn print(account: &Account) {
     let event = &account.event;
-    let [namespace, name, kind, reason, about] =
-        [&event.namespace, &event.name, &event.kind, &event.reason, &reference(&event.regarding)].map(|text| shown(text));
+    let [namespace, name, kind, reason, about] = [
+        &event.namespace,
+        &event.name,
+        &event.kind,
+        &event.reason,
+        &reference(&event.regarding),
+    ]
+    .map(|text| shown(text));
     say!("{namespace}/{name} {kind} {reason}, about {about}");
     match &account.decision {
         Decision::Keep { rule, job } => {
-            let job = job.as_ref().map_or_else(String::new, |job| format!(", job {}", reference(job)));
+            let job = job
+                .as_ref()
+                .map_or_else(String::new, |job| format!(", job {}", reference(job)));
             say!("  kept by the rule {rule}{}", shown(&job));
         }
         Decision::Drop { rule } => say!("  dropped by the rule {rule}: no sink gets it"),
@@ -159,8 +224,12 @@ fn print(account: &Account) {
     }
     for (sink, gets, select, why) in &account.sinks {
         let gets = if *gets { "gets it" } else { "does not get it" };
-        let select = select.as_ref().map_or_else(String::new, |select| format!(": {select}"));
-        let why = why.as_ref().map_or_else(String::new, |why| format!(" (the selection fails, so it gets it: {why})"));
+        let select = select
+            .as_ref()
+            .map_or_else(String::new, |select| format!(": {select}"));
+        let why = why.as_ref().map_or_else(String::new, |why| {
+            format!(" (the selection fails, so it gets it: {why})")
+        });
         say!("  {sink} {gets}{}{}", shown(&select), shown(&why));
     }
 }
@@ -171,9 +240,21 @@ fn as_json(account: &Account) -> Value {
         Decision::Keep { rule, job } => (true, rule, job.as_ref()),
         Decision::Drop { rule } => (false, rule, None),
     };
-    let sinks: serde_json::Map<String, Value> =
-        account.sinks.iter().map(|(sink, gets, select, why)| (sink.clone(), json!({ "gets": gets, "select": select, "error": why }))).collect();
-    let hidden: serde_json::Map<String, Value> = account.hidden.iter().map(|(rule, count)| (rule.clone(), json!(count))).collect();
+    let sinks: serde_json::Map<String, Value> = account
+        .sinks
+        .iter()
+        .map(|(sink, gets, select, why)| {
+            (
+                sink.clone(),
+                json!({ "gets": gets, "select": select, "error": why }),
+            )
+        })
+        .collect();
+    let hidden: serde_json::Map<String, Value> = account
+        .hidden
+        .iter()
+        .map(|(rule, count)| (rule.clone(), json!(count)))
+        .collect();
     json!({
         "namespace": event.namespace,
         "name": event.name,

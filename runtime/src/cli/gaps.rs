@@ -22,14 +22,23 @@ pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {
     })?;
     let gaps = reader.gaps()?;
     let running = control::ask_status(&look.data_dir).ok().flatten();
-    let trouble = running.and_then(|status| status.journal).and_then(|journal| journal.trouble);
+    let trouble = running
+        .and_then(|status| status.journal)
+        .and_then(|journal| journal.trouble);
     if let Some(trouble) = &trouble {
-        note!("The service can't store events at this moment: {trouble}. What it loses by that is noted as a gap when it goes on.");
+        note!(
+            "The service can't store events at this moment: {trouble}. What it loses by that is noted as a gap when it goes on."
+        );
     }
     match look.format {
-        Format::Json => say_json!("{:#}", gaps.iter().map(as_json).collect::<serde_json::Value>()),
+        Format::Json => say_json!(
+            "{:#}",
+            gaps.iter().map(as_json).collect::<serde_json::Value>()
+        ),
         Format::Text if gaps.is_empty() && trouble.is_some() => say!("No gaps so far."),
-        Format::Text if gaps.is_empty() => say!("No gaps: no event is known to be missing, and none can be missing unknown."),
+        Format::Text if gaps.is_empty() => {
+            say!("No gaps: no event is known to be missing, and none can be missing unknown.")
+        }
         Format::Text => gaps.iter().for_each(print),
     }
     Ok(Exit::Stopped)
@@ -60,14 +69,23 @@ fn certainty(gap: &Gap) -> &'static str {
 
 fn print(gap: &Gap) {
     let since = gap.since.map_or_else(|| "the beginning".to_owned(), when);
-    let until = gap.until.map_or_else(|| "now: the list is still being read".to_owned(), when);
+    let until = gap
+        .until
+        .map_or_else(|| "now: the list is still being read".to_owned(), when);
     let scope = match gap.scope.as_deref() {
         None | Some("*") => "all namespaces".to_owned(),
         Some(name) => format!("namespace {name}"),
     };
-    let sink = gap.sink.as_deref().map_or_else(|| "all sinks".to_owned(), |sink| format!("sink {sink}"));
+    let sink = gap
+        .sink
+        .as_deref()
+        .map_or_else(|| "all sinks".to_owned(), |sink| format!("sink {sink}"));
     let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "?".to_owned());
     say!("{:>4}  {}  {since} to {until}", gap.id, certainty(gap));
-    say!("      {scope}, {sink}, resource versions {} to {}", version(&gap.since_version), version(&gap.until_version));
+    say!(
+        "      {scope}, {sink}, resource versions {} to {}",
+        version(&gap.since_version),
+        version(&gap.until_version)
+    );
     say!("      {}", shown(&gap.reason));
 }

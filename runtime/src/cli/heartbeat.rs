@@ -1,4 +1,5 @@
-//! `--heartbeat`: proves that the watch sees what is written, measures its lag, and has a watch opened again that doesn't.
+//! `--heartbeat`: proves that the watch sees what is written, measures its lag, and has a watch
+//! opened again that doesn't.
 
 use std::time::Duration;
 
@@ -39,8 +40,11 @@ impl Heartbeat {
         let (mut forbidden, mut unseen) = (Seldom::default(), Seldom::default());
         loop {
             count += 1;
-            let written = timeout(WRITE, self.client.beat(&self.namespace, &self.name, count)).await;
-            let pause = match written.unwrap_or_else(|_| Err(Error::Unreachable("no answer".to_owned()))) {
+            let written =
+                timeout(WRITE, self.client.beat(&self.namespace, &self.name, count)).await;
+            let pause = match written
+                .unwrap_or_else(|_| Err(Error::Unreachable("no answer".to_owned())))
+            {
                 Ok(version) => {
                     let _ = forbidden.over();
                     ill = !self.seen(&version, ill, &mut unseen).await;
@@ -66,13 +70,16 @@ impl Heartbeat {
         }
     }
 
-    /// Waits until the journal has come as far as a beat; has the watch opened again when it doesn't.
+    /// Waits until the journal has come as far as a beat; has the watch opened again when it
+    /// doesn't.
     async fn seen(&self, version: &str, ill: bool, unseen: &mut Seldom) -> bool {
         let began = Instant::now();
         let come = async {
             loop {
                 let reached = self.journal.checkpoint(&self.scope).await.ok().flatten();
-                if reached.is_some_and(|reached| is_before(&reached.resource_version, version) == Some(false)) {
+                if reached.is_some_and(|reached| {
+                    is_before(&reached.resource_version, version) == Some(false)
+                }) {
                     return;
                 }
                 sleep(LOOK).await;
@@ -88,7 +95,10 @@ impl Heartbeat {
         }
         let waited_ms = began.elapsed().as_millis() as u64;
         if let Some(times) = unseen.fails("unseen") {
-            warn!(waited_ms, times, "The watch does not show an event that was written: it is opened again.");
+            warn!(
+                waited_ms,
+                times, "The watch does not show an event that was written: it is opened again."
+            );
         }
         self.reopen.send_modify(|times| *times += 1);
         false

@@ -1,7 +1,9 @@
-//! Where the journal lies: a service's in the data folder, a recording's in a folder of its own there.
+//! Where the journal lies: a service's in the data folder, a recording's in a folder of its own
+//! there.
 //!
-//! A recording's journal ends with it, unless it holds what could not be stored: then it stays, with a mark, until a person has dropped that, or the same file
-//! is read anew. What a killed process left has no mark, and goes with the next start.
+//! A recording's journal ends with it, unless it holds what could not be stored: then it stays,
+//! with a mark, until a person has dropped that, or the same file is read anew. What a killed
+//! process left has no mark, and goes with the next start.
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -40,7 +42,12 @@ impl Home {
     pub(super) fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Self, Journal)> {
         let (_turn, root) = (turn(&args.data_dir), args.data_dir.join(RECORDINGS));
         sweep(&root);
-        let mut home = Self { directory: args.data_dir.clone(), recording: None, continues: false, ended: false };
+        let mut home = Self {
+            directory: args.data_dir.clone(),
+            recording: None,
+            continues: false,
+            ended: false,
+        };
         if let Some(path) = &args.from {
             (home.directory, home.continues) = place(&root, path)?;
             home.recording = Some(path.clone());
@@ -52,11 +59,18 @@ impl Home {
     }
 
     /// Waits until dead letters that a person put back have been tried, where there are any.
-    pub(super) async fn letters_tried(&self, journal: &Journal, sinks: &[String]) -> Result<(), journal::Error> {
+    pub(super) async fn letters_tried(
+        &self,
+        journal: &Journal,
+        sinks: &[String],
+    ) -> Result<(), journal::Error> {
         if !self.continues {
             return Ok(());
         }
-        let (reader, mut stored) = (journal.reader()?, tokio::time::interval(std::time::Duration::from_millis(50)));
+        let (reader, mut stored) = (
+            journal.reader()?,
+            tokio::time::interval(std::time::Duration::from_millis(50)),
+        );
         for sink in sinks {
             while !reader.requeued(sink, 1)?.is_empty() {
                 stored.tick().await;
@@ -65,14 +79,20 @@ impl Home {
         Ok(())
     }
 
-    /// After the journal is closed. Gives whether a recording's stays, since it holds what could not be stored.
+    /// After the journal is closed. Gives whether a recording's stays, since it holds what could
+    /// not be stored.
     pub(super) fn end(mut self) -> bool {
         self.ended = true;
-        let Some(path) = &self.recording else { return false };
+        let Some(path) = &self.recording else {
+            return false;
+        };
         let held = match held(&self.directory) {
             Ok(held) => held,
             Err(why) => {
-                warn!("The recording's journal in {} can't be read, and stays: {why}.", self.directory.display());
+                warn!(
+                    "The recording's journal in {} can't be read, and stays: {why}.",
+                    self.directory.display()
+                );
                 (1, 0)
             }
         };
@@ -81,15 +101,26 @@ impl Home {
             return false;
         }
         let folder = self.directory.display();
-        if let Err(why) = std::fs::write(self.directory.join(MARK), path.as_os_str().as_encoded_bytes()) {
-            warn!("The recording's journal can't be marked, so that the next start clears it: cannot write into {folder}: {why}.");
+        if let Err(why) = std::fs::write(
+            self.directory.join(MARK),
+            path.as_os_str().as_encoded_bytes(),
+        ) {
+            warn!(
+                "The recording's journal can't be marked, so that the next start clears it: cannot write into {folder}: {why}."
+            );
         }
         let (letters, gaps) = held;
         if letters > 0 {
-            warn!(letters, "Not all of the recording is stored. See what is not, and why: kubedl-events dead-letters list --data-dir {folder}");
+            warn!(
+                letters,
+                "Not all of the recording is stored. See what is not, and why: kubedl-events dead-letters list --data-dir {folder}"
+            );
         }
         if gaps > 0 {
-            warn!(gaps, "A part of the recording was given up. See which: kubedl-events gaps --data-dir {folder}");
+            warn!(
+                gaps,
+                "A part of the recording was given up. See which: kubedl-events gaps --data-dir {folder}"
+            );
         }
         true
     }
@@ -103,75 +134,129 @@ impl Drop for Home {
     }
 }
 
-/// The journal that a data folder's subcommands mean: the service's, or where there is none, that of the recording which was kept last. Says on standard
-/// error which others there are.
+/// The journal that a data folder's subcommands mean: the service's, or where there is none, that
+/// of the recording which was kept last. Says on standard error which others there are.
 pub(super) fn journal_of(data_dir: &Path) -> PathBuf {
     let mut kept = kept(&data_dir.join(RECORDINGS));
-    let list = |kept: &[(SystemTime, PathBuf)]| kept.iter().map(|(_, path)| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let list = |kept: &[(SystemTime, PathBuf)]| {
+        kept.iter()
+            .map(|(_, path)| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if data_dir.join(journal::FILE).exists() {
         if !kept.is_empty() {
-            note!("Recordings that were read with this folder have journals of their own: --data-dir {}", list(&kept));
+            note!(
+                "Recordings that were read with this folder have journals of their own: --data-dir {}",
+                list(&kept)
+            );
         }
         return data_dir.to_owned();
     }
-    let Some((_, newest)) = kept.pop() else { return data_dir.to_owned() };
+    let Some((_, newest)) = kept.pop() else {
+        return data_dir.to_owned();
+    };
     let recording = std::fs::read(newest.join(MARK)).unwrap_or_default();
-    note!("Of the recording {}, in {}:", String::from_utf8_lossy(&recording), newest.display());
+    note!(
+        "Of the recording {}, in {}:",
+        String::from_utf8_lossy(&recording),
+        newest.display()
+    );
     if !kept.is_empty() {
-        note!("Others have journals of their own: --data-dir {}", list(&kept));
+        note!(
+            "Others have journals of their own: --data-dir {}",
+            list(&kept)
+        );
     }
     newest
 }
 
 /// The file that was recorded, where a journal is a recording's.
 pub(super) fn recorded(directory: &Path) -> Option<String> {
-    std::fs::read(directory.join(MARK)).ok().map(|path| String::from_utf8_lossy(&path).into_owned())
+    std::fs::read(directory.join(MARK))
+        .ok()
+        .map(|path| String::from_utf8_lossy(&path).into_owned())
 }
 
-/// Held while folders of recordings are made and cleared. The data folder itself is locked: nothing of it has to stay for that. Where its file system
-/// knows no locks, processes that begin at once may be in each other's way.
+/// Held while folders of recordings are made and cleared. The data folder itself is locked: nothing
+/// of it has to stay for that. Where its file system knows no locks, processes that begin at once
+/// may be in each other's way.
 fn turn(data_dir: &Path) -> Option<File> {
-    File::open(data_dir).ok().filter(|folder| folder.lock().is_ok())
+    File::open(data_dir)
+        .ok()
+        .filter(|folder| folder.lock().is_ok())
 }
 
 fn make_private(directory: &Path) -> anyhow::Result<()> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    let made = made.and_then(|()| std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)));
-    made.with_context(|| format!("cannot make {} for the journal of the recording: name another folder with --data-dir", directory.display()))
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    let made = made
+        .and_then(|()| std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)));
+    made.with_context(|| {
+        format!(
+            "cannot make {} for the journal of the recording: name another folder with --data-dir",
+            directory.display()
+        )
+    })
 }
 
-/// The folder for a recording, and whether it is to go on there: letters of it are to be tried again.
+/// The folder for a recording, and whether it is to go on there: letters of it are to be tried
+/// again.
 fn place(root: &Path, path: &Path) -> anyhow::Result<(PathBuf, bool)> {
     let name = name(path);
     for number in 1..=MOST_AT_ONCE {
-        let directory = root.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
+        let directory = root.join(if number == 1 {
+            name.clone()
+        } else {
+            format!("{name}-{number}")
+        });
         if is_held(&directory) {
             continue;
         }
-        if Reader::open(&directory).and_then(|reader| reader.any_requeued()).unwrap_or(false) {
+        if Reader::open(&directory)
+            .and_then(|reader| reader.any_requeued())
+            .unwrap_or(false)
+        {
             return Ok((directory, true));
         }
         remove(&directory);
         return Ok((directory, false));
     }
-    anyhow::bail!("{MOST_AT_ONCE} processes read this recording with the data folder {}: give another --data-dir", root.display())
+    anyhow::bail!(
+        "{MOST_AT_ONCE} processes read this recording with the data folder {}: give another --data-dir",
+        root.display()
+    )
 }
 
-/// A name for a recording: the file's, as far as any file system takes it, and what tells it from others of that name.
+/// A name for a recording: the file's, as far as any file system takes it, and what tells it from
+/// others of that name.
 fn name(path: &Path) -> String {
     if path == Path::new("-") {
         return "stdin".to_owned();
     }
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let name = whole.file_name().unwrap_or_default().to_string_lossy();
-    let fits = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let fits = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+            c
+        } else {
+            '_'
+        }
+    };
     let name: String = name.chars().map(fits).take(LONGEST_NAME).collect();
-    format!("{name}-{:08x}", crc32fast::hash(whole.as_os_str().as_encoded_bytes()))
+    format!(
+        "{name}-{:08x}",
+        crc32fast::hash(whole.as_os_str().as_encoded_bytes())
+    )
 }
 
 /// Whether a process has a journal open there.
 fn is_held(directory: &Path) -> bool {
-    let Ok(lock) = File::open(directory.join(journal::LOCK)) else { return false };
+    let Ok(lock) = File::open(directory.join(journal::LOCK)) else {
+        return false;
+    };
     matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
@@ -183,13 +268,23 @@ fn held(directory: &Path) -> Result<(u64, u64), journal::Error> {
 
 fn folders(root: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !path.is_symlink())
+        .collect()
 }
 
 /// The folders that stay, the newest last.
 fn kept(root: &Path) -> Vec<(SystemTime, PathBuf)> {
-    let since = |path: &Path| std::fs::metadata(path.join(MARK)).and_then(|mark| mark.modified()).ok();
-    let mut kept: Vec<_> = folders(root).into_iter().filter_map(|path| Some((since(&path)?, path))).collect();
+    let since = |path: &Path| {
+        std::fs::metadata(path.join(MARK))
+            .and_then(|mark| mark.modified())
+            .ok()
+    };
+    let mut kept: Vec<_> = folders(root)
+        .into_iter()
+        .filter_map(|path| Some((since(&path)?, path)))
+        .collect();
     kept.sort();
     kept
 }
@@ -197,7 +292,8 @@ fn kept(root: &Path) -> Vec<(SystemTime, PathBuf)> {
 /// Clears what killed processes left, and what holds nothing any more.
 fn sweep(root: &Path) {
     for directory in folders(root) {
-        let stays = directory.join(MARK).exists() && held(&directory).is_ok_and(|held| held != (0, 0));
+        let stays =
+            directory.join(MARK).exists() && held(&directory).is_ok_and(|held| held != (0, 0));
         if !stays && !is_held(&directory) {
             remove(&directory);
         }

@@ -1,4 +1,5 @@
-//! Without `--leader-elect` this process delivers all the time, and keeps in the Lease what is delivered.
+//! Without `--leader-elect` this process delivers all the time, and keeps in the Lease what is
+//! delivered.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,12 +25,21 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>) -> Self {
+    pub(super) fn start(
+        elector: Elector,
+        journal: Journal,
+        sinks: Vec<String>,
+        scopes: Vec<String>,
+    ) -> Self {
         let (closed, until) = watch::channel(false);
-        Self { closed, task: tokio::spawn(keep(elector, journal, sinks, scopes, until)) }
+        Self {
+            closed,
+            task: tokio::spawn(keep(elector, journal, sinks, scopes, until)),
+        }
     }
 
-    /// To be called when the relays have ended: writes down what they delivered last, and gives the Lease back.
+    /// To be called when the relays have ended: writes down what they delivered last, and gives the
+    /// Lease back.
     pub(super) async fn release(self) {
         self.closed.send_replace(true);
         let _ = self.task.await;
@@ -37,7 +47,13 @@ impl Keeper {
 }
 
 /// Keeps in the Lease what is delivered until it is closed, and gives it back then.
-pub async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, scopes: Vec<String>, mut closed: Closed) {
+pub async fn keep(
+    mut elector: Elector,
+    journal: Journal,
+    sinks: Vec<String>,
+    scopes: Vec<String>,
+    mut closed: Closed,
+) {
     let (mut said, mut warned) = (false, false);
     while !*closed.borrow() {
         let ours = delivered(&journal, &sinks, &scopes).await;
@@ -76,8 +92,9 @@ pub async fn keep(mut elector: Elector, journal: Journal, sinks: Vec<String>, sc
     }
 }
 
-/// What the sinks have delivered, by the journal. A sink that can't be told is left out. A scope that was seen, and of which a sink has nothing yet, has an empty
-/// version: it says to who begins with a new disk that events may be gone.
+/// What the sinks have delivered, by the journal. A sink that can't be told is left out. A scope
+/// that was seen, and of which a sink has nothing yet, has an empty version: it says to who begins
+/// with a new disk that events may be gone.
 pub(super) async fn delivered(journal: &Journal, sinks: &[String], scopes: &[String]) -> Delivered {
     let mut seen = Vec::new();
     for scope in scopes {
@@ -85,7 +102,10 @@ pub(super) async fn delivered(journal: &Journal, sinks: &[String], scopes: &[Str
             seen.push(scope);
         }
     }
-    let nothing = || Resume { resource_version: String::new(), at: UNIX_EPOCH };
+    let nothing = || Resume {
+        resource_version: String::new(),
+        at: UNIX_EPOCH,
+    };
     let mut all = Delivered::new();
     for sink in sinks {
         match journal.delivered(sink).await {
@@ -98,7 +118,10 @@ pub(super) async fn delivered(journal: &Journal, sinks: &[String], scopes: &[Str
                     all.insert(sink.clone(), through);
                 }
             }
-            Err(why) => debug!(sink, "What is delivered can't be read from the journal: {why}."),
+            Err(why) => debug!(
+                sink,
+                "What is delivered can't be read from the journal: {why}."
+            ),
         }
     }
     all
@@ -113,19 +136,51 @@ mod tests {
     use crate::journal::{Batch, Options, Start};
 
     #[tokio::test]
-    async fn a_scope_is_noted_once_its_list_was_read_and_stays_noted_when_the_storage_is_set_back() {
+    async fn a_scope_is_noted_once_its_list_was_read_and_stays_noted_when_the_storage_is_set_back()
+    {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(&Options::new(folder.path())).unwrap();
-        let (sinks, scopes) = (["a".to_owned(), "b".to_owned()], ["*".to_owned(), "c".to_owned()]);
+        let (sinks, scopes) = (
+            ["a".to_owned(), "b".to_owned()],
+            ["*".to_owned(), "c".to_owned()],
+        );
         journal.configure(&sinks, Start::Oldest).await.unwrap();
-        assert!(delivered(&journal, &sinks, &scopes).await.is_empty(), "nothing was seen yet");
-        let resume = || Resume { resource_version: "9".to_owned(), at: SystemTime::now() };
-        journal.append(Batch { scope: "*".to_owned(), checkpoint: Some(resume()), ..Batch::default() }).await.unwrap();
+        assert!(
+            delivered(&journal, &sinks, &scopes).await.is_empty(),
+            "nothing was seen yet"
+        );
+        let resume = || Resume {
+            resource_version: "9".to_owned(),
+            at: SystemTime::now(),
+        };
+        journal
+            .append(Batch {
+                scope: "*".to_owned(),
+                checkpoint: Some(resume()),
+                ..Batch::default()
+            })
+            .await
+            .unwrap();
         let noted = delivered(&journal, &sinks, &scopes).await;
         assert_eq!(noted["a"]["*"].resource_version, "9");
-        assert_eq!(noted["a"].len(), 1, "the other scope was not seen: nothing of it can be lost with this journal");
-        let lost = Lost { last: resume(), reason: "set back".to_owned(), set_back: true };
-        journal.append(Batch { scope: "*".to_owned(), lost: Some(lost), ..Batch::default() }).await.unwrap();
+        assert_eq!(
+            noted["a"].len(),
+            1,
+            "the other scope was not seen: nothing of it can be lost with this journal"
+        );
+        let lost = Lost {
+            last: resume(),
+            reason: "set back".to_owned(),
+            set_back: true,
+        };
+        journal
+            .append(Batch {
+                scope: "*".to_owned(),
+                lost: Some(lost),
+                ..Batch::default()
+            })
+            .await
+            .unwrap();
         assert_eq!(
             delivered(&journal, &sinks, &scopes).await["a"]["*"].resource_version,
             "",

@@ -20,14 +20,17 @@ use super::keep::delivered;
 
 /// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
 const CUT: Duration = Duration::from_millis(500);
-/// How long a new leader waits for its own watch to come as far as the Lease says others have delivered.
+/// How long a new leader waits for its own watch to come as far as the Lease says others have
+/// delivered.
 const CATCH_UP: Duration = Duration::from_secs(10);
-/// A journal may have held events for so long before there was a Lease: it is made soon after a first start.
+/// A journal may have held events for so long before there was a Lease: it is made soon after a
+/// first start.
 const BEFORE: Duration = Duration::from_secs(60);
 /// Becomes true when the work is to end.
 pub type Closed = watch::Receiver<bool>;
 
-/// Reads what the Lease says is delivered; tries again while the API server can't be reached. None where it may not be read.
+/// Reads what the Lease says is delivered; tries again while the API server can't be reached. None
+/// where it may not be read.
 pub async fn read(client: &Client, place: &Place) -> Option<Told> {
     let (patience, mut seldom) = (Duration::from_secs(10), Seldom::default());
     loop {
@@ -38,46 +41,78 @@ pub async fn read(client: &Client, place: &Place) -> Option<Told> {
             Err(_) => ("no answer".to_owned(), lease::RETRY),
         };
         if let Some(times) = seldom.fails("unread") {
-            warn!(times, "Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name);
+            warn!(
+                times,
+                "Cannot read the Lease {}/{}: {why}. Trying again.", place.namespace, place.name
+            );
         }
         sleep(after).await;
     }
 }
 
-/// Until the next try about the Lease: the usual time, or what the API server asks for, though not so long that a holder could not try twice in its time.
+/// Until the next try about the Lease: the usual time, or what the API server asks for, though not
+/// so long that a holder could not try twice in its time.
 pub(super) fn pause_after(why: &Error) -> Duration {
     lease::RETRY.max(why.after()).min(lease::DEADLINE / 2)
 }
 
 /// How far the Lease says that sinks have come with a scope, for those of which it says so.
-pub(super) fn known<'a>(delivered: &'a Delivered, sinks: &'a [String], scope: &str) -> Vec<(&'a String, &'a Resume)> {
-    let reached = |sink: &'a String| Some((sink, delivered.get(sink)?.get(scope)?)).filter(|(_, reached)| !reached.resource_version.is_empty());
+pub(super) fn known<'a>(
+    delivered: &'a Delivered,
+    sinks: &'a [String],
+    scope: &str,
+) -> Vec<(&'a String, &'a Resume)> {
+    let reached = |sink: &'a String| {
+        Some((sink, delivered.get(sink)?.get(scope)?))
+            .filter(|(_, reached)| !reached.resource_version.is_empty())
+    };
     sinks.iter().filter_map(reached).collect()
 }
 
-/// Where to begin with a scope of which the journal knows nothing: at the lowest resource version up to which all of its events are delivered to the sinks.
-/// Where that is unknown of one, since it has stored nothing yet, the list comes first; where they don't compare, there is nothing but the list.
+/// Where to begin with a scope of which the journal knows nothing: at the lowest resource version
+/// up to which all of its events are delivered to the sinks. Where that is unknown of one, since it
+/// has stored nothing yet, the list comes first; where they don't compare, there is nothing but the
+/// list.
 pub(super) fn begin(told: &Told, sinks: &[String], scope: &str) -> Begin {
     let known = known(&told.delivered, sinks, scope);
     let lowest = lowest(known.iter().map(|(_, reached)| *reached));
-    // The journal before this one had seen the scope, and what it held for the sink the API server may not have any more.
-    let of = |sink: &String| told.delivered.get(sink).and_then(|scopes| scopes.get(scope));
-    let behind = sinks.iter().find(|sink| of(sink).is_some_and(|reached| reached.resource_version.is_empty()));
+    // The journal before this one had seen the scope, and what it held for the sink the API server
+    // may not have any more.
+    let of = |sink: &String| {
+        told.delivered
+            .get(sink)
+            .and_then(|scopes| scopes.get(scope))
+    };
+    let behind = sinks
+        .iter()
+        .find(|sink| of(sink).is_some_and(|reached| reached.resource_version.is_empty()));
     let lost = behind.map(|sink| Lost {
         last: Resume { resource_version: String::new(), at: told.made_at.checked_sub(BEFORE).unwrap_or(told.made_at) },
         reason: format!("the journal is new, and the sink {sink} had stored nothing yet of what the one before it held"),
         set_back: false,
     });
-    let furthest = known.iter().map(|(_, reached)| &*reached.resource_version).reduce(|a, b| if covers(a, b) { a } else { b });
+    let furthest = known
+        .iter()
+        .map(|(_, reached)| &*reached.resource_version)
+        .reduce(|a, b| if covers(a, b) { a } else { b });
     let reached = furthest.unwrap_or_default().to_owned();
-    Begin { from: lowest.cloned(), reached, list_first: known.len() < sinks.len(), lost, ..Begin::default() }
+    Begin {
+        from: lowest.cloned(),
+        reached,
+        list_first: known.len() < sinks.len(),
+        lost,
+        ..Begin::default()
+    }
 }
 
 /// None where there is none, or where they don't compare.
 fn lowest<'a>(mut reached: impl Iterator<Item = &'a Resume>) -> Option<&'a Resume> {
     let first = reached.next()?;
     reached.try_fold(first, |lowest, other| {
-        match (covers(&other.resource_version, &lowest.resource_version), covers(&lowest.resource_version, &other.resource_version)) {
+        match (
+            covers(&other.resource_version, &lowest.resource_version),
+            covers(&lowest.resource_version, &other.resource_version),
+        ) {
             (true, _) => Some(lowest),
             (false, true) => Some(other),
             (false, false) => None,
@@ -86,10 +121,19 @@ fn lowest<'a>(mut reached: impl Iterator<Item = &'a Resume>) -> Option<&'a Resum
 }
 
 /// Moves the cursors over what another has delivered.
-async fn follow(journal: &Journal, sinks: &[String], there: &Delivered) -> Result<(), journal::Error> {
+async fn follow(
+    journal: &Journal,
+    sinks: &[String],
+    there: &Delivered,
+) -> Result<(), journal::Error> {
     for sink in sinks {
-        let Some(scopes) = there.get(sink) else { continue };
-        let through: journal::Through = scopes.iter().map(|(scope, reached)| (scope.clone(), reached.resource_version.clone())).collect();
+        let Some(scopes) = there.get(sink) else {
+            continue;
+        };
+        let through: journal::Through = scopes
+            .iter()
+            .map(|(scope, reached)| (scope.clone(), reached.resource_version.clone()))
+            .collect();
         let mut reached = -1;
         loop {
             let position = journal.deliver_through(sink, through.clone()).await?;
@@ -107,7 +151,8 @@ pub trait Sinks {
     /// Their names.
     fn names(&self) -> Vec<String>;
 
-    /// Runs all of them until the stop or the end of the term; nothing of them is on its way afterwards. `unsure`: another may have sent what the journal has.
+    /// Runs all of them until the stop or the end of the term; nothing of them is on its way
+    /// afterwards. `unsure`: another may have sent what the journal has.
     fn run(&mut self, unsure: bool, term: &Term, closed: &Closed) -> impl Future<Output = ()>;
 }
 
@@ -141,12 +186,21 @@ impl<S: Sinks> Lead<S> {
     pub async fn run(mut self, closed: Closed) -> anyhow::Result<()> {
         let names = self.sinks.names();
         for sink in &names {
-            // The cursor has to be there before it can follow. Nothing is in flight before it leads.
-            if self.journal.register(sink, self.start).await?.unsure_through == 0 {
+            // The cursor has to be there before it can follow. Nothing is in flight before it
+            // leads.
+            if self
+                .journal
+                .register(sink, self.start)
+                .await?
+                .unsure_through
+                == 0
+            {
                 self.journal.settle(sink).await?;
             }
             // Now, and not only when it leads: `audit` asks this replica, too.
-            self.journal.select(sink, self.selections.get(sink).map_or("", Select::text)).await?;
+            self.journal
+                .select(sink, self.selections.get(sink).map_or("", Select::text))
+                .await?;
         }
         let mut known = false;
         while let Some(until) = self.stand_by(&names, &mut known, closed.clone()).await? {
@@ -154,13 +208,21 @@ impl<S: Sinks> Lead<S> {
         }
         let ours = delivered(&self.journal, &names, &self.scopes).await;
         if let Err(why) = self.elector.release(&ours).await {
-            warn!("The Lease could not be given back, so that another will wait until it has expired: {why}.");
+            warn!(
+                "The Lease could not be given back, so that another will wait until it has expired: {why}."
+            );
         }
         Ok(())
     }
 
-    /// Follows the leader until there is none; gives the end of its own term, or none when it is closed.
-    async fn stand_by(&mut self, names: &[String], known: &mut bool, mut closed: Closed) -> anyhow::Result<Option<Instant>> {
+    /// Follows the leader until there is none; gives the end of its own term, or none when it is
+    /// closed.
+    async fn stand_by(
+        &mut self,
+        names: &[String],
+        known: &mut bool,
+        mut closed: Closed,
+    ) -> anyhow::Result<Option<Instant>> {
         let mut said = String::new();
         loop {
             if *closed.borrow() {
@@ -177,7 +239,11 @@ impl<S: Sinks> Lead<S> {
                     *known = true;
                     self.answered = Instant::now();
                     if let Some((time, times)) = self.unreachable.over() {
-                        info!(times, seconds = time.as_secs(), "The Lease can be reached again.");
+                        info!(
+                            times,
+                            seconds = time.as_secs(),
+                            "The Lease can be reached again."
+                        );
                     }
                 }
             }
@@ -187,20 +253,27 @@ impl<S: Sinks> Lead<S> {
                 return Ok(Some(until));
             }
             if let Some((holder, _)) = self.elector.holder().filter(|_| reached) {
-                self.board.becomes(Role::Standby { holder: holder.to_owned() });
+                self.board.becomes(Role::Standby {
+                    holder: holder.to_owned(),
+                });
                 say(&mut said, format!("Standing by: {holder} holds the Lease."));
             }
             if let Err(why) = follow(&self.journal, names, &self.elector.delivered()).await {
-                warn!("Cannot note in the journal what the leader has delivered: {why}. Trying again.");
+                warn!(
+                    "Cannot note in the journal what the leader has delivered: {why}. Trying again."
+                );
             }
             let _ = timeout(pause, closed.wait_for(|closed| *closed)).await;
         }
     }
 
-    /// Says so, seldom. Who delivers is unknown from when another may have taken the Lease, or left it.
+    /// Says so, seldom. Who delivers is unknown from when another may have taken the Lease, or left
+    /// it.
     fn is_unreachable(&mut self, why: &Error) {
         if self.answered.elapsed() >= lease::DURATION {
-            self.board.becomes(Role::Unknown { reason: format!("the Lease can't be reached: {why}") });
+            self.board.becomes(Role::Unknown {
+                reason: format!("the Lease can't be reached: {why}"),
+            });
         }
         if let Some(times) = self.unreachable.fails("unreachable") {
             warn!(times, "The Lease can't be reached: {why}. Trying again.");
@@ -212,9 +285,18 @@ impl<S: Sinks> Lead<S> {
         let (end, term) = watch::channel(until);
         let term = Term::until(term);
         let there = self.elector.delivered();
-        info!(took_over = self.elector.took_over(), "Leading: this replica delivers.");
+        info!(
+            took_over = self.elector.took_over(),
+            "Leading: this replica delivers."
+        );
         self.board.becomes(Role::Leading);
-        let Self { elector, sinks, scopes, journal, .. } = self;
+        let Self {
+            elector,
+            sinks,
+            scopes,
+            journal,
+            ..
+        } = self;
         let unsure = elector.took_over();
         let serving = async {
             let mut stop = closed.clone();
@@ -231,7 +313,9 @@ impl<S: Sinks> Lead<S> {
         }
         if !*closed.borrow() {
             self.board.becomes(Role::Starting);
-            warn!("No longer leading: the Lease could not be renewed in time, or another has it. Standing by.");
+            warn!(
+                "No longer leading: the Lease could not be renewed in time, or another has it. Standing by."
+            );
         }
     }
 }
@@ -278,14 +362,16 @@ async fn renew(
     }
 }
 
-/// Waits, though not for ever, until the own watch has seen what the Lease says others have delivered, and moves the cursors over it:
-/// what came only afterwards would be delivered again.
+/// Waits, though not for ever, until the own watch has seen what the Lease says others have
+/// delivered, and moves the cursors over it: what came only afterwards would be delivered again.
 async fn catch_up(journal: &Journal, sinks: &[String], scopes: &[String], there: &Delivered) {
     let late = Instant::now() + CATCH_UP;
     loop {
         let ready = Instant::now() > late || has_seen(journal, sinks, scopes, there).await;
         if let Err(why) = follow(journal, sinks, there).await {
-            warn!("Cannot note in the journal what others have delivered: {why}. It may be delivered again.");
+            warn!(
+                "Cannot note in the journal what others have delivered: {why}. It may be delivered again."
+            );
         }
         if ready {
             return;
@@ -294,11 +380,21 @@ async fn catch_up(journal: &Journal, sinks: &[String], scopes: &[String], there:
     }
 }
 
-async fn has_seen(journal: &Journal, sinks: &[String], scopes: &[String], there: &Delivered) -> bool {
+async fn has_seen(
+    journal: &Journal,
+    sinks: &[String],
+    scopes: &[String],
+    there: &Delivered,
+) -> bool {
     for scope in scopes {
         let own = journal.checkpoint(scope).await.ok().flatten();
-        let wanted = sinks.iter().filter_map(|sink| Some(there.get(sink)?.get(scope)?.resource_version.as_str()));
-        if !wanted.filter(|version| !version.is_empty()).all(|version| own.as_ref().is_some_and(|own| covers(&own.resource_version, version))) {
+        let wanted = sinks
+            .iter()
+            .filter_map(|sink| Some(there.get(sink)?.get(scope)?.resource_version.as_str()));
+        if !wanted.filter(|version| !version.is_empty()).all(|version| {
+            own.as_ref()
+                .is_some_and(|own| covers(&own.resource_version, version))
+        }) {
             return false;
         }
     }

@@ -58,15 +58,26 @@ use crate::telemetry;
 
 use tasks::Task;
 
-/// What a shell says of a program that SIGPIPE ended (128 and the signal): not 0, with which `audit` says that everything is stored.
+/// What a shell says of a program that SIGPIPE ended (128 and the signal): not 0, with which
+/// `audit` says that everything is stored.
 const UNREAD: i32 = 141;
 
 /// The program: reads the command line, runs, and says in one sentence what went wrong.
 pub fn main() -> ExitCode {
     heed_readers_that_go();
-    let config::Parsed { mut args, origins } = config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
-    if let Some(Task::CompileSink { memory, cpu, unpack }) = args.task {
-        return child(unpack.map_or(child::Task::Compile, child::Task::Unpack), memory, cpu);
+    let config::Parsed { mut args, origins } =
+        config::parse(std::env::args_os()).unwrap_or_else(|why| why.exit());
+    if let Some(Task::CompileSink {
+        memory,
+        cpu,
+        unpack,
+    }) = args.task
+    {
+        return child(
+            unpack.map_or(child::Task::Compile, child::Task::Unpack),
+            memory,
+            cpu,
+        );
     }
     if args.task.is_none() {
         args.service.shown = config::shown(&origins, variable);
@@ -78,7 +89,8 @@ pub fn main() -> ExitCode {
     ended.unwrap_or_else(|(_, exit)| exit).into()
 }
 
-/// Ends the program in silence when nobody reads what it prints, as after `| head`: println! would take that for a fault.
+/// Ends the program in silence when nobody reads what it prints, as after `| head`: println! would
+/// take that for a fault.
 fn heed_readers_that_go() {
     let said = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -102,10 +114,22 @@ fn child(task: child::Task, memory: u64, cpu: u64) -> ExitCode {
 }
 
 fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> {
-    telemetry::init(&args.service.log_level, args.service.log_format.map(Into::into)).map_err(|why| (why.into(), Exit::Usage))?;
-    let failed = |why: std::io::Error| (anyhow::Error::new(why).context("cannot start the asynchronous runtime"), Exit::Failed);
+    telemetry::init(
+        &args.service.log_level,
+        args.service.log_format.map(Into::into),
+    )
+    .map_err(|why| (why.into(), Exit::Usage))?;
+    let failed = |why: std::io::Error| {
+        (
+            anyhow::Error::new(why).context("cannot start the asynchronous runtime"),
+            Exit::Failed,
+        )
+    };
     // One thread is enough for the watch; each sink and the journal have their own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
     let ended = runtime.block_on(async {
         let told = |why: anyhow::Error| (why, Exit::Failed);
         match &args.task {
@@ -118,7 +142,8 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
             Some(Task::Sink(command)) => return sink::run(command).await.map_err(|why| (why, Exit::Usage)),
             Some(Task::Config(task)) => return config::run(task, origins, variable).await,
             Some(Task::Explain(explain)) => {
-                // A file without events, or a cluster that can't be asked, is no mistake in the flags.
+                // A file without events, or a cluster that can't be asked, is no mistake in the
+                // flags.
                 return explain::run(explain, variable).await.map_err(|why| {
                     let exit = if why.is::<crate::cluster::Error>() { Exit::Failed } else { Exit::Usage };
                     (why, exit)

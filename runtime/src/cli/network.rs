@@ -1,4 +1,5 @@
-//! The operator's network, for sinks: the proxy and authorities of the flags, and the API server, which no sink may reach.
+//! The operator's network, for sinks: the proxy and authorities of the flags, and the API server,
+//! which no sink may reach.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,18 +19,33 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// What the flags say; it is the operator's mistake where they can't be followed.
 pub(super) fn from_flags(flags: &args::Network) -> Result<Network, network::Error> {
-    Network::new(flags.https_proxy.as_deref(), &flags.no_proxy, flags.ca_file.as_deref())
+    Network::new(
+        flags.https_proxy.as_deref(),
+        &flags.no_proxy,
+        flags.ca_file.as_deref(),
+    )
 }
 
-/// Refuses the API server of the cluster, and that of the Pod's own cluster, which Kubernetes names in each Pod.
-pub(super) async fn refuse_api_server(network: &mut Network, client: Option<&cluster::Client>, environment: Environment<'_>) {
+/// Refuses the API server of the cluster, and that of the Pod's own cluster, which Kubernetes names
+/// in each Pod.
+pub(super) async fn refuse_api_server(
+    network: &mut Network,
+    client: Option<&cluster::Client>,
+    environment: Environment<'_>,
+) {
     let own = environment("KUBERNETES_SERVICE_HOST").map(|host| {
-        let port = environment("KUBERNETES_SERVICE_PORT").and_then(|port| port.parse().ok()).unwrap_or(443);
+        let port = environment("KUBERNETES_SERVICE_PORT")
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(443);
         (host, port)
     });
-    let server = client.and_then(|client| client.server()).map(|(host, port)| (host.to_owned(), port));
+    let server = client
+        .and_then(|client| client.server())
+        .map(|(host, port)| (host.to_owned(), port));
     for (host, port) in own.into_iter().chain(server) {
-        network.refused_addresses.extend(addresses(&host, port).await);
+        network
+            .refused_addresses
+            .extend(addresses(&host, port).await);
         network.refused_names.push((host, port));
     }
 }
@@ -39,7 +55,10 @@ async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
     match timeout(LOOK_UP, lookup_host((bare, port))).await {
         Ok(Ok(found)) => found.collect(),
         _ => {
-            warn!(host, "The API server's name has no address here, so that sinks are kept from it by its name alone.");
+            warn!(
+                host,
+                "The API server's name has no address here, so that sinks are kept from it by its name alone."
+            );
             Vec::new()
         }
     }

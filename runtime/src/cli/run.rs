@@ -45,7 +45,10 @@ type Ended = Result<Exit, (anyhow::Error, Exit)>;
 /// Becomes true at SIGTERM or SIGINT; a second one ends the process at once.
 pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         loop {
@@ -63,21 +66,36 @@ pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     Ok(stopped)
 }
 
-/// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks variables up.
-pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut stop: watch::Receiver<bool>) -> Ended {
+/// Runs until `stop` becomes true, or with `--once` until everything is stored. `environment` looks
+/// variables up.
+pub async fn run(
+    args: &Settings,
+    environment: fn(&str) -> Option<String>,
+    mut stop: watch::Receiver<bool>,
+) -> Ended {
     let usage = |why: anyhow::Error| (why, Exit::Usage);
     let failed = |why: anyhow::Error| (why, Exit::Failed);
     let observer = look_on(args).map_err(|why| failed(why.into()))?;
     let board = observer.board().clone();
-    let event = event::Options { region: region(args, environment), cluster: args.cluster.clone() };
+    let event = event::Options {
+        region: region(args, environment),
+        cluster: args.cluster.clone(),
+    };
     let directories = args.folders.directories();
     // The cheap mistakes are told before anything is compiled.
-    let names = relays::names(&args.event_storage, &directories).map_err(|why| usage(why.into()))?;
+    let names =
+        relays::names(&args.event_storage, &directories).map_err(|why| usage(why.into()))?;
     let selections = Arc::new(config::selections(args, &names).map_err(usage)?);
     let redaction = config::redaction(args).map_err(usage)?;
     make_data_folder(&args.data_dir).map_err(failed)?;
     board.expects(names.iter().cloned());
-    let loading = relays::load(args.event_storage.clone(), directories, args.data_dir.clone(), environment, board.clone());
+    let loading = relays::load(
+        args.event_storage.clone(),
+        directories,
+        args.data_dir.clone(),
+        environment,
+        board.clone(),
+    );
     let start = match args.start {
         args::Start::Oldest => journal::Start::Oldest,
         args::Start::Now => journal::Start::Now,
@@ -86,21 +104,45 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     let begin = async {
         let sinks = loading.await.map_err(|why| usage(why.into()))?;
         let mut network = network::from_flags(&args.network).map_err(|why| usage(why.into()))?;
-        let source = Source::open(args, &redaction, &board).await.map_err(|why| failed(why.into()))?;
+        let source = Source::open(args, &redaction, &board)
+            .await
+            .map_err(|why| failed(why.into()))?;
         network::refuse_api_server(&mut network, source.client(), &environment).await;
         let (home, journal) = open(args, sinks.len()).await.map_err(failed)?;
         board.has_journal(&journal);
-        // Before anything is delivered or cleaned up, and all at once: what one of them still needs stays.
-        journal.configure(&names, start).await.map_err(|why| failed(why.into()))?;
+        // Before anything is delivered or cleaned up, and all at once: what one of them still needs
+        // stays.
+        journal
+            .configure(&names, start)
+            .await
+            .map_err(|why| failed(why.into()))?;
         board.has_redaction(&redaction);
         if args.from.is_none() {
-            tokio::spawn(control::serve(home.directory.clone(), journal.clone(), observer.clone(), args.shown.clone()));
+            tokio::spawn(control::serve(
+                home.directory.clone(),
+                journal.clone(),
+                observer.clone(),
+                args.shown.clone(),
+            ));
         }
         let (journal, board, event) = (journal.clone(), board.clone(), event.clone());
-        let setting =
-            Setting { journal: journal.clone(), start, grace: args.grace, give_up_after: args.give_up_after, event, network, selections, board };
-        let (scopes, elector) = (source.scopes(), source.elector(args.lease.leader_elect, &args.data_dir, &names));
-        let delivery = Delivery::start(sinks, scopes, setting, elector, &closed).await.map_err(usage)?;
+        let setting = Setting {
+            journal: journal.clone(),
+            start,
+            grace: args.grace,
+            give_up_after: args.give_up_after,
+            event,
+            network,
+            selections,
+            board,
+        };
+        let (scopes, elector) = (
+            source.scopes(),
+            source.elector(args.lease.leader_elect, &args.data_dir, &names),
+        );
+        let delivery = Delivery::start(sinks, scopes, setting, elector, &closed)
+            .await
+            .map_err(usage)?;
         Ok((home, journal, source, delivery))
     };
     let (home, journal, source, delivery) = tokio::select! {
@@ -112,7 +154,17 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
         }
     };
     say(&redaction);
-    let service = Service { args, journal, source, sinks: names, redaction, event, delivery, closing, board };
+    let service = Service {
+        args,
+        journal,
+        source,
+        sinks: names,
+        redaction,
+        event,
+        delivery,
+        closing,
+        board,
+    };
     let stopped = stop.clone();
     let ended = service.run(&home, stop).await;
     let stays = home.end();
@@ -124,16 +176,28 @@ pub async fn run(args: &Settings, environment: fn(&str) -> Option<String>, mut s
     }
 }
 
-/// Makes the data folder, for its owner alone: events and compiled code lie there, also where it is one that others may look into.
+/// Makes the data folder, for its owner alone: events and compiled code lie there, also where it is
+/// one that others may look into.
 fn make_data_folder(folder: &Path) -> anyhow::Result<()> {
-    let unusable = || format!("cannot use the data folder {}: name another one with --data-dir", folder.display());
+    let unusable = || {
+        format!(
+            "cannot use the data folder {}: name another one with --data-dir",
+            folder.display()
+        )
+    };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(unusable)?;
-    let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(unusable)?;
+    let access =
+        rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(folder, access).with_context(unusable)
 }
 
-/// Opens the journal, on a thread that may block for long: saving what can be read of a damaged one takes its time. Where there is no room for that, it waits.
+/// Opens the journal, on a thread that may block for long: saving what can be read of a damaged one
+/// takes its time. Where there is no room for that, it waits.
 async fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Home, Journal)> {
     let mut seldom = Seldom::default();
     loop {
@@ -154,7 +218,10 @@ async fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Home, Journal)> 
 fn say(redaction: &Redaction) {
     if !redaction.is_empty() {
         let rules: Vec<&str> = redaction.hidden().map(|(name, _)| name).collect();
-        info!(?rules, "What these rules match is hidden in every event before it is stored, and is then nowhere.");
+        info!(
+            ?rules,
+            "What these rules match is hidden in every event before it is stored, and is then nowhere."
+        );
     }
 }
 
@@ -173,7 +240,9 @@ fn look_on(args: &Settings) -> Result<Arc<Observer>, telemetry::ServerError> {
 }
 
 /// What ends the relays: the stop, or the end of the work.
-fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, watch::Receiver<bool>) {
+fn close_with(
+    mut stop: watch::Receiver<bool>,
+) -> (Arc<watch::Sender<bool>>, watch::Receiver<bool>) {
     let (closing, closed) = watch::channel(false);
     let closing = Arc::new(closing);
     let forward = closing.clone();
@@ -186,7 +255,9 @@ fn close_with(mut stop: watch::Receiver<bool>) -> (Arc<watch::Sender<bool>>, wat
 }
 
 pub(super) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -> Option<String> {
-    environment("REGION").or_else(|| args.region.clone()).filter(|region| !region.is_empty())
+    environment("REGION")
+        .or_else(|| args.region.clone())
+        .filter(|region| !region.is_empty())
 }
 
 struct Service<'a> {
@@ -203,7 +274,17 @@ struct Service<'a> {
 
 impl Service<'_> {
     async fn run(self, home: &Home, mut stop: watch::Receiver<bool>) -> Ended {
-        let Self { args, journal, source, sinks, redaction, event, mut delivery, closing, board } = self;
+        let Self {
+            args,
+            journal,
+            source,
+            sinks,
+            redaction,
+            event,
+            mut delivery,
+            closing,
+            board,
+        } = self;
         let pipeline = Pipeline {
             owners: source.owners(),
             objects: args.objects.into(),
@@ -220,15 +301,23 @@ impl Service<'_> {
         let work = async {
             let given_up = given_up(&journal, &sinks).await?;
             let seeing = async { source.run(&journal, &sinks, args, ways).await };
-            let keeping = async { Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?) };
+            let keeping = async {
+                Ok(try_join_all(observations.into_iter().map(|scope| pipeline.run(scope))).await?)
+            };
             let ((), seen) = tokio::try_join!(seeing, keeping)?;
             all_seen.store(true, Ordering::Relaxed);
             let all_delivered = delivered(&positions, &journal).await;
             home.letters_tried(&journal, &sinks).await?;
             let unreadable: u64 = seen.iter().map(|seen| seen.unreadable).sum();
             let dead: u64 = positions.iter().map(|progress| progress.dead()).sum();
-            let is_whole = all_delivered && unreadable + dead == 0 && self::given_up(&journal, &sinks).await? == given_up;
-            anyhow::Ok(if is_whole { Exit::Stopped } else { Exit::NotAllStored })
+            let is_whole = all_delivered
+                && unreadable + dead == 0
+                && self::given_up(&journal, &sinks).await? == given_up;
+            anyhow::Ok(if is_whole {
+                Exit::Stopped
+            } else {
+                Exit::NotAllStored
+            })
         };
         let limit = args.timeout.unwrap_or(Duration::MAX);
         let ended = tokio::select! {
@@ -250,27 +339,47 @@ impl Service<'_> {
             warn!("Something did not end within --grace, and is left behind: what was not noted is sent again by the next start.");
             Ok(())
         });
-        finish(&journal, ended.and_then(|exit| closed.map(|()| exit)), until).await
+        finish(
+            &journal,
+            ended.and_then(|exit| closed.map(|()| exit)),
+            until,
+        )
+        .await
     }
 }
 
 /// What `--timeout` came before.
-fn out_of_time(limit: Duration, all_seen: bool, relays: &[Arc<Progress>], head: Position) -> String {
+fn out_of_time(
+    limit: Duration,
+    all_seen: bool,
+    relays: &[Arc<Progress>],
+    head: Position,
+) -> String {
     let seconds = limit.as_secs_f64();
     if !all_seen {
         return format!(
             "--timeout ({seconds} s) passed before all events were read. The lines above say what failed; where none does, nothing has answered."
         );
     }
-    let open: i64 = relays.iter().map(|progress| (head - *progress.position().borrow()).max(0)).max().unwrap_or(0);
-    format!("--timeout ({seconds} s) passed before all events were delivered: {open} are still to be stored by the slowest sink.")
+    let open: i64 = relays
+        .iter()
+        .map(|progress| (head - *progress.position().borrow()).max(0))
+        .max()
+        .unwrap_or(0);
+    format!(
+        "--timeout ({seconds} s) passed before all events were delivered: {open} are still to be stored by the slowest sink."
+    )
 }
 
 /// What was given up so far: certain gaps, and events that are held back.
 async fn given_up(journal: &Journal, sinks: &[String]) -> Result<(usize, usize), journal::Error> {
     let count = |reader: &journal::Reader| {
         let gaps = reader.gaps()?.iter().filter(|gap| gap.certain).count();
-        let held_back = sinks.iter().map(|sink| reader.held_back(sink, usize::MAX).map(|letters| letters.len()));
+        let held_back = sinks.iter().map(|sink| {
+            reader
+                .held_back(sink, usize::MAX)
+                .map(|letters| letters.len())
+        });
         Ok((gaps, held_back.sum::<Result<usize, _>>()?))
     };
     journal.read(count).await
@@ -294,11 +403,21 @@ async fn delivered(relays: &[Arc<Progress>], journal: &Journal) -> bool {
 /// Gives an account of what was done, and closes the journal.
 async fn finish(journal: &Journal, ended: anyhow::Result<Exit>, until: Instant) -> Ended {
     let stats = journal.stats();
-    info!(stored = stats.stored(), known = stats.known(), dropped = stats.dropped(), commits = stats.commits(), "Journal is closed.");
-    let closed = timeout_at(until, journal.close()).await.unwrap_or_else(|_| {
-        warn!("The journal is still at work, and is left as after a crash, which it is made for.");
-        Ok(())
-    });
+    info!(
+        stored = stats.stored(),
+        known = stats.known(),
+        dropped = stats.dropped(),
+        commits = stats.commits(),
+        "Journal is closed."
+    );
+    let closed = timeout_at(until, journal.close())
+        .await
+        .unwrap_or_else(|_| {
+            warn!(
+                "The journal is still at work, and is left as after a crash, which it is made for."
+            );
+            Ok(())
+        });
     let exit = ended.map_err(|why| (why, Exit::Failed))?;
     match closed {
         Ok(()) | Err(journal::Error::Closed) => Ok(exit),

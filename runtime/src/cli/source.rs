@@ -30,55 +30,119 @@ pub(super) type Ways = Vec<(Scope, mpsc::Sender<Observation>)>;
 
 /// Where events come from.
 pub(super) enum Source {
-    Cluster { client: Box<cluster::Client>, options: Box<cluster::Options>, owners: Owners, lease: Option<Place> },
-    Recording { recording: Recording, owners: Owners, stats: Arc<cluster::Stats> },
+    Cluster {
+        client: Box<cluster::Client>,
+        options: Box<cluster::Options>,
+        owners: Owners,
+        lease: Option<Place>,
+    },
+    Recording {
+        recording: Recording,
+        owners: Owners,
+        stats: Arc<cluster::Stats>,
+    },
 }
 
 impl Source {
-    pub(super) async fn open(args: &Settings, redaction: &Redaction, board: &Board) -> Result<Self, cluster::Error> {
+    pub(super) async fn open(
+        args: &Settings,
+        redaction: &Redaction,
+        board: &Board,
+    ) -> Result<Self, cluster::Error> {
         let stats = board.cluster.clone();
         if let Some(path) = &args.from {
             let (recording, owners) = Recording::open(path, &|text| {
                 redaction.hide(text);
             })?;
-            return Ok(Self::Recording { recording, owners, stats });
+            return Ok(Self::Recording {
+                recording,
+                owners,
+                stats,
+            });
         }
-        let options = cluster::Options { event_ttl: args.event_ttl, stats, ..args.cluster_flags.options() };
+        let options = cluster::Options {
+            event_ttl: args.event_ttl,
+            stats,
+            ..args.cluster_flags.options()
+        };
         let client = cluster::connect(&options).await?;
         let owners = Owners::new(client.clone());
         let namespace = || match &args.lease.lease_namespace {
             Some(namespace) => Ok(namespace.clone()),
-            None => name::label(client.namespace())
-                .map_err(|why| cluster::Error::Kubeconfig(format!("the namespace of the kubeconfig's context, for the Lease: {why}"))),
+            None => name::label(client.namespace()).map_err(|why| {
+                cluster::Error::Kubeconfig(format!(
+                    "the namespace of the kubeconfig's context, for the Lease: {why}"
+                ))
+            }),
         };
-        let place = |namespace| Place { namespace, name: args.lease.lease_name.clone() };
-        let lease = if args.once { None } else { Some(place(namespace()?)) };
-        Ok(Self::Cluster { client: Box::new(client), options: Box::new(options), owners, lease })
+        let place = |namespace| Place {
+            namespace,
+            name: args.lease.lease_name.clone(),
+        };
+        let lease = if args.once {
+            None
+        } else {
+            Some(place(namespace()?))
+        };
+        Ok(Self::Cluster {
+            client: Box::new(client),
+            options: Box::new(options),
+            owners,
+            lease,
+        })
     }
 
     /// For the Lease, where there is to be one, and whether it says who delivers.
-    pub(super) fn elector(&self, elect: bool, data: &Path, sinks: &[String]) -> Option<(Elector, bool)> {
+    pub(super) fn elector(
+        &self,
+        elect: bool,
+        data: &Path,
+        sinks: &[String],
+    ) -> Option<(Elector, bool)> {
         match self {
-            Self::Cluster { client, lease: Some(place), .. } => {
-                Some((Elector::new(client, place.clone(), identity(elect, data), sinks.to_vec(), SystemTime::now), elect))
-            }
+            Self::Cluster {
+                client,
+                lease: Some(place),
+                ..
+            } => Some((
+                Elector::new(
+                    client,
+                    place.clone(),
+                    identity(elect, data),
+                    sinks.to_vec(),
+                    SystemTime::now,
+                ),
+                elect,
+            )),
             _ => None,
         }
     }
 
     /// The way to the cluster.
     pub(super) fn access(&self) -> Option<Arc<cluster::Access>> {
-        if let Self::Cluster { options, .. } = self { Some(options.access.clone()) } else { None }
+        if let Self::Cluster { options, .. } = self {
+            Some(options.access.clone())
+        } else {
+            None
+        }
     }
 
     pub(super) fn client(&self) -> Option<&cluster::Client> {
-        if let Self::Cluster { client, .. } = self { Some(client) } else { None }
+        if let Self::Cluster { client, .. } = self {
+            Some(client)
+        } else {
+            None
+        }
     }
 
     /// Keys of what is watched.
     pub(super) fn scopes(&self) -> Vec<String> {
         match self {
-            Self::Cluster { options, .. } => options.scopes.iter().map(|scope| scope.key().to_owned()).collect(),
+            Self::Cluster { options, .. } => options
+                .scopes
+                .iter()
+                .map(|scope| scope.key().to_owned())
+                .collect(),
             Self::Recording { .. } => Vec::new(),
         }
     }
@@ -103,18 +167,34 @@ impl Source {
     }
 
     /// Ends when there is nothing more to see, or with an error that waiting can't heal.
-    pub(super) async fn run(self, journal: &Journal, sinks: &[String], args: &Settings, ways: Ways) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        self,
+        journal: &Journal,
+        sinks: &[String],
+        args: &Settings,
+        ways: Ways,
+    ) -> anyhow::Result<()> {
         let once = args.once;
         let (client, mut options, owners, lease) = match self {
-            Self::Recording { recording, stats, .. } => {
-                let Some((_, out)) = ways.into_iter().next() else { return Ok(()) };
+            Self::Recording {
+                recording, stats, ..
+            } => {
+                let Some((_, out)) = ways.into_iter().next() else {
+                    return Ok(());
+                };
                 return Ok(recording.play(&out, &stats).await?);
             }
-            Self::Cluster { client, options, owners, lease } => (client, options, owners, lease),
+            Self::Cluster {
+                client,
+                options,
+                owners,
+                lease,
+            } => (client, options, owners, lease),
         };
         bind::bind(&client, journal).await?;
         warn_of_missing(&client, &options.scopes).await;
-        // Before any list: a journal that is new goes on where others have delivered, so that nothing between is missed.
+        // Before any list: a journal that is new goes on where others have delivered, so that
+        // nothing between is missed.
         let there = match &lease {
             Some(place) => lead::read(&client, place).await,
             None => None,
@@ -137,15 +217,34 @@ impl Source {
                     place.namespace
                 )
             })?;
-            let (namespace, name, scope) = (place.namespace.clone(), place.name.clone(), scope.key().to_owned());
+            let (namespace, name, scope) = (
+                place.namespace.clone(),
+                place.name.clone(),
+                scope.key().to_owned(),
+            );
             let (client, journal) = (cluster::Client::clone(&client), journal.clone());
-            tokio::spawn(Heartbeat { client, namespace, name, scope, interval, journal, reopen }.run());
+            tokio::spawn(
+                Heartbeat {
+                    client,
+                    namespace,
+                    name,
+                    scope,
+                    interval,
+                    journal,
+                    reopen,
+                }
+                .run(),
+            );
         }
         // All of them before the first event, which a sink may have been given by others.
         let mut begins = Vec::new();
         for (scope, out) in ways {
             let there = there.as_ref().filter(|_| !once);
-            begins.push((begin(journal, &scope, there, sinks, once).await?, scope, out));
+            begins.push((
+                begin(journal, &scope, there, sinks, once).await?,
+                scope,
+                out,
+            ));
         }
         let mode = if once { Mode::Once } else { Mode::Follow };
         let mut watches = tokio::task::JoinSet::new();
@@ -161,38 +260,78 @@ impl Source {
     }
 }
 
-/// Where the watch of a scope begins: where the journal stands, else where the Lease says that others have delivered, else with the list. A list is what
-/// `--once` asks for. Notes in the journal what the Lease says that `sinks` have had.
+/// Where the watch of a scope begins: where the journal stands, else where the Lease says that
+/// others have delivered, else with the list. A list is what `--once` asks for. Notes in the
+/// journal what the Lease says that `sinks` have had.
 ///
 /// # Errors
 /// When the journal can't be read or written.
-pub async fn begin(journal: &Journal, scope: &Scope, there: Option<&Told>, sinks: &[String], once: bool) -> Result<Begin, journal::Error> {
+pub async fn begin(
+    journal: &Journal,
+    scope: &Scope,
+    there: Option<&Told>,
+    sinks: &[String],
+    once: bool,
+) -> Result<Begin, journal::Error> {
     let witnesses = witnesses(journal, scope).await?;
-    let from = if once { None } else { journal.checkpoint(scope.key()).await? };
+    let from = if once {
+        None
+    } else {
+        journal.checkpoint(scope.key()).await?
+    };
     if once || from.is_some() {
-        return Ok(Begin { from, witnesses, ..Begin::default() });
+        return Ok(Begin {
+            from,
+            witnesses,
+            ..Begin::default()
+        });
     }
-    // What the Lease says is of before the storage was set back, where this journal has noticed that and not come to a checkpoint since.
-    let there = if is_set_back(journal, scope, sinks).await? { None } else { there };
-    let begin = there.map(|there| lead::begin(there, sinks, scope.key())).unwrap_or_default();
+    // What the Lease says is of before the storage was set back, where this journal has noticed
+    // that and not come to a checkpoint since.
+    let there = if is_set_back(journal, scope, sinks).await? {
+        None
+    } else {
+        there
+    };
+    let begin = there
+        .map(|there| lead::begin(there, sinks, scope.key()))
+        .unwrap_or_default();
     if begin.from.is_some() {
         info!(%scope, list_first = begin.list_first, "Going on where the Lease says.");
     }
-    for (sink, reached) in there.iter().flat_map(|there| lead::known(&there.delivered, sinks, scope.key())) {
+    for (sink, reached) in there
+        .iter()
+        .flat_map(|there| lead::known(&there.delivered, sinks, scope.key()))
+    {
         info!(%scope, sink, resource_version = reached.resource_version, "The Lease says how far the sink has come: what is older is not given to it again.");
-        journal.begins(Origin { scope: scope.key().to_owned(), sink: sink.clone(), resource_version: reached.resource_version.clone() }).await?;
+        journal
+            .begins(Origin {
+                scope: scope.key().to_owned(),
+                sink: sink.clone(),
+                resource_version: reached.resource_version.clone(),
+            })
+            .await?;
     }
     Ok(Begin { witnesses, ..begin })
 }
 
 /// Whether all that the journal knows of a scope is that the storage was set back.
-async fn is_set_back(journal: &Journal, scope: &Scope, sinks: &[String]) -> Result<bool, journal::Error> {
-    let Some(sink) = sinks.first() else { return Ok(false) };
+async fn is_set_back(
+    journal: &Journal,
+    scope: &Scope,
+    sinks: &[String],
+) -> Result<bool, journal::Error> {
+    let Some(sink) = sinks.first() else {
+        return Ok(false);
+    };
     let delivered = journal.delivered(sink).await?;
-    Ok(delivered.iter().any(|(of, reached)| of == scope.key() && reached.resource_version.is_empty()))
+    Ok(delivered
+        .iter()
+        .any(|(of, reached)| of == scope.key() && reached.resource_version.is_empty()))
 }
 
-/// Events by which the storage is known. They may lie on a damaged page that nobody has read yet: what a start could not read, no next start could.
+/// Events by which the storage is known. They may lie on a damaged page that nobody has read yet:
+/// what a start could not read, no next start could.
 async fn witnesses(journal: &Journal, scope: &Scope) -> Result<Witnesses, journal::Error> {
     journal.read(|reader| reader.witnesses(scope.key())).await
 }

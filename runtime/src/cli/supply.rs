@@ -1,4 +1,5 @@
-//! Where a sink's versions come from: its files at the start, what opened last when they can't be used, and its files again when they change.
+//! Where a sink's versions come from: its files at the start, what opened last when they can't be
+//! used, and its files again when they change.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -50,22 +51,34 @@ pub(super) struct Supply {
 }
 
 impl Supplied {
-    /// Reads a sink's files, or takes what opened last when they can't be used, or when the process was killed over them before. Where nothing opened before, they are
-    /// tried once more, and again each time where no other sink could run without this one (`alone`).
+    /// Reads a sink's files, or takes what opened last when they can't be used, or when the process
+    /// was killed over them before. Where nothing opened before, they are tried once more, and
+    /// again each time where no other sink could run without this one (`alone`).
     ///
     /// # Errors
     /// When neither can be used: what is wrong with the files.
-    pub(super) async fn begin(value: &str, loader: Loader, kept: Kept, alone: bool) -> Result<Self, Error> {
+    pub(super) async fn begin(
+        value: &str,
+        loader: Loader,
+        kept: Kept,
+        alone: bool,
+    ) -> Result<Self, Error> {
         let (found, seen) = loader.look(value)?;
         kept.tidy();
         let kills = kept.kills(&found.name, &seen);
-        let loaded = if (kills >= 1 && kept.digest(&found.name).is_some()) || (kills >= 2 && !alone) {
+        let loaded = if (kills >= 1 && kept.digest(&found.name).is_some()) || (kills >= 2 && !alone)
+        {
             // The next start tries it again: it may have been something else.
             kept.loaded(&found.name);
-            Err(Error::Killed { path: found.component.clone() })
+            Err(Error::Killed {
+                path: found.component.clone(),
+            })
         } else {
             if let Err(why) = kept.loads(&found.name, &seen) {
-                debug!(sink = found.name, "It can't be marked that the sink is being loaded: {why}.");
+                debug!(
+                    sink = found.name,
+                    "It can't be marked that the sink is being loaded: {why}."
+                );
             }
             let loaded = loader.load(&found).await;
             kept.loaded(&found.name);
@@ -79,8 +92,23 @@ impl Supplied {
         let (name, value) = (found.name, value.to_owned());
         let sink = Sink::of(version);
         let stats = sink.slot().stats();
-        let supply = Supply { value, name, loader, kept, unkept: Some(artifact), seen: Some(seen), again: None, said: String::new(), stats };
-        Ok(Self { sink, supply, progress: Arc::default(), pulse: Arc::default() })
+        let supply = Supply {
+            value,
+            name,
+            loader,
+            kept,
+            unkept: Some(artifact),
+            seen: Some(seen),
+            again: None,
+            said: String::new(),
+            stats,
+        };
+        Ok(Self {
+            sink,
+            supply,
+            progress: Arc::default(),
+            pulse: Arc::default(),
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -90,7 +118,9 @@ impl Supplied {
 
 /// The version that opened last, and why it is taken; without one, why there is nothing.
 async fn last(loader: &Loader, kept: &Kept, found: &Found, why: Error) -> Result<Loaded, Error> {
-    let Some(artifact) = kept.find(&found.name) else { return Err(why) };
+    let Some(artifact) = kept.find(&found.name) else {
+        return Err(why);
+    };
     let digest = artifact.digest;
     let loaded = match loader.make(found, artifact).await {
         Ok(loaded) => loaded,
@@ -110,22 +140,25 @@ async fn last(loader: &Loader, kept: &Kept, found: &Found, why: Error) -> Result
 /// Says what an operator may not have thought of.
 fn remark(found: &Found, version: &Version) {
     let (sink, digest, grant) = (&found.name, version.digest(), version.grant());
-    if !found.shipped && grant.sha256.is_none() && grant.env.iter().any(|variable| variable.secret) {
+    if !found.shipped && grant.sha256.is_none() && grant.env.iter().any(|variable| variable.secret)
+    {
         warn!(
             sink,
             "The sink gets secrets, and its grant does not say for which component: whoever can change its file gets them. Write sha256: {digest} into the grant."
         );
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let is_fixed = |path: &&PathBuf| std::path::absolute(path).is_ok_and(|path| fixed(&path, &mounts));
+    let is_fixed =
+        |path: &&PathBuf| std::path::absolute(path).is_ok_and(|path| fixed(&path, &mounts));
     for path in files(found).iter().filter(is_fixed) {
         warn!(sink, path = %path.display(), "This file is mounted by itself (subPath): what changes is not seen before the Pod is made anew. Mount its whole volume.");
     }
 }
 
 impl Supply {
-    /// Before a sink is opened: a secret may have changed while another replica delivered, and is taken as it is now. A version that is not
-    /// the one that opened last is tried: when it can't be opened by its own fault, the one that did takes its place.
+    /// Before a sink is opened: a secret may have changed while another replica delivered, and is
+    /// taken as it is now. A version that is not the one that opened last is tried: when it can't
+    /// be opened by its own fault, the one that did takes its place.
     pub(super) async fn first(&mut self, sink: &mut Sink) {
         if let Ok((found, _)) = self.loader.look(&self.value)
             && let Ok(Some(version)) = self.loader.renew(&found, &sink.slot().serving())
@@ -133,23 +166,38 @@ impl Supply {
             sink.replace(version);
         }
         let serving = sink.slot().serving().digest();
-        if self.kept.digest(&self.name).is_none_or(|kept| kept == serving) {
+        if self
+            .kept
+            .digest(&self.name)
+            .is_none_or(|kept| kept == serving)
+        {
             return;
         }
-        let Some(reason) = own_fault(sink.open().await) else { return };
-        let why = Error::Faulty { path: Path::new(&self.value).to_owned(), why: format!("it could not be opened: {reason}") };
-        let Ok((found, _)) = self.loader.look(&self.value) else { return };
+        let Some(reason) = own_fault(sink.open().await) else {
+            return;
+        };
+        let why = Error::Faulty {
+            path: Path::new(&self.value).to_owned(),
+            why: format!("it could not be opened: {reason}"),
+        };
+        let Ok((found, _)) = self.loader.look(&self.value) else {
+            return;
+        };
         match last(&self.loader, &self.kept, &found, why).await {
             Ok(loaded) => {
                 sink.replace(loaded.version);
                 self.unkept = None;
                 self.try_again();
             }
-            Err(why) => warn!(sink = self.name, "There is no version before that can take its place. {why}."),
+            Err(why) => warn!(
+                sink = self.name,
+                "There is no version before that can take its place. {why}."
+            ),
         }
     }
 
-    /// Looks at the files again and again, and puts each new version that opens into the sink's slot.
+    /// Looks at the files again and again, and puts each new version that opens into the sink's
+    /// slot.
     pub(super) async fn follow(&mut self, slot: &Slot) -> Infallible {
         loop {
             self.keep_what_opened(slot);
@@ -158,7 +206,8 @@ impl Supply {
         }
     }
 
-    /// When the sink has ended. The files are read again when it begins anew: they may have changed while nobody looked.
+    /// When the sink has ended. The files are read again when it begins anew: they may have changed
+    /// while nobody looked.
     pub(super) fn end(&mut self, slot: &Slot) {
         self.keep_what_opened(slot);
         self.seen = None;
@@ -182,7 +231,12 @@ impl Supply {
             return;
         }
         sleep(SETTLED).await;
-        if self.loader.look(&self.value).ok().is_none_or(|(_, later)| later != now) {
+        if self
+            .loader
+            .look(&self.value)
+            .ok()
+            .is_none_or(|(_, later)| later != now)
+        {
             return;
         }
         if self.seen.replace(now.clone()) != Some(now) {
@@ -199,13 +253,20 @@ impl Supply {
         }
     }
 
-    /// On a thread of its own: compiling takes seconds of a processor, in which the version that serves goes on.
+    /// On a thread of its own: compiling takes seconds of a processor, in which the version that
+    /// serves goes on.
     async fn load(&self, found: Found, serving: Version) -> Result<Option<Loaded>, Error> {
         let (loader, (tell, told)) = (self.loader.clone(), oneshot::channel());
         let broke = |why: String| Error::Engine(format!("loading broke off: {why}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| broke(why.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|why| broke(why.to_string()))?;
         let work = move || drop(tell.send(runtime.block_on(loader.reload(&found, &serving))));
-        std::thread::Builder::new().name(format!("load {}", self.name)).spawn(work).map_err(|why| broke(why.to_string()))?;
+        std::thread::Builder::new()
+            .name(format!("load {}", self.name))
+            .spawn(work)
+            .map_err(|why| broke(why.to_string()))?;
         told.await.map_err(|why| broke(why.to_string()))?
     }
 
@@ -234,7 +295,10 @@ impl Supply {
 
     fn keep(&self, artifact: &Artifact) {
         if let Err(why) = self.kept.keep(&self.name, artifact) {
-            warn!(sink = self.name, "The version that opened can't be kept in the data folder for the next start: {why}.");
+            warn!(
+                sink = self.name,
+                "The version that opened can't be kept in the data folder for the next start: {why}."
+            );
         }
     }
 
@@ -263,7 +327,12 @@ impl Supply {
 /// Why a version can't be opened, where no destination is to blame that waiting may bring back.
 fn own_fault(outcome: Outcome) -> Option<String> {
     match outcome {
-        Outcome::Stored(_) | Outcome::Retry { .. } | Outcome::Broken { cause: Cause::Waiting, .. } => None,
+        Outcome::Stored(_)
+        | Outcome::Retry { .. }
+        | Outcome::Broken {
+            cause: Cause::Waiting,
+            ..
+        } => None,
         other => Some(reason(other)),
     }
 }
@@ -271,6 +340,9 @@ fn own_fault(outcome: Outcome) -> Option<String> {
 fn reason(outcome: Outcome) -> String {
     match outcome {
         Outcome::Stored(_) => String::new(),
-        Outcome::Retry { reason, .. } | Outcome::Refused { reason } | Outcome::Misconfigured { reason } | Outcome::Broken { reason, .. } => reason,
+        Outcome::Retry { reason, .. }
+        | Outcome::Refused { reason }
+        | Outcome::Misconfigured { reason }
+        | Outcome::Broken { reason, .. } => reason,
     }
 }

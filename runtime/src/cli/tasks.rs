@@ -9,7 +9,8 @@ use crate::sink::loading::Form;
 
 use super::args::{Cluster, Service, time};
 
-/// Subcommands: they look into the journal of a running service, or of one that is stopped, or prepare a sink.
+/// Subcommands: they look into the journal of a running service, or of one that is stopped, or
+/// prepare a sink.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
     /// List the intervals in which events may have come and gone unseen, or were given up
@@ -17,7 +18,8 @@ pub enum Task {
     /// Events that a sink will never store: look at them, have them tried again, or drop them
     #[command(subcommand)]
     DeadLetters(DeadLetters),
-    /// Compare what the API server has with the journal: stored, pending, dead letters, filtered, missing
+    /// Compare what the API server has with the journal: stored, pending, dead letters, filtered,
+    /// missing
     Audit(Audit),
     /// Show how the running service is: who delivers, how far each sink is behind, and what fails
     Status(Look),
@@ -26,7 +28,8 @@ pub enum Task {
         /// Which
         shell: clap_complete::Shell,
     },
-    /// Sinks: begin, try and measure one of your own; look at what one asks for, grant it, and pack it for a cluster
+    /// Sinks: begin, try and measure one of your own; look at what one asks for, grant it, and pack
+    /// it for a cluster
     #[command(subcommand)]
     Sink(super::sink::Command),
     /// The settings: show what holds and where it comes from, check it, print its schema
@@ -37,7 +40,8 @@ pub enum Task {
     /// Show which requests the sinks sent, to which host and address
     #[command(subcommand)]
     Egress(Egress),
-    /// What a child process does: looks into a component from stdin and compiles it, or unpacks one, within limits, to stdout
+    /// What a child process does: looks into a component from stdin and compiles it, or unpacks
+    /// one, within limits, to stdout
     #[command(name = crate::sink::child::SUBCOMMAND, hide = true)]
     CompileSink {
         /// Bytes of data
@@ -52,14 +56,22 @@ pub enum Task {
 
 /// The form of what is packed, by the end of a file's name.
 fn form(text: &str) -> Result<Form, String> {
-    Form::ALL.into_iter().find(|form| form.suffix() == text).ok_or_else(|| format!("{text:?} is no form of a packed sink"))
+    Form::ALL
+        .into_iter()
+        .find(|form| form.suffix() == text)
+        .ok_or_else(|| format!("{text:?} is no form of a packed sink"))
 }
 
 /// Where the journal is, and how to print.
 #[derive(Clone, Debug, Flags)]
 pub struct Look {
     /// Folder of the journal
-    #[arg(long, env = "KUBEDL_EVENTS_DATA_DIR", value_name = "DIR", default_value = "/var/lib/kubedl-events")]
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_DATA_DIR",
+        value_name = "DIR",
+        default_value = "/var/lib/kubedl-events"
+    )]
     pub data_dir: PathBuf,
 
     /// For people, or for machines
@@ -143,7 +155,8 @@ pub struct Audit {
 /// `egress`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Egress {
-    /// Print the newest requests of each sink, of the last day and 2,000 at most, the oldest first: never a value of them
+    /// Print the newest requests of each sink, of the last day and 2,000 at most, the oldest first:
+    /// never a value of them
     List {
         /// Of this sink only
         #[arg(long)]
@@ -166,7 +179,8 @@ pub enum Config {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Check all that can be checked without a cluster: settings, selections, redaction rules, sinks and their grants
+    /// Check all that can be checked without a cluster: settings, selections, redaction rules,
+    /// sinks and their grants
     Check {
         /// The settings.
         #[command(flatten)]
@@ -179,7 +193,8 @@ pub enum Config {
 /// `explain`.
 #[derive(Clone, Debug, Flags)]
 pub struct Explain {
-    /// Events, and the Pods that they are about, as `kubectl get events,pods -o json` prints them, or in any form that --from reads; - for standard input
+    /// Events, and the Pods that they are about, as `kubectl get events,pods -o json` prints them,
+    /// or in any form that --from reads; - for standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

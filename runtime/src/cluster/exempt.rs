@@ -1,4 +1,5 @@
-//! Hosts that are reached without a proxy: `--no-proxy` of sinks, and NO_PROXY of the way to the cluster, as Go's programs read it. Pure.
+//! Hosts that are reached without a proxy: `--no-proxy` of sinks, and NO_PROXY of the way to the
+//! cluster, as Go's programs read it. Pure.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -41,8 +42,12 @@ impl Subnet {
     /// Whether an address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits
+            }
             _ => false,
         }
     }
@@ -58,13 +63,23 @@ impl Exemptions {
     /// # Errors
     /// The first entry that can't be read.
     pub fn parse(entries: &[String]) -> Result<Self, String> {
-        let entries = entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty());
-        entries.map(|entry| Entry::parse(entry).ok_or_else(|| entry.to_owned())).collect::<Result<_, _>>().map(Self)
+        let entries = entries
+            .iter()
+            .map(|entry| entry.trim())
+            .filter(|entry| !entry.is_empty());
+        entries
+            .map(|entry| Entry::parse(entry).ok_or_else(|| entry.to_owned()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Whether a host is reached straight. `host` is lower case; an IPv6 address has brackets.
     pub fn contain(&self, host: &str) -> bool {
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let address = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse()
+            .ok();
         self.0.iter().any(|entry| match (entry, address) {
             (Entry::All, _) => true,
             (Entry::Name(name), None) => host == name || is_below(host, name),
@@ -76,7 +91,8 @@ impl Exemptions {
 }
 
 fn is_below(host: &str, name: &str) -> bool {
-    host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+    host.strip_suffix(name)
+        .is_some_and(|rest| rest.ends_with('.'))
 }
 
 impl Entry {
@@ -86,11 +102,19 @@ impl Entry {
             return Subnet::parse(&text).map(Self::Network);
         }
         if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-            return Some(Self::Network(Subnet { address, bits: width(&address) }));
+            return Some(Self::Network(Subnet {
+                address,
+                bits: width(&address),
+            }));
         }
         let below = text.strip_prefix("*.").or_else(|| text.strip_prefix('.'));
         let plain = |name: &str| {
-            name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')))
+            name.split('.').all(|label| {
+                !label.is_empty()
+                    && label
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            })
         };
         match below {
             _ if text == "*" => Some(Self::All),
@@ -108,12 +132,28 @@ mod tests {
     #[test]
     fn entries_mean_what_they_mean_for_go() {
         for (entry, within, without) in [
-            ("example.com", &["example.com", "a.example.com", "a.b.example.com"][..], &["notexample.com", "example.com.evil", "com"][..]),
-            (".example.com", &["a.example.com"], &["example.com", "notexample.com"]),
+            (
+                "example.com",
+                &["example.com", "a.example.com", "a.b.example.com"][..],
+                &["notexample.com", "example.com.evil", "com"][..],
+            ),
+            (
+                ".example.com",
+                &["a.example.com"],
+                &["example.com", "notexample.com"],
+            ),
             ("*.EXAMPLE.com", &["a.example.com"], &["example.com"]),
             ("*", &["anything", "10.0.0.1", "[::1]"], &[]),
-            ("10.0.0.1", &["10.0.0.1"], &["10.0.0.2", "110.0.0.1", "x.10.0.0.1"]),
-            ("10.0.0.0/8", &["10.255.0.1"], &["11.0.0.1", "[a00::]", "10.example.com"]),
+            (
+                "10.0.0.1",
+                &["10.0.0.1"],
+                &["10.0.0.2", "110.0.0.1", "x.10.0.0.1"],
+            ),
+            (
+                "10.0.0.0/8",
+                &["10.255.0.1"],
+                &["11.0.0.1", "[a00::]", "10.example.com"],
+            ),
             ("0.0.0.0/0", &["1.2.3.4"], &["example.com", "[::1]"]),
             ("fd00::/8", &["[fd12::1]"], &["[fe80::1]"]),
             ("::1", &["[::1]"], &["[::2]"]),
@@ -130,8 +170,19 @@ mod tests {
 
     #[test]
     fn an_entry_that_can_not_be_read_is_told() {
-        for entry in ["10.0.0.0/33", "example.com:443", "http://example.com", "a..b", "a b", "10.0.0/8", "**"] {
-            assert_eq!(Exemptions::parse(&[entry.to_owned()]), Err(entry.to_owned()));
+        for entry in [
+            "10.0.0.0/33",
+            "example.com:443",
+            "http://example.com",
+            "a..b",
+            "a b",
+            "10.0.0/8",
+            "**",
+        ] {
+            assert_eq!(
+                Exemptions::parse(&[entry.to_owned()]),
+                Err(entry.to_owned())
+            );
         }
     }
 }

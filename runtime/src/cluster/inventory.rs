@@ -45,12 +45,20 @@ struct ItemMetadata {
 }
 
 /// Every event of a scope as of one resource version, which comes first.
-pub async fn inventory(client: &Client, scope: &Scope, page: u32) -> Result<(String, Vec<Listed>), Error> {
+pub async fn inventory(
+    client: &Client,
+    scope: &Scope,
+    page: u32,
+) -> Result<(String, Vec<Listed>), Error> {
     let mut tries = 0;
     loop {
         match at_once(client, scope, page).await {
             Err(Error::Expired) if tries < TRIES => tries += 1,
-            Err(Error::Busy { status: 429 | 503 | 504, after, .. }) if tries < TRIES => {
+            Err(Error::Busy {
+                status: 429 | 503 | 504,
+                after,
+                ..
+            }) if tries < TRIES => {
                 tries += 1;
                 sleep(after.unwrap_or(PAUSE).min(LONGEST)).await;
             }
@@ -59,15 +67,32 @@ pub async fn inventory(client: &Client, scope: &Scope, page: u32) -> Result<(Str
     }
 }
 
-async fn at_once(client: &Client, scope: &Scope, limit: u32) -> Result<(String, Vec<Listed>), Error> {
+async fn at_once(
+    client: &Client,
+    scope: &Scope,
+    limit: u32,
+) -> Result<(String, Vec<Listed>), Error> {
     let (mut first, mut found) = (None, Vec::new());
     let mut pages = Pages::new(client, scope, limit);
     while let Some(page) = pages.next().await? {
         for item in page.items() {
-            // What is no event is among the dead letters of no sink; it has no identity to ask the journal for.
-            let Ok(item) = serde_json::from_str::<Item>(item.get()) else { continue };
-            let ItemMetadata { uid, resource_version, namespace, name } = item.metadata;
-            found.push(Listed { uid, resource_version, namespace, name });
+            // What is no event is among the dead letters of no sink; it has no identity to ask the
+            // journal for.
+            let Ok(item) = serde_json::from_str::<Item>(item.get()) else {
+                continue;
+            };
+            let ItemMetadata {
+                uid,
+                resource_version,
+                namespace,
+                name,
+            } = item.metadata;
+            found.push(Listed {
+                uid,
+                resource_version,
+                namespace,
+                name,
+            });
         }
         first.get_or_insert_with(|| page.version().to_owned());
     }

@@ -1,10 +1,13 @@
-//! 1. Kubernetes (or a recording) -> [`Raw`] events, the resource version that a watch has reached, and the owners of objects.
+//! 1. Kubernetes (or a recording) -> [`Raw`] events, the resource version that a watch has reached,
+//!    and the owners of objects.
 //!
-//! A *scope* is what one watch covers: all namespaces, or one. Each has a resume point of its own. The loop is ours, over plain
-//! list and watch requests, since a resume point must be an argument and every bookmark must be seen. What the loop promises:
-//! an [`Observation`] with `reached` comes only after every event up to it has been handed over, in the order of the
-//! watch; pages of a list carry none until the last. Where the API server can't show what came since a watch last saw everything, an
-//! observation says so before the list: what follows from it is the journal's to record.
+//! A *scope* is what one watch covers: all namespaces, or one. Each has a resume point of its own.
+//! The loop is ours, over plain list and watch requests, since a resume point must be an argument
+//! and every bookmark must be seen. What the loop promises: an [`Observation`] with `reached` comes
+//! only after every event up to it has been handed over, in the order of the watch; pages of a list
+//! carry none until the last. Where the API server can't show what came since a watch last saw
+//! everything, an observation says so before the list: what follows from it is the journal's to
+//! record.
 
 mod access;
 mod client;
@@ -94,7 +97,8 @@ pub struct Options {
     pub page: u32,
     /// After how long the server is asked to end a watch, so that a dead connection is noticed.
     pub watch_timeout: Duration,
-    /// How long arriving events are collected before they are handed over together; the watch's thread sleeps meanwhile.
+    /// How long arriving events are collected before they are handed over together; the watch's
+    /// thread sleeps meanwhile.
     pub collect: Duration,
     /// How long the API server shows an event (its `--event-ttl`).
     pub event_ttl: Duration,
@@ -102,7 +106,8 @@ pub struct Options {
     pub reopen: tokio::sync::watch::Receiver<u64>,
     /// The clock.
     pub now: fn() -> SystemTime,
-    /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many clients don't come at once.
+    /// A number from 0 to 1, another one each time: waits grow by up to a quarter, so that many
+    /// clients don't come at once.
     pub spread: fn() -> f64,
     /// Where what is done is counted.
     pub stats: Arc<Stats>,
@@ -147,7 +152,8 @@ pub struct Resume {
 pub struct Begin {
     /// After this; none: with the list.
     pub from: Option<Resume>,
-    /// The resource version that the storage is known to have reached, where that is further; or empty.
+    /// The resource version that the storage is known to have reached, where that is further; or
+    /// empty.
     pub reached: String,
     /// Events that were seen before, to know the storage by.
     pub witnesses: Witnesses,
@@ -181,25 +187,37 @@ pub struct Observation {
     pub reached: Option<Resume>,
     /// When set: sight was lost before this observation.
     pub lost: Option<Lost>,
-    /// Namespaces whose newest event was deleted: the events seen of them before tell nothing about the storage any more.
+    /// Namespaces whose newest event was deleted: the events seen of them before tell nothing about
+    /// the storage any more.
     pub forgotten: Vec<Forgotten>,
-    /// For how long the API server had an event that is gone now, since it was last written: its `--event-ttl`, where nobody deleted the event by hand.
+    /// For how long the API server had an event that is gone now, since it was last written: its
+    /// `--event-ttl`, where nobody deleted the event by hand.
     pub lifetime: Option<Duration>,
 }
 
 impl Observation {
     /// Of nothing yet.
     pub fn of(scope: Scope) -> Self {
-        Self { scope, events: Vec::new(), unreadable: Vec::new(), reached: None, lost: None, forgotten: Vec::new(), lifetime: None }
+        Self {
+            scope,
+            events: Vec::new(),
+            unreadable: Vec::new(),
+            reached: None,
+            lost: None,
+            forgotten: Vec::new(),
+            lifetime: None,
+        }
     }
 }
 
-/// Why the cluster can't be watched. `Forbidden`, `Unauthorized`, `Credentials` and `Kubeconfig` end a start; the others are retried.
+/// Why the cluster can't be watched. `Forbidden`, `Unauthorized`, `Credentials` and `Kubeconfig`
+/// end a start; the others are retried.
 #[derive(Debug)]
 pub enum Error {
     /// No usable way to a cluster was configured. Not retryable.
     Kubeconfig(String),
-    /// There are no credentials to show, as when a credential plugin fails. Not retryable at a start.
+    /// There are no credentials to show, as when a credential plugin fails. Not retryable at a
+    /// start.
     Credentials(String),
     /// A recording can't be read. Not retryable.
     Recording {
@@ -248,7 +266,14 @@ pub enum Error {
 impl Error {
     /// Whether waiting can't heal it, so that a start should end.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Kubeconfig(_) | Self::Credentials(_) | Self::Recording { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. })
+        matches!(
+            self,
+            Self::Kubeconfig(_)
+                | Self::Credentials(_)
+                | Self::Recording { .. }
+                | Self::Unauthorized { .. }
+                | Self::Forbidden { .. }
+        )
     }
 
     /// Nothing was answered for so long.
@@ -258,7 +283,14 @@ impl Error {
 
     /// How long the API server asks to be left alone; zero where it doesn't.
     pub fn after(&self) -> Duration {
-        if let Self::Busy { after: Some(after), .. } = self { *after } else { Duration::ZERO }
+        if let Self::Busy {
+            after: Some(after), ..
+        } = self
+        {
+            *after
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -267,12 +299,20 @@ impl fmt::Display for Error {
         match self {
             Self::Kubeconfig(why) => write!(f, "cannot find a cluster: {why}"),
             Self::Credentials(why) => write!(f, "cannot log in to the cluster: {why}"),
-            Self::Recording { path, why } => write!(f, "cannot read the recording {}: {why}", path.display()),
+            Self::Recording { path, why } => {
+                write!(f, "cannot read the recording {}: {why}", path.display())
+            }
             Self::Unauthorized { message } => write!(
                 f,
                 "the API server does not accept these credentials (401: {message}). Renew the token or certificate of the kubeconfig or service account"
             ),
-            Self::Forbidden { verb, resource, group, scope, message } => {
+            Self::Forbidden {
+                verb,
+                resource,
+                group,
+                scope,
+                message,
+            } => {
                 let (kind, place) = match scope {
                     Scope::All => ("ClusterRole", String::new()),
                     Scope::Namespace(name) => ("Role", format!(" in namespace {name}")),
@@ -284,16 +324,27 @@ impl fmt::Display for Error {
                     _ => r#""get""#,
                 };
                 // Its uid names the cluster; of others nothing is read.
-                let names = if *resource == "namespaces" { "    resourceNames: [\"kube-system\"]\n" } else { "" };
+                let names = if *resource == "namespaces" {
+                    "    resourceNames: [\"kube-system\"]\n"
+                } else {
+                    ""
+                };
                 write!(
                     f,
                     "not permitted to {verb} {resource}{place}: {message}. A {kind} with this rule gives it, bound to that user:\n  \
                      - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n{names}    verbs: [{verbs}]"
                 )
             }
-            Self::Expired => write!(f, "the resource version is too old: the list has to be read again"),
-            Self::Busy { status: 0, message, .. } => write!(f, "the API server answered with an error: {message}"),
-            Self::Busy { status, message, .. } => write!(f, "the API server answered {status}: {message}"),
+            Self::Expired => write!(
+                f,
+                "the resource version is too old: the list has to be read again"
+            ),
+            Self::Busy {
+                status: 0, message, ..
+            } => write!(f, "the API server answered with an error: {message}"),
+            Self::Busy {
+                status, message, ..
+            } => write!(f, "the API server answered {status}: {message}"),
             Self::Cut(why) => write!(f, "{why}"),
             Self::Unreachable(why) => write!(f, "the API server can't be reached: {why}"),
             Self::Protocol(why) => write!(f, "the API server's answer can't be read: {why}"),

@@ -19,23 +19,31 @@ pub struct Pulse {
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { began: Instant::now(), last: AtomicU64::new(0) }
+        Self {
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+        }
     }
 }
 
 impl Pulse {
     /// It turns.
     pub fn beat(&self) {
-        self.last.store(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.last.store(
+            u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     /// Since it last turned.
     pub fn age(&self) -> Duration {
-        self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+        self.began
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 
-    /// Beats for as long as the thread that polls it is free to: beside a future that waits for others, however long, it says that the thread
-    /// itself is well.
+    /// Beats for as long as the thread that polls it is free to: beside a future that waits for
+    /// others, however long, it says that the thread itself is well.
     pub async fn keep(&self) -> Infallible {
         loop {
             self.beat();

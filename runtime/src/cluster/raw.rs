@@ -22,7 +22,8 @@ pub struct Unreadable {
     pub kind: &'static str,
 }
 
-/// The members that tell what an object is. A key that is there twice has its last value, as in Go and jq.
+/// The members that tell what an object is. A key that is there twice has its last value, as in Go
+/// and jq.
 #[derive(Default)]
 pub(super) struct Outline<'a> {
     pub kind: Option<&'a RawValue>,
@@ -46,10 +47,45 @@ pub(super) struct Outline<'a> {
 impl<'a> Outline<'a> {
     /// Of a JSON object.
     pub(super) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
-        const NAMES: [&str; 11] =
-            ["kind", "apiVersion", "metadata", "items", "type", "object", "verb", "event", "involvedObject", "regarding", "message"];
-        let [kind, api_version, metadata, items, change, object, verb, event, involved_object, regarding, message] = members(json, &NAMES)?;
-        Ok(Self { kind, api_version, metadata, items, change, object, verb, event, involved_object, regarding, message })
+        const NAMES: [&str; 11] = [
+            "kind",
+            "apiVersion",
+            "metadata",
+            "items",
+            "type",
+            "object",
+            "verb",
+            "event",
+            "involvedObject",
+            "regarding",
+            "message",
+        ];
+        let [
+            kind,
+            api_version,
+            metadata,
+            items,
+            change,
+            object,
+            verb,
+            event,
+            involved_object,
+            regarding,
+            message,
+        ] = members(json, &NAMES)?;
+        Ok(Self {
+            kind,
+            api_version,
+            metadata,
+            items,
+            change,
+            object,
+            verb,
+            event,
+            involved_object,
+            regarding,
+            message,
+        })
     }
 
     /// Whether `metadata` is an object.
@@ -73,7 +109,8 @@ pub(super) fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     scalar(value?.get()).ok().flatten()
 }
 
-/// The text of a JSON value: that of a string, or of a number or truth value as it is written; none for anything else.
+/// The text of a JSON value: that of a string, or of a number or truth value as it is written; none
+/// for anything else.
 ///
 /// # Errors
 /// When it is a string that can't be read, as half of a surrogate pair.
@@ -88,7 +125,10 @@ pub(crate) fn scalar(json: &str) -> Result<Option<Cow<'_, str>>, serde_json::Err
 }
 
 /// The values of some members of a JSON object; null is as if it were absent.
-pub(super) fn members<'a, const N: usize>(json: &'a str, names: &[&str; N]) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+pub(super) fn members<'a, const N: usize>(
+    json: &'a str,
+    names: &[&str; N],
+) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let values = deserializer.deserialize_map(Members(names))?;
     deserializer.end()?;
@@ -140,15 +180,20 @@ impl Visitor<'_> for Name<'_> {
 }
 
 impl Raw {
-    /// Takes an object as an API server or `kubectl` prints it, and gives it with its resource version (empty if it has none).
-    /// Items of a list come without `kind` and `apiVersion`; they get the ones of an Event.
+    /// Takes an object as an API server or `kubectl` prints it, and gives it with its resource
+    /// version (empty if it has none). Items of a list come without `kind` and `apiVersion`; they
+    /// get the ones of an Event.
     ///
     /// # Errors
     /// When it is no JSON object, or has no metadata.
     pub fn from_object(json: &str) -> Result<(Self, String), serde_json::Error> {
         let outline = Outline::of(json)?;
-        let metadata = outline.metadata.filter(|_| outline.has_metadata()).ok_or_else(|| serde_json::Error::custom("it has no metadata"))?;
-        let [managed_fields, resource_version] = members(metadata.get(), &["managedFields", "resourceVersion"])?;
+        let metadata = outline
+            .metadata
+            .filter(|_| outline.has_metadata())
+            .ok_or_else(|| serde_json::Error::custom("it has no metadata"))?;
+        let [managed_fields, resource_version] =
+            members(metadata.get(), &["managedFields", "resourceVersion"])?;
         let mut text = match managed_fields {
             Some(value) => without_member(json, value.get(), "\"managedFields\""),
             None => json.to_owned(),
@@ -158,12 +203,16 @@ impl Raw {
         {
             let group = match (outline.api_version, outline.regarding) {
                 (Some(_), _) => "",
-                (None, Some(_)) if outline.involved_object.is_none() => "\"apiVersion\":\"events.k8s.io/v1\",",
+                (None, Some(_)) if outline.involved_object.is_none() => {
+                    "\"apiVersion\":\"events.k8s.io/v1\","
+                }
                 (None, _) => "\"apiVersion\":\"v1\",",
             };
             text = format!("{{\"kind\":\"Event\",{group}{rest}");
         }
-        let resource_version = self::text(resource_version).unwrap_or_default().into_owned();
+        let resource_version = self::text(resource_version)
+            .unwrap_or_default()
+            .into_owned();
         Ok((Self(text.into()), resource_version))
     }
 
@@ -183,16 +232,26 @@ impl Raw {
     }
 }
 
-/// `json` without the member `key`, whose value is the subslice `value` of it, and without one of the commas beside it.
-/// The whole text when `value` lies elsewhere or the key isn't in front of it.
+/// `json` without the member `key`, whose value is the subslice `value` of it, and without one of
+/// the commas beside it. The whole text when `value` lies elsewhere or the key isn't in front of
+/// it.
 fn without_member(json: &str, value: &str, key: &str) -> String {
     let offset = (value.as_ptr() as usize).checked_sub(json.as_ptr() as usize);
-    let parts = offset.and_then(|start| Some((json.get(..start)?, json.get(start + value.len()..)?)));
+    let parts =
+        offset.and_then(|start| Some((json.get(..start)?, json.get(start + value.len()..)?)));
     let cut = parts.and_then(|(before, after)| {
-        let before = before.trim_end().strip_suffix(':')?.trim_end().strip_suffix(key)?.trim_end();
+        let before = before
+            .trim_end()
+            .strip_suffix(':')?
+            .trim_end()
+            .strip_suffix(key)?
+            .trim_end();
         match before.strip_suffix(',') {
             Some(before) => Some((before, after)),
-            None => Some((before, after.trim_start().strip_prefix(',').unwrap_or(after))),
+            None => Some((
+                before,
+                after.trim_start().strip_prefix(',').unwrap_or(after),
+            )),
         }
     });
     match cut {

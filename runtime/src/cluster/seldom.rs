@@ -1,4 +1,5 @@
-//! A failure that goes on is said when it begins, then seldom, and when it is over: hours of it are a few lines of the log.
+//! A failure that goes on is said when it begins, then seldom, and when it is over: hours of it are
+//! a few lines of the log.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,8 +32,20 @@ impl Seldom {
     /// It failed, in this way. Gives how often it has, when that is to be said now.
     pub fn fails(&mut self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
-        let before = self.0.take().filter(|spell| spell.ended.is_none_or(|ended| now.duration_since(ended) < QUIET));
-        let new = || Spell { since: now, times: 0, kinds: BTreeSet::new(), next: now + AGAIN.0, wait: AGAIN.0, told: false, ended: None };
+        let before = self.0.take().filter(|spell| {
+            spell
+                .ended
+                .is_none_or(|ended| now.duration_since(ended) < QUIET)
+        });
+        let new = || Spell {
+            since: now,
+            times: 0,
+            kinds: BTreeSet::new(),
+            next: now + AGAIN.0,
+            wait: AGAIN.0,
+            told: false,
+            ended: None,
+        };
         let spell = self.0.insert(before.unwrap_or_else(new));
         spell.ended = None;
         spell.times += 1;
@@ -47,7 +60,8 @@ impl Seldom {
         say.then_some(spell.times)
     }
 
-    /// It does not fail any more. Gives for how long it has, and how often, when that is to be said.
+    /// It does not fail any more. Gives for how long it has, and how often, when that is to be
+    /// said.
     pub fn over(&mut self) -> Option<(Duration, u64)> {
         let spell = self.0.as_mut().filter(|spell| spell.ended.is_none())?;
         spell.ended = Some(Instant::now());
@@ -84,7 +98,8 @@ mod tests {
     async fn one_that_comes_and_goes_is_one_failure() {
         let (mut seldom, mut lines) = (Seldom::default(), 0);
         for _ in 0..50 {
-            lines += usize::from(seldom.fails("flaky").is_some()) + usize::from(seldom.over().is_some());
+            lines +=
+                usize::from(seldom.fails("flaky").is_some()) + usize::from(seldom.over().is_some());
             advance(Duration::from_secs(1)).await;
         }
         assert_eq!(lines, 2);

@@ -30,7 +30,16 @@ pub enum Ending {
 
 impl Ending {
     /// All there are.
-    pub const ALL: [Self; 8] = [Self::Ended, Self::Cut, Self::Expired, Self::Broken, Self::Refused, Self::Garbled, Self::Unread, Self::Blind];
+    pub const ALL: [Self; 8] = [
+        Self::Ended,
+        Self::Cut,
+        Self::Expired,
+        Self::Broken,
+        Self::Refused,
+        Self::Garbled,
+        Self::Unread,
+        Self::Blind,
+    ];
 
     /// A word for it.
     pub fn name(self) -> &'static str {
@@ -66,17 +75,29 @@ pub struct Stats {
 impl Stats {
     /// Of one scope; begun where it is new.
     pub fn scope(&self, key: &str) -> Arc<Sight> {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone()
+        self.scopes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key.to_owned())
+            .or_default()
+            .clone()
     }
 
     /// Whether the very first answer about each of these scopes was one that waiting can't heal.
     pub(super) fn are_refused(&self, scopes: &[Scope]) -> bool {
-        scopes.iter().all(|scope| self.scope(scope.key()).refused.load(Ordering::Relaxed))
+        scopes
+            .iter()
+            .all(|scope| self.scope(scope.key()).refused.load(Ordering::Relaxed))
     }
 
     /// Of all scopes.
     pub fn scopes(&self) -> Vec<(String, Arc<Sight>)> {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(key, sight)| (key.clone(), sight.clone())).collect()
+        self.scopes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(key, sight)| (key.clone(), sight.clone()))
+            .collect()
     }
 }
 
@@ -108,14 +129,17 @@ impl Sight {
         self.lists.load(Ordering::Relaxed)
     }
 
-    /// Times that the API server could not show what came since the watch was last open, so that the list was read again.
+    /// Times that the API server could not show what came since the watch was last open, so that
+    /// the list was read again.
     pub fn losses(&self) -> u64 {
         self.losses.load(Ordering::Relaxed)
     }
 
     /// Watches that ended so.
     pub fn endings(&self, ending: Ending) -> u64 {
-        self.endings.get(ending as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.endings
+            .get(ending as usize)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// Whether it has a thread now, whose pulse counts.
@@ -123,7 +147,8 @@ impl Sight {
         self.runs.load(Ordering::Relaxed)
     }
 
-    /// Whether everything was seen once, by a list or from where the journal stood: what comes since, the watch shows.
+    /// Whether everything was seen once, by a list or from where the journal stood: what comes
+    /// since, the watch shows.
     pub fn is_whole(&self) -> bool {
         self.whole.load(Ordering::Relaxed)
     }
@@ -131,12 +156,17 @@ impl Sight {
     /// Since when, and why, nothing is seen.
     pub fn trouble(&self) -> Option<(Duration, String)> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().map(|(since, why)| (since.elapsed(), why.clone()))
+        trouble
+            .as_ref()
+            .map(|(since, why)| (since.elapsed(), why.clone()))
     }
 
     /// Since when there is no watch that works; none while there is one.
     pub fn unwatched(&self) -> Option<Duration> {
-        self.unwatched.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+        self.unwatched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map(|since| since.elapsed())
     }
 
     pub(super) fn begun(&self, runs: bool) {
@@ -184,17 +214,25 @@ impl Sight {
 
     pub(super) fn troubled(&self, why: &Error) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = trouble.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        let since = trouble
+            .as_ref()
+            .map_or_else(Instant::now, |(since, _)| *since);
         *trouble = Some((since, why.to_string()));
     }
 
     /// A watch works.
     pub(super) fn has_watch(&self) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.unwatched.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .unwatched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn has_no_watch(&self) {
-        self.unwatched.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        self.unwatched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(Instant::now);
     }
 }

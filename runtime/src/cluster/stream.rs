@@ -38,7 +38,11 @@ pub(super) struct Gathered {
 }
 
 /// Reads lines for as long as they follow each other closely.
-pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: bool) -> Result<Gathered, Error> {
+pub(super) async fn gather(
+    body: &mut Body,
+    lines: &mut Assembler,
+    mut open: bool,
+) -> Result<Gathered, Error> {
     let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
     let (mut deleted, mut bytes) = (Vec::new(), 0);
     loop {
@@ -48,22 +52,34 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
         }
         for line in came.iter().flat_map(|line| parse_lines(line)) {
             match line {
-                Ok(Line::Event { raw, resource_version }) => {
+                Ok(Line::Event {
+                    raw,
+                    resource_version,
+                }) => {
                     lines.understood();
                     bytes += raw.json().len();
                     events.push(raw);
-                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
+                    reached = Some(resource_version)
+                        .filter(|version| !version.is_empty())
+                        .or(reached);
                 }
                 Ok(Line::Progress { resource_version }) => {
                     lines.understood();
-                    reached = Some(resource_version).filter(|version| !version.is_empty()).or(reached);
+                    reached = Some(resource_version)
+                        .filter(|version| !version.is_empty())
+                        .or(reached);
                 }
                 Ok(Line::Deleted(deletion)) => {
                     lines.understood();
-                    reached = Some(deletion.resource_version.clone()).filter(|version| !version.is_empty()).or(reached);
+                    reached = Some(deletion.resource_version.clone())
+                        .filter(|version| !version.is_empty())
+                        .or(reached);
                     deleted.push(deletion);
                 }
-                Ok(Line::Unreadable { unreadable, of_watch }) => {
+                Ok(Line::Unreadable {
+                    unreadable,
+                    of_watch,
+                }) => {
                     bytes += unreadable.text.len();
                     lines.garbled(unreadable, of_watch);
                 }
@@ -75,12 +91,28 @@ pub(super) async fn gather(body: &mut Body, lines: &mut Assembler, mut open: boo
         }
         failed = failed.or_else(|| lines.is_no_watch(!open));
         if failed.is_some() || !open || events.len() >= MOST_COLLECTED || bytes >= MOST_BYTES {
-            return Ok(Gathered { events, unreadable: lines.unreadable(), reached, deleted, open, failed });
+            return Ok(Gathered {
+                events,
+                unreadable: lines.unreadable(),
+                reached,
+                deleted,
+                open,
+                failed,
+            });
         }
         match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
             Ok(Ok(more)) => open = more,
             Ok(Err(error)) => failed = Some(error),
-            Err(_) => return Ok(Gathered { events, unreadable: lines.unreadable(), reached, deleted, open, failed }),
+            Err(_) => {
+                return Ok(Gathered {
+                    events,
+                    unreadable: lines.unreadable(),
+                    reached,
+                    deleted,
+                    open,
+                    failed,
+                });
+            }
         }
     }
 }

@@ -13,10 +13,15 @@ const NAMESPACES: usize = 3;
 
 /// Whether `a` is older than `b`; none where they can't be compared.
 ///
-/// Kubernetes promises from 1.35 on that resource versions of its own resources are integers in the order of their writes (KEP-5504), which
-/// etcd's revisions have always been. Others are opaque: of those only equality is known.
+/// Kubernetes promises from 1.35 on that resource versions of its own resources are integers in the
+/// order of their writes (KEP-5504), which etcd's revisions have always been. Others are opaque: of
+/// those only equality is known.
 pub fn is_before(a: &str, b: &str) -> Option<bool> {
-    let number = |text: &str| text.parse::<u128>().ok().filter(|number| number.to_string() == text);
+    let number = |text: &str| {
+        text.parse::<u128>()
+            .ok()
+            .filter(|number| number.to_string() == text)
+    };
     Some(number(a)? < number(b)?)
 }
 
@@ -56,17 +61,41 @@ struct Metadata<'a> {
 
 /// The last of some times that can be read.
 fn last_of<'a>(times: impl IntoIterator<Item = &'a str>) -> Option<SystemTime> {
-    times.into_iter().filter_map(|time| time.parse::<jiff::Timestamp>().ok()).max().map(SystemTime::from)
+    times
+        .into_iter()
+        .filter_map(|time| time.parse::<jiff::Timestamp>().ok())
+        .max()
+        .map(SystemTime::from)
 }
 
 impl Witness {
     /// Of an event that was seen then; none where it has no name or version.
     pub fn of(raw: &Raw, seen_at: SystemTime) -> Option<Self> {
-        let Outline { metadata, last_timestamp, deprecated_last_timestamp } = serde_json::from_str(raw.json()).ok()?;
-        let times = [metadata.creation_timestamp, last_timestamp, deprecated_last_timestamp].map(text);
-        let written_at = last_of(times.iter().flatten().map(|time| &**time)).unwrap_or(SystemTime::UNIX_EPOCH);
-        let Metadata { namespace, name, resource_version, .. } = metadata;
-        Some(Self { namespace, name, resource_version, seen_at: seen_at.min(written_at) })
+        let Outline {
+            metadata,
+            last_timestamp,
+            deprecated_last_timestamp,
+        } = serde_json::from_str(raw.json()).ok()?;
+        let times = [
+            metadata.creation_timestamp,
+            last_timestamp,
+            deprecated_last_timestamp,
+        ]
+        .map(text);
+        let written_at =
+            last_of(times.iter().flatten().map(|time| &**time)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let Metadata {
+            namespace,
+            name,
+            resource_version,
+            ..
+        } = metadata;
+        Some(Self {
+            namespace,
+            name,
+            resource_version,
+            seen_at: seen_at.min(written_at),
+        })
     }
 }
 
@@ -107,10 +136,26 @@ struct Write {
 
 impl<'de> Deserialize<'de> for Deletion {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let DeletedMetadata { namespace, name, resource_version, creation_timestamp, managed_fields } = Deleted::deserialize(deserializer)?.metadata;
-        let written: Vec<String> = managed_fields.into_iter().flatten().filter_map(|write| write.time).chain(creation_timestamp).collect();
+        let DeletedMetadata {
+            namespace,
+            name,
+            resource_version,
+            creation_timestamp,
+            managed_fields,
+        } = Deleted::deserialize(deserializer)?.metadata;
+        let written: Vec<String> = managed_fields
+            .into_iter()
+            .flatten()
+            .filter_map(|write| write.time)
+            .chain(creation_timestamp)
+            .collect();
         let written_at = last_of(written.iter().map(String::as_str));
-        Ok(Self { namespace, name, resource_version, written_at })
+        Ok(Self {
+            namespace,
+            name,
+            resource_version,
+            written_at,
+        })
     }
 }
 
@@ -119,19 +164,27 @@ impl<'de> Deserialize<'de> for Deletion {
 pub struct Forgotten {
     /// Which.
     pub namespace: String,
-    /// The resource version of the deletion: events of the namespace that were seen before it are no witnesses.
+    /// The resource version of the deletion: events of the namespace that were seen before it are
+    /// no witnesses.
     pub resource_version: String,
 }
 
-/// The newest witnesses, each of another namespace: one namespace may be deleted with all its events. Pages of a list show them in the order of their names.
+/// The newest witnesses, each of another namespace: one namespace may be deleted with all its
+/// events. Pages of a list show them in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witnesses(Vec<Witness>);
 
 impl Witnesses {
     /// Takes one, if it is newer than that of its namespace. What can't be compared is newer.
     pub fn add(&mut self, witness: Witness) {
-        let is_older = |other: &Witness| is_before(&witness.resource_version, &other.resource_version) == Some(true);
-        if self.0.iter().any(|other| other.namespace == witness.namespace && is_older(other)) {
+        let is_older = |other: &Witness| {
+            is_before(&witness.resource_version, &other.resource_version) == Some(true)
+        };
+        if self
+            .0
+            .iter()
+            .any(|other| other.namespace == witness.namespace && is_older(other))
+        {
             return;
         }
         self.0.retain(|other| other.namespace != witness.namespace);

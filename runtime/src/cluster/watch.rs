@@ -10,7 +10,9 @@ use tracing::{info, warn};
 
 use super::client::{Client, connect};
 use super::list::page;
-use super::{Begin, Ending, Error, Lost, Observation, Options, Resume, Scope, Seldom, Sight, Witnesses};
+use super::{
+    Begin, Ending, Error, Lost, Observation, Options, Resume, Scope, Seldom, Sight, Witnesses,
+};
 
 /// The longest wait between two tries to reach the API server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -33,9 +35,11 @@ pub enum Mode {
 /// What the loop does next.
 #[derive(Debug)]
 enum State {
-    /// Reads the list; sight was lost before, which is said first. With `keep` the watch goes on from where it stands nevertheless.
+    /// Reads the list; sight was lost before, which is said first. With `keep` the watch goes on
+    /// from where it stands nevertheless.
     List { lost: Option<Lost>, keep: bool },
-    /// Asks which resource version the storage has reached: a watch from a later one would hang in silence.
+    /// Asks which resource version the storage has reached: a watch from a later one would hang in
+    /// silence.
     Probe,
     /// Watches from where it stands.
     Watch,
@@ -43,16 +47,48 @@ enum State {
 
 /// Sees every event of a scope, starting where `begin` says; with a list where that is too old.
 ///
-/// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when the very first answer of the
-/// API server is one that waiting can't heal, for every scope of the options. Everything else is retried, and said in the log.
-pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, options: &Options, out: Sender<Observation>) -> Result<(), Error> {
-    let Begin { from, reached, witnesses, list_first, lost } = begin;
+/// Ends with Ok when `out` is closed or, in [`Mode::Once`], after the list; with an error only when
+/// the very first answer of the API server is one that waiting can't heal, for every scope of the
+/// options. Everything else is retried, and said in the log.
+pub async fn watch(
+    client: Client,
+    scope: Scope,
+    begin: Begin,
+    mode: Mode,
+    options: &Options,
+    out: Sender<Observation>,
+) -> Result<(), Error> {
+    let Begin {
+        from,
+        reached,
+        witnesses,
+        list_first,
+        lost,
+    } = begin;
     let sight = options.stats.scope(scope.key());
     if mode == Mode::Follow {
         sight.has_no_watch();
     }
-    let mut state = if from.is_none() || list_first { State::List { lost, keep: list_first } } else { State::Probe };
-    let mut eye = Eye { client, scope, options, out, stand: from, witnesses, target: reached, sight, failures: 0, seldom: Seldom::default() };
+    let mut state = if from.is_none() || list_first {
+        State::List {
+            lost,
+            keep: list_first,
+        }
+    } else {
+        State::Probe
+    };
+    let mut eye = Eye {
+        client,
+        scope,
+        options,
+        out,
+        stand: from,
+        witnesses,
+        target: reached,
+        sight,
+        failures: 0,
+        seldom: Seldom::default(),
+    };
     let mut answered = false;
     loop {
         let result = eye.act(&mut state).await;
@@ -71,14 +107,26 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
                 }
                 state = next;
             }
-            Err(error) if error.is_fatal() && (mode == Mode::Once || (!answered && options.stats.are_refused(&options.scopes))) => return Err(error),
+            Err(error)
+                if error.is_fatal()
+                    && (mode == Mode::Once
+                        || (!answered && options.stats.are_refused(&options.scopes))) =>
+            {
+                return Err(error);
+            }
             Err(error) => {
                 answered |= matches!(error, Error::Expired);
                 let pause = eye.fails(&error);
                 if matches!(error, Error::Expired) && !matches!(state, State::List { .. }) {
                     let reason = "the API server no longer had the versions since the watch was last open (410 Gone)";
-                    let said = eye.stand.as_ref().map(|stand| self::lost(stand, reason.to_owned(), false));
-                    state = State::List { lost: said, keep: false };
+                    let said = eye
+                        .stand
+                        .as_ref()
+                        .map(|stand| self::lost(stand, reason.to_owned(), false));
+                    state = State::List {
+                        lost: said,
+                        keep: false,
+                    };
                 }
                 sleep(pause).await;
                 // The storage may have been set back while it could not be reached.
@@ -91,10 +139,20 @@ pub async fn watch(client: Client, scope: Scope, begin: Begin, mode: Mode, optio
 }
 
 /// [`watch`] on a thread and with a connection of its own, since it sleeps while events gather.
-pub async fn watch_on_thread(scope: Scope, begin: Begin, mode: Mode, options: Options, out: Sender<Observation>) -> Result<(), Error> {
+pub async fn watch_on_thread(
+    scope: Scope,
+    begin: Begin,
+    mode: Mode,
+    options: Options,
+    out: Sender<Observation>,
+) -> Result<(), Error> {
     let (ended_tx, ended) = oneshot::channel();
-    let refuse = |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
+    let refuse =
+        |why: std::io::Error| Error::Unreachable(format!("no thread for the watch: {why}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(refuse)?;
     let sight = options.stats.scope(scope.key());
     let work = move || {
         sight.begun(true);
@@ -110,20 +168,38 @@ pub async fn watch_on_thread(scope: Scope, begin: Begin, mode: Mode, options: Op
         sight.begun(false);
         let _ = ended_tx.send(result);
     };
-    std::thread::Builder::new().name("watch".to_owned()).spawn(work).map_err(refuse)?;
-    ended.await.unwrap_or_else(|_| Err(Error::Unreachable("the thread of the watch broke".to_owned())))
+    std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(work)
+        .map_err(refuse)?;
+    ended.await.unwrap_or_else(|_| {
+        Err(Error::Unreachable(
+            "the thread of the watch broke".to_owned(),
+        ))
+    })
 }
 
-/// 0.1 s, doubled at each failure, up to 30 s, with a spread of a quarter; what the server asks for where that is longer.
+/// 0.1 s, doubled at each failure, up to 30 s, with a spread of a quarter; what the server asks for
+/// where that is longer.
 fn wait(failures: u32, after: Duration, options: &Options) -> Duration {
-    let base = Duration::from_millis(100).saturating_mul(1 << failures.saturating_sub(1).min(9)).min(LONGEST_WAIT);
-    base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0).max(after)
+    let base = Duration::from_millis(100)
+        .saturating_mul(1 << failures.saturating_sub(1).min(9))
+        .min(LONGEST_WAIT);
+    base.mul_f64(1.0 + (options.spread)().clamp(0.0, 1.0) / 4.0)
+        .max(after)
 }
 
 /// A watch lags behind the storage, so what is unseen may be older than the last that was seen.
 pub(super) fn lost(stand: &Resume, reason: String, set_back: bool) -> Lost {
     let at = stand.at.checked_sub(LAG).unwrap_or(stand.at);
-    Lost { last: Resume { resource_version: stand.resource_version.clone(), at }, reason, set_back }
+    Lost {
+        last: Resume {
+            resource_version: stand.resource_version.clone(),
+            at,
+        },
+        reason,
+        set_back,
+    }
 }
 
 /// One scope as it is seen.
@@ -136,10 +212,12 @@ pub(super) struct Eye<'a> {
     pub(super) stand: Option<Resume>,
     /// Events that the storage must still have.
     pub(super) witnesses: Witnesses,
-    /// What the storage had reached before the watch began: before the watch has, what it shows may be old. A storage that is behind it was set back.
+    /// What the storage had reached before the watch began: before the watch has, what it shows may
+    /// be old. A storage that is behind it was set back.
     pub(super) target: String,
     pub(super) sight: Arc<Sight>,
-    /// Since a watch was last well: a list that is read in between is no proof that the next watch will be.
+    /// Since a watch was last well: a list that is read in between is no proof that the next watch
+    /// will be.
     failures: u32,
     seldom: Seldom,
 }
@@ -203,18 +281,28 @@ impl Eye<'_> {
 
     pub(super) async fn say_lost(&self, lost: Lost) {
         self.sight.lost();
-        self.hand_over(Observation { lost: Some(lost), ..Observation::of(self.scope.clone()) }).await;
+        self.hand_over(Observation {
+            lost: Some(lost),
+            ..Observation::of(self.scope.clone())
+        })
+        .await;
     }
 
     /// The smallest list tells the newest resource version.
     async fn probe(&mut self) -> Result<State, Error> {
-        let version = page(&self.client, &self.scope, "limit=1").await?.version().to_owned();
+        let version = page(&self.client, &self.scope, "limit=1")
+            .await?
+            .version()
+            .to_owned();
         let lost = match self.set_back(&version) {
             Some(lost) => Some(lost),
             None => self.overtaken().await?,
         };
         Ok(match lost {
-            Some(lost) => State::List { lost: Some(lost), keep: false },
+            Some(lost) => State::List {
+                lost: Some(lost),
+                keep: false,
+            },
             None => {
                 self.target = version;
                 State::Watch

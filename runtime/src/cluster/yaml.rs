@@ -1,4 +1,5 @@
-//! YAML as it is written: a tree of texts, of which nobody has decided yet whether they are numbers, truth values or nothing. Pure.
+//! YAML as it is written: a tree of texts, of which nobody has decided yet whether they are
+//! numbers, truth values or nothing. Pure.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +7,8 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-/// What aliases may add to a document, beside eight times what is written in it: a small file could stand for any amount.
+/// What aliases may add to a document, beside eight times what is written in it: a small file could
+/// stand for any amount.
 const FREE: u64 = 100_000;
 
 /// A value of a document.
@@ -44,7 +46,10 @@ impl std::error::Error for Error {}
 
 impl From<ScanError> for Error {
     fn from(why: ScanError) -> Self {
-        Self { line: why.marker().line().max(1), why: why.info() }
+        Self {
+            line: why.marker().line().max(1),
+            why: why.info(),
+        }
     }
 }
 
@@ -87,12 +92,19 @@ pub fn documents(text: &str) -> Result<Vec<Arc<Node>>, Error> {
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Error> {
-        let refuse = |why: &str| Error { line: span.start.line(), why: why.to_owned() };
+        let refuse = |why: &str| Error {
+            line: span.start.line(),
+            why: why.to_owned(),
+        };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !is_text(tag.as_deref());
                 // Where nothing is written the parser gives what stands for it.
-                let text = if style == ScalarStyle::Plain && span.is_empty() { String::new() } else { text.into_owned() };
+                let text = if style == ScalarStyle::Plain && span.is_empty() {
+                    String::new()
+                } else {
+                    text.into_owned()
+                };
                 self.close(anchor, Node::Scalar { text, plain }, span)
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -105,11 +117,15 @@ impl Builder {
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List(anchor, items)) => self.close(anchor, Node::List(items), span),
-                Some(Open::Map(anchor, members, _)) => self.close(anchor, Node::Map(merged(members)), span),
+                Some(Open::Map(anchor, members, _)) => {
+                    self.close(anchor, Node::Map(merged(members)), span)
+                }
                 None => Err(refuse("something ends that never began")),
             },
             Event::Alias(anchor) => {
-                let Some((_, node, size)) = self.anchors.iter().rev().find(|(id, ..)| *id == anchor) else {
+                let Some((_, node, size)) =
+                    self.anchors.iter().rev().find(|(id, ..)| *id == anchor)
+                else {
                     return Err(refuse("an alias stands for something around it"));
                 };
                 let (node, size) = (node.clone(), *size);
@@ -144,7 +160,12 @@ impl Builder {
                 Some(key) => members.push((key, node)),
                 None => match &*node {
                     Node::Scalar { text, .. } => *key = Some(text.clone()),
-                    _ => return Err(Error { line: span.start.line(), why: "a list or a mapping is no key".to_owned() }),
+                    _ => {
+                        return Err(Error {
+                            line: span.start.line(),
+                            why: "a list or a mapping is no key".to_owned(),
+                        });
+                    }
                 },
             },
         }
@@ -159,8 +180,12 @@ fn is_text(tag: Option<&Tag>) -> bool {
 fn size(node: &Node) -> u64 {
     match node {
         Node::Scalar { .. } => 1,
-        Node::List(items) => items.iter().fold(1, |sum, item| sum.saturating_add(size(item))),
-        Node::Map(members) => members.iter().fold(1, |sum, (_, member)| sum.saturating_add(size(member))),
+        Node::List(items) => items
+            .iter()
+            .fold(1, |sum, item| sum.saturating_add(size(item))),
+        Node::Map(members) => members
+            .iter()
+            .fold(1, |sum, (_, member)| sum.saturating_add(size(member))),
     }
 }
 
@@ -169,11 +194,14 @@ fn merged(members: Vec<(String, Arc<Node>)>) -> Vec<(String, Arc<Node>)> {
     if !members.iter().any(|(key, _)| key == "<<") {
         return members;
     }
-    let (merges, mut members): (Vec<_>, Vec<_>) = members.into_iter().partition(|(key, _)| key == "<<");
+    let (merges, mut members): (Vec<_>, Vec<_>) =
+        members.into_iter().partition(|(key, _)| key == "<<");
     for (key, node) in merges {
         let sources = match &*node {
             Node::Map(_) => vec![node.clone()],
-            Node::List(items) if items.iter().all(|item| matches!(**item, Node::Map(_))) => items.clone(),
+            Node::List(items) if items.iter().all(|item| matches!(**item, Node::Map(_))) => {
+                items.clone()
+            }
             _ => {
                 members.push((key, node));
                 continue;
@@ -218,7 +246,8 @@ const TEXTS: [&str; 20] = [
 /// Mappings of which every member is a text.
 const OF_TEXTS: [&str; 2] = ["annotations", "labels"];
 
-/// A document as JSON, by YAML 1.2's core schema (yaml.org/spec/1.2.2, 10.3.2), but that a number is one only where JSON would write it so.
+/// A document as JSON, by YAML 1.2's core schema (yaml.org/spec/1.2.2, 10.3.2), but that a number
+/// is one only where JSON would write it so.
 pub fn to_json(node: &Node) -> String {
     let mut json = String::new();
     write(node, false, &mut json);
@@ -248,7 +277,15 @@ fn write(node: &Node, text_wanted: bool, out: &mut String) {
                 out.push(':');
                 let of_texts = OF_TEXTS.contains(&key.as_str());
                 let inner = matches!(**member, Node::Map(_));
-                write(member, if inner { of_texts } else { text_wanted || TEXTS.contains(&key.as_str()) }, out);
+                write(
+                    member,
+                    if inner {
+                        of_texts
+                    } else {
+                        text_wanted || TEXTS.contains(&key.as_str())
+                    },
+                    out,
+                );
             }
             out.push('}');
         }

@@ -1,7 +1,9 @@
-//! An Event that is not written as an API server writes one: a field that can't be read costs itself, not the event.
+//! An Event that is not written as an API server writes one: a field that can't be read costs
+//! itself, not the event.
 //!
-//! A key that is there twice has its last value, as in Go and jq. Of a field that has both APIs' names, core/v1's wins where it says something.
-//! A number or truth value in the place of a text is the text as it is written, and a number in quotes is that number.
+//! A key that is there twice has its last value, as in Go and jq. Of a field that has both APIs'
+//! names, core/v1's wins where it says something. A number or truth value in the place of a text is
+//! the text as it is written, and a number in quotes is that number.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +42,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A JSON string in which each half of a surrogate pair stands for U+FFFD, as Go writes it; none where that is not what is wrong with it.
+/// A JSON string in which each half of a surrogate pair stands for U+FFFD, as Go writes it; none
+/// where that is not what is wrong with it.
 fn mended(json: &str) -> Option<String> {
     struct Bytes;
     impl Visitor<'_> for Bytes {
@@ -54,7 +57,9 @@ fn mended(json: &str) -> Option<String> {
             Ok(bytes.to_vec())
         }
     }
-    let mut bytes = serde_json::Deserializer::from_str(json).deserialize_bytes(Bytes).ok()?;
+    let mut bytes = serde_json::Deserializer::from_str(json)
+        .deserialize_bytes(Bytes)
+        .ok()?;
     // serde_json writes them as UTF-8 would, if it could: ED A0..BF 80..BF.
     let mut at = 0;
     while let Some(three) = bytes.get_mut(at..at + 3) {
@@ -86,13 +91,30 @@ pub(super) fn read(json: &str) -> Result<Event<'_>, serde_json::Error> {
         reason: event.text("reason")?,
         action: event.text("action")?,
         message: or(event.text("message")?, event.text("note")?),
-        count: event.positive("count")?.or(event.positive("deprecatedCount")?),
-        first_timestamp: earlier(event.time("firstTimestamp")?, event.time("deprecatedFirstTimestamp")?),
-        last_timestamp: earlier(event.time("lastTimestamp")?, event.time("deprecatedLastTimestamp")?),
+        count: event
+            .positive("count")?
+            .or(event.positive("deprecatedCount")?),
+        first_timestamp: earlier(
+            event.time("firstTimestamp")?,
+            event.time("deprecatedFirstTimestamp")?,
+        ),
+        last_timestamp: earlier(
+            event.time("lastTimestamp")?,
+            event.time("deprecatedLastTimestamp")?,
+        ),
         event_time: event.time("eventTime")?,
-        series: Some(Series { count: series.positive("count")?, last_observed_time: series.time("lastObservedTime")? }),
-        source: Some(source(&event.inner("source")?, &event.inner("deprecatedSource")?)?),
-        reporting_component: or(event.text("reportingComponent")?, event.text("reportingController")?),
+        series: Some(Series {
+            count: series.positive("count")?,
+            last_observed_time: series.time("lastObservedTime")?,
+        }),
+        source: Some(source(
+            &event.inner("source")?,
+            &event.inner("deprecatedSource")?,
+        )?),
+        reporting_component: or(
+            event.text("reportingComponent")?,
+            event.text("reportingController")?,
+        ),
         reporting_instance: event.text("reportingInstance")?,
         regarding: Some(match reference(&event.inner("involvedObject")?)? {
             Some(object) => object,
@@ -111,9 +133,15 @@ fn earlier(first: Time, second: Time) -> Time {
     Time(first.0.or(second.0))
 }
 
-fn source<'a>(core: &Members<'a>, deprecated: &Members<'a>) -> Result<Source<'a>, serde_json::Error> {
+fn source<'a>(
+    core: &Members<'a>,
+    deprecated: &Members<'a>,
+) -> Result<Source<'a>, serde_json::Error> {
     let text = |key| Ok::<_, serde_json::Error>(or(core.text(key)?, deprecated.text(key)?));
-    Ok(Source { component: text("component")?, host: text("host")? })
+    Ok(Source {
+        component: text("component")?,
+        host: text("host")?,
+    })
 }
 
 /// None where nothing of it is there.
@@ -126,7 +154,14 @@ fn reference<'a>(object: &Members<'a>) -> Result<Option<Reference<'a>>, serde_js
         uid: object.text("uid")?,
         field_path: object.text("fieldPath")?,
     };
-    let parts = [&reference.api_version, &reference.kind, &reference.namespace, &reference.name, &reference.uid, &reference.field_path];
+    let parts = [
+        &reference.api_version,
+        &reference.kind,
+        &reference.namespace,
+        &reference.name,
+        &reference.uid,
+        &reference.field_path,
+    ];
     let there = parts.iter().any(|part| !part.is_empty());
     Ok(there.then_some(reference))
 }
@@ -134,22 +169,36 @@ fn reference<'a>(object: &Members<'a>) -> Result<Option<Reference<'a>>, serde_js
 impl<'a> Members<'a> {
     /// The last value of a key.
     fn get(&self, key: &str) -> Option<&'a str> {
-        self.0.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.get())
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value.get())
     }
 
     /// An object in it; one without members where there is none.
     fn inner(&self, key: &str) -> Result<Self, serde_json::Error> {
-        self.get(key).filter(|json| json.starts_with('{')).map_or_else(|| Ok(Self::default()), serde_json::from_str)
+        self.get(key)
+            .filter(|json| json.starts_with('{'))
+            .map_or_else(|| Ok(Self::default()), serde_json::from_str)
     }
 
     fn text(&self, key: &str) -> Result<Cow<'a, str>, serde_json::Error> {
-        let Some(json) = self.get(key) else { return Ok(Cow::Borrowed("")) };
+        let Some(json) = self.get(key) else {
+            return Ok(Cow::Borrowed(""));
+        };
         // Half of a surrogate pair, where a tool cut a text.
-        scalar(json).or_else(|why| mended(json).map(|text| Some(Cow::Owned(text))).ok_or(why)).map(Option::unwrap_or_default)
+        scalar(json)
+            .or_else(|why| mended(json).map(|text| Some(Cow::Owned(text))).ok_or(why))
+            .map(Option::unwrap_or_default)
     }
 
     fn time(&self, key: &str) -> Result<Time, serde_json::Error> {
-        let text = if self.get(key).is_some_and(|json| json.starts_with('"')) { self.text(key)? } else { Cow::Borrowed("") };
+        let text = if self.get(key).is_some_and(|json| json.starts_with('"')) {
+            self.text(key)?
+        } else {
+            Cow::Borrowed("")
+        };
         Ok(Time::of(&text))
     }
 

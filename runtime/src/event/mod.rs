@@ -1,7 +1,8 @@
 //! 2. Raw event -> [`Event`]: one normalized form for both APIs. Pure.
 //!
-//! Which field wins, from what the API server shows of events written through either API (an object made through
-//! `events.k8s.io/v1` has no `count`, and null `firstTimestamp` and `lastTimestamp`, when read as core/v1):
+//! Which field wins, from what the API server shows of events written through either API (an object
+//! made through `events.k8s.io/v1` has no `count`, and null `firstTimestamp` and `lastTimestamp`,
+//! when read as core/v1):
 //!
 //! | normalized | the first of these that is there |
 //! |---|---|
@@ -12,7 +13,8 @@
 //! | `host` | `source.host` |
 //! | `instance` | `reportingInstance` |
 //!
-//! Only `metadata.uid` and `metadata.resourceVersion` have to be there. Any other field that can't be read is as if it were absent; `lenient.rs` says how.
+//! Only `metadata.uid` and `metadata.resourceVersion` have to be there. Any other field that can't
+//! be read is as if it were absent; `lenient.rs` says how.
 
 mod lenient;
 pub mod redact;
@@ -49,7 +51,8 @@ impl ObjectReference {
     }
 }
 
-/// One version of one Kubernetes Event, normalized. The fields mean what `wit/types.wit` says; `(uid, resource_version)` is the identity.
+/// One version of one Kubernetes Event, normalized. The fields mean what `wit/types.wit` says;
+/// `(uid, resource_version)` is the identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// `metadata.uid`.
@@ -125,9 +128,14 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnEvent { why } => write!(f, "cannot read the object as a Kubernetes Event: {why}"),
+            Self::NotAnEvent { why } => {
+                write!(f, "cannot read the object as a Kubernetes Event: {why}")
+            }
             Self::NoIdentity { name, missing } => {
-                write!(f, "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them")
+                write!(
+                    f,
+                    "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them"
+                )
             }
         }
     }
@@ -159,14 +167,30 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
         _ => None,
     };
     if let Some(missing) = missing {
-        return Err(Error::NoIdentity { name: meta.name.into_owned(), missing });
+        return Err(Error::NoIdentity {
+            name: meta.name.into_owned(),
+            missing,
+        });
     }
     let series = wire.series.unwrap_or_default();
     let (last, first) = (wire.last_timestamp.0, wire.first_timestamp.0);
-    let (event, observed, created) = (wire.event_time.0, series.last_observed_time.0, meta.creation_timestamp.0);
-    let last_timestamp = observed.or(last).or(event).or(first).or(created).unwrap_or(observed_at);
+    let (event, observed, created) = (
+        wire.event_time.0,
+        series.last_observed_time.0,
+        meta.creation_timestamp.0,
+    );
+    let last_timestamp = observed
+        .or(last)
+        .or(event)
+        .or(first)
+        .or(created)
+        .unwrap_or(observed_at);
     let source = wire.source.unwrap_or_default();
-    let component = if source.component.is_empty() { wire.reporting_component } else { source.component };
+    let component = if source.component.is_empty() {
+        wire.reporting_component
+    } else {
+        source.component
+    };
     Ok(Event {
         uid: meta.uid.into_owned(),
         resource_version: meta.resource_version.into_owned(),
@@ -177,7 +201,12 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
         action: wire.action.into_owned(),
         message: wire.message.into_owned(),
         count: count(series.count).or(count(wire.count)).unwrap_or(1),
-        first_timestamp: first.or(event).or(last).or(observed).or(created).unwrap_or(last_timestamp),
+        first_timestamp: first
+            .or(event)
+            .or(last)
+            .or(observed)
+            .or(created)
+            .unwrap_or(last_timestamp),
         last_timestamp,
         observed_at,
         component: component.into_owned(),
@@ -193,5 +222,6 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
 }
 
 fn count(n: Option<i64>) -> Option<u32> {
-    n.filter(|n| *n > 0).map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+    n.filter(|n| *n > 0)
+        .map(|n| u32::try_from(n).unwrap_or(u32::MAX))
 }

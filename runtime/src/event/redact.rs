@@ -1,7 +1,8 @@
 //! Hides parts of events before anything keeps them. Pure.
 //!
-//! A rule is a name and a regular expression. What it matches in any text of an event becomes `[redacted:NAME]`. Texts that say which event it is, what it
-//! is about and when it was stay as they are: without them an event is no event.
+//! A rule is a name and a regular expression. What it matches in any text of an event becomes
+//! `[redacted:NAME]`. Texts that say which event it is, what it is about and when it was stay as
+//! they are: without them an event is no event.
 //!
 //! | stays | |
 //! |---|---|
@@ -68,11 +69,20 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { name } => {
-                write!(f, "the redaction rule {name:?} needs another name: letters, digits, - and _, at most {LONGEST_NAME} of them")
+                write!(
+                    f,
+                    "the redaction rule {name:?} needs another name: letters, digits, - and _, at most {LONGEST_NAME} of them"
+                )
             }
             Self::Twice { name } => write!(f, "two redaction rules are named {name:?}"),
-            Self::Expression { name, why } => write!(f, "the redaction rule {name:?} has no regular expression that can be used: {why}"),
-            Self::Empty { name } => write!(f, "the redaction rule {name:?} matches the empty text, and so everywhere: use + in place of *"),
+            Self::Expression { name, why } => write!(
+                f,
+                "the redaction rule {name:?} has no regular expression that can be used: {why}"
+            ),
+            Self::Empty { name } => write!(
+                f,
+                "the redaction rule {name:?} matches the empty text, and so everywhere: use + in place of *"
+            ),
         }
     }
 }
@@ -84,7 +94,9 @@ impl Redaction {
     ///
     /// # Errors
     /// The first rule that can't be used.
-    pub fn new<N: AsRef<str>, E: AsRef<str>>(rules: impl IntoIterator<Item = (N, E)>) -> Result<Self, Error> {
+    pub fn new<N: AsRef<str>, E: AsRef<str>>(
+        rules: impl IntoIterator<Item = (N, E)>,
+    ) -> Result<Self, Error> {
         let mut made: Vec<Rule> = Vec::new();
         for (name, expression) in rules {
             let name = name.as_ref().to_owned();
@@ -95,12 +107,23 @@ impl Redaction {
             if made.iter().any(|rule| rule.name == name) {
                 return Err(Error::Twice { name });
             }
-            let built = RegexBuilder::new(expression.as_ref()).size_limit(LARGEST).dfa_size_limit(LARGEST).build();
-            let expression = built.map_err(|why| Error::Expression { name: name.clone(), why: why.to_string().replace('\n', " ") })?;
+            let built = RegexBuilder::new(expression.as_ref())
+                .size_limit(LARGEST)
+                .dfa_size_limit(LARGEST)
+                .build();
+            let expression = built.map_err(|why| Error::Expression {
+                name: name.clone(),
+                why: why.to_string().replace('\n', " "),
+            })?;
             if expression.is_match("") {
                 return Err(Error::Empty { name });
             }
-            made.push(Rule { mark: format!("[redacted:{name}]"), name, expression, hidden: AtomicU64::new(0) });
+            made.push(Rule {
+                mark: format!("[redacted:{name}]"),
+                name,
+                expression,
+                hidden: AtomicU64::new(0),
+            });
         }
         Ok(Self { rules: made })
     }
@@ -112,7 +135,9 @@ impl Redaction {
 
     /// Each rule, and how often it has hidden something.
     pub fn hidden(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.rules.iter().map(|rule| (rule.name.as_str(), rule.hidden.load(Ordering::Relaxed)))
+        self.rules
+            .iter()
+            .map(|rule| (rule.name.as_str(), rule.hidden.load(Ordering::Relaxed)))
     }
 
     /// The event without what is to be hidden. It keeps its bytes when nothing is.
@@ -123,11 +148,19 @@ impl Redaction {
         let Ok(mut value) = serde_json::from_str::<Value>(raw.json()) else {
             // Nobody can tell what is what in it.
             let mut text = raw.json().to_owned();
-            return if self.hide(&mut text) { Raw::stored(text) } else { raw };
+            return if self.hide(&mut text) {
+                Raw::stored(text)
+            } else {
+                raw
+            };
         };
         let changed = self.walk(&mut value, &mut Vec::new());
         // Of a key that is there twice, the first value is read by nobody, and was not looked at.
-        if changed || members(&value) != keys(raw.json()) { Raw::stored(value.to_string()) } else { raw }
+        if changed || members(&value) != keys(raw.json()) {
+            Raw::stored(value.to_string())
+        } else {
+            raw
+        }
     }
 
     /// Hides in one text; says whether it changed.
@@ -136,7 +169,10 @@ impl Redaction {
         for rule in &self.rules {
             let found = rule.expression.find_iter(text).count() as u64;
             if found > 0 {
-                *text = rule.expression.replace_all(text, NoExpand(&rule.mark)).into_owned();
+                *text = rule
+                    .expression
+                    .replace_all(text, NoExpand(&rule.mark))
+                    .into_owned();
                 rule.hidden.fetch_add(found, Ordering::Relaxed);
                 changed = true;
             }
@@ -147,7 +183,9 @@ impl Redaction {
     fn walk(&self, value: &mut Value, path: &mut Vec<String>) -> bool {
         match value {
             Value::String(text) => !stays(path) && self.hide(text),
-            Value::Array(items) => items.iter_mut().fold(false, |changed, item| self.walk(item, path) | changed),
+            Value::Array(items) => items
+                .iter_mut()
+                .fold(false, |changed, item| self.walk(item, path) | changed),
             Value::Object(members) => {
                 let mut changed = false;
                 for (key, member) in members.iter_mut() {
@@ -200,7 +238,10 @@ fn stays(path: &[String]) -> bool {
             | "deprecatedFirstTimestamp"
             | "deprecatedLastTimestamp",
         ] => true,
-        ["metadata", "name" | "namespace" | "uid" | "resourceVersion" | "creationTimestamp"] => true,
+        [
+            "metadata",
+            "name" | "namespace" | "uid" | "resourceVersion" | "creationTimestamp",
+        ] => true,
         ["series", "lastObservedTime"] => true,
         ["involvedObject" | "regarding" | "related", part] => part != "fieldPath",
         _ => false,

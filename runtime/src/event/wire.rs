@@ -1,7 +1,9 @@
-//! An Event as JSON, in the shapes of core/v1 and of events.k8s.io/v1 (`k8s.io/api/core/v1/types.go`,
-//! `k8s.io/api/events/v1/types.go`). Text is borrowed where it has no escapes; null means absent.
+//! An Event as JSON, in the shapes of core/v1 and of events.k8s.io/v1
+//! (`k8s.io/api/core/v1/types.go`, `k8s.io/api/events/v1/types.go`). Text is borrowed where it has
+//! no escapes; null means absent.
 //!
-//! What is here reads an event as an API server writes it. One that differs is read by [`super::lenient`].
+//! What is here reads an event as an API server writes it. One that differs is read by
+//! [`super::lenient`].
 
 use std::borrow::Cow;
 
@@ -35,7 +37,12 @@ pub(super) struct Event<'a> {
     pub series: Option<Series>,
     #[serde(borrow, default, alias = "deprecatedSource")]
     pub source: Option<Source<'a>>,
-    #[serde(borrow, default, alias = "reportingController", deserialize_with = "text")]
+    #[serde(
+        borrow,
+        default,
+        alias = "reportingController",
+        deserialize_with = "text"
+    )]
     pub reporting_component: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "text")]
     pub reporting_instance: Cow<'a, str>,
@@ -110,10 +117,12 @@ impl Reference<'_> {
 /// Days in which the library's time ends ([`Timestamp::MAX`]).
 const LAST_DAYS: [&str; 2] = ["9999-12-30T", "9999-12-31T"];
 
-/// Years that nobody means: Go's zero time is the first moment of year 1 in UTC, and so in year 0 west of it.
+/// Years that nobody means: Go's zero time is the first moment of year 1 in UTC, and so in year 0
+/// west of it.
 const ZERO_YEARS: [&str; 2] = ["0000-", "0001-"];
 
-/// A time, or none: null, empty, Go's zero time in any zone, and what is no time by RFC 3339 mean that nobody set it.
+/// A time, or none: null, empty, Go's zero time in any zone, and what is no time by RFC 3339 mean
+/// that nobody set it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Time(pub Option<Timestamp>);
 
@@ -124,8 +133,11 @@ impl Time {
         }
         match text.parse() {
             Ok(time) => Self(Some(time)),
-            // The library's last moment comes a day before the last that RFC 3339 can write, which stands for "never" in some clients.
-            Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => Self(Some(Timestamp::MAX)),
+            // The library's last moment comes a day before the last that RFC 3339 can write, which
+            // stands for "never" in some clients.
+            Err(_) if LAST_DAYS.iter().any(|day| text.starts_with(day)) => {
+                Self(Some(Timestamp::MAX))
+            }
             // RFC 3339 allows any number of digits behind the point; nanoseconds are nine.
             Err(_) => Self(nine_digits(text).and_then(|text| text.parse().ok())),
         }
@@ -136,7 +148,13 @@ impl Time {
 fn nine_digits(text: &str) -> Option<String> {
     let (seconds, rest) = text.split_once('.')?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    (digits > 9).then(|| format!("{seconds}.{}{}", rest.get(..9).unwrap_or_default(), rest.get(digits..).unwrap_or_default()))
+    (digits > 9).then(|| {
+        format!(
+            "{seconds}.{}{}",
+            rest.get(..9).unwrap_or_default(),
+            rest.get(digits..).unwrap_or_default()
+        )
+    })
 }
 
 impl<'de> Deserialize<'de> for Time {

@@ -15,7 +15,8 @@ pub struct Entry {
     pub resource_version: String,
     /// The filter's rule.
     pub rule: &'static str,
-    /// What to keep; none for an event that the filter dropped: only its identity and rule are kept.
+    /// What to keep; none for an event that the filter dropped: only its identity and rule are
+    /// kept.
     pub kept: Option<Kept>,
 }
 
@@ -41,7 +42,8 @@ pub struct Batch {
     pub scope: String,
     /// In the order of the watch.
     pub entries: Vec<Entry>,
-    /// Objects that could not be read as events, with the reason: they become dead letters of no sink.
+    /// Objects that could not be read as events, with the reason: they become dead letters of no
+    /// sink.
     pub unreadable: Vec<(String, String)>,
     /// Where the scope's watch has come with this batch.
     pub checkpoint: Option<Resume>,

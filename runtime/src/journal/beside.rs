@@ -1,4 +1,5 @@
-//! Files of others on the same volume, which count with the journal: those that can be made again, such as compiled code, go before any event waits for room.
+//! Files of others on the same volume, which count with the journal: those that can be made again,
+//! such as compiled code, go before any event waits for room.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,8 +23,18 @@ impl Beside {
     }
 
     fn files(&self) -> impl Iterator<Item = (PathBuf, u64)> {
-        let entries = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok().filter(fs::Metadata::is_file)?.len())))
+        let entries = self
+            .folder
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .flatten();
+        entries.filter_map(|entry| {
+            Some((
+                entry.path(),
+                entry.metadata().ok().filter(fs::Metadata::is_file)?.len(),
+            ))
+        })
     }
 
     /// How many bytes there are, or were some seconds ago.
@@ -40,10 +51,17 @@ impl Beside {
 
     /// Deletes all of them; gives whether that made room.
     pub(super) fn give_up(&mut self) -> bool {
-        let gone: u64 = self.files().filter(|(path, _)| fs::remove_file(path).is_ok()).map(|(_, bytes)| bytes).sum();
+        let gone: u64 = self
+            .files()
+            .filter(|(path, _)| fs::remove_file(path).is_ok())
+            .map(|(_, bytes)| bytes)
+            .sum();
         self.seen = Some((0, Instant::now()));
         if gone > 0 {
-            tracing::warn!(bytes = gone, "Compiled code of sinks was deleted, since the journal needs the room: the next start compiles again.");
+            tracing::warn!(
+                bytes = gone,
+                "Compiled code of sinks was deleted, since the journal needs the room: the next start compiles again."
+            );
         }
         gone > 0
     }

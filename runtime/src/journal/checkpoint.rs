@@ -12,8 +12,9 @@ const CHECKPOINTS: Duration = Duration::from_millis(500);
 /// Pages of the write-ahead log that can't be moved: 256 MiB.
 const FORGOTTEN_READER: i64 = 65_536;
 
-/// Moves what was committed from the write-ahead log into the database, on a thread and connection of its own, so that no commit
-/// waits for it (sqlite.org/wal.html, "passive"). Ends with the journal.
+/// Moves what was committed from the write-ahead log into the database, on a thread and connection
+/// of its own, so that no commit waits for it (sqlite.org/wal.html, "passive"). Ends with the
+/// journal.
 pub(super) fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Result<()> {
     let (file, stats) = (file.to_owned(), Arc::downgrade(&stats));
     let work = move || {
@@ -21,7 +22,12 @@ pub(super) fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Resu
         loop {
             std::thread::sleep(CHECKPOINTS);
             // The writer and the handles share the counters: none left means closed.
-            let Some((commits, current)) = stats.upgrade().map(|stats| (stats.commits(), stats.generation())) else { return };
+            let Some((commits, current)) = stats
+                .upgrade()
+                .map(|stats| (stats.commits(), stats.generation()))
+            else {
+                return;
+            };
             if connection.is_none() || generation != current {
                 let Some(stats) = stats.upgrade() else { return };
                 connection = stats.opening(|current| {
@@ -34,7 +40,9 @@ pub(super) fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Resu
                 && let Some(connection) = &connection
             {
                 seen = commits;
-                let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?));
+                let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                    Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
+                });
                 let held = left.is_ok_and(|pages| pages > FORGOTTEN_READER);
                 if held && !said {
                     tracing::warn!(
@@ -46,5 +54,8 @@ pub(super) fn checkpoint_beside(file: &Path, stats: Arc<Stats>) -> std::io::Resu
             }
         }
     };
-    std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work).map(drop)
+    std::thread::Builder::new()
+        .name("checkpoint".to_owned())
+        .spawn(work)
+        .map(drop)
 }

@@ -97,7 +97,13 @@ impl Command {
 
     /// Whether somebody waits for the answer.
     pub(super) fn is_hasty(&self) -> bool {
-        !matches!(self, Self::Acknowledge { haste: Haste::WithNext, .. })
+        !matches!(
+            self,
+            Self::Acknowledge {
+                haste: Haste::WithNext,
+                ..
+            }
+        )
     }
 }
 
@@ -126,7 +132,13 @@ pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
 
 /// SQLite's errors can't be cloned; code and words can.
 pub(super) fn copy(why: &rusqlite::Error) -> rusqlite::Error {
-    let other = if is_damage(why) { rusqlite::ffi::SQLITE_CORRUPT } else { rusqlite::ffi::SQLITE_ERROR };
-    let code = why.sqlite_error().map_or(other, |error| error.extended_code);
+    let other = if is_damage(why) {
+        rusqlite::ffi::SQLITE_CORRUPT
+    } else {
+        rusqlite::ffi::SQLITE_ERROR
+    };
+    let code = why
+        .sqlite_error()
+        .map_or(other, |error| error.extended_code);
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why.to_string()))
 }

@@ -58,14 +58,16 @@ pub enum Error {
         /// The journal's folder.
         folder: PathBuf,
     },
-    /// The journal is at its size limit by its write-ahead log, which another program holds by reading for long. Retryable.
+    /// The journal is at its size limit by its write-ahead log, which another program holds by
+    /// reading for long. Retryable.
     Held {
         /// Bytes of the log.
         log: u64,
         /// Bytes that the journal may have at most.
         most: u64,
     },
-    /// A damaged journal can't be saved, since there is no room for the new file. Nothing was touched. Retryable.
+    /// A damaged journal can't be saved, since there is no room for the new file. Nothing was
+    /// touched. Retryable.
     NoRoom {
         /// The journal's folder.
         folder: PathBuf,
@@ -90,23 +92,58 @@ pub enum Error {
 impl Error {
     /// What SQLite says of a page on which something is not where it belongs.
     pub(in crate::journal) fn corrupt() -> Self {
-        Self::Storage(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None))
+        Self::Storage(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            None,
+        ))
     }
 
     /// SQLite's errors can't be cloned; code and words can.
     pub(in crate::journal) fn copy(&self) -> Self {
         match self {
             Self::Storage(why) => Self::Storage(command::copy(why)),
-            Self::Full { size, most } => Self::Full { size: *size, most: *most },
-            Self::DiskFull { folder } => Self::DiskFull { folder: folder.clone() },
-            Self::Held { log, most } => Self::Held { log: *log, most: *most },
-            Self::NoRoom { folder, needed, free } => Self::NoRoom { folder: folder.clone(), needed: *needed, free: *free },
-            Self::LettersFull { sink, most } => Self::LettersFull { sink: sink.clone(), most: *most },
-            Self::Damaged { position } => Self::Damaged { position: *position },
-            Self::OtherCluster { journal, cluster } => Self::OtherCluster { journal: journal.clone(), cluster: cluster.clone() },
-            Self::Newer { found, known } => Self::Newer { found: *found, known: *known },
-            Self::Folder { path, why } => Self::Folder { path: path.clone(), why: why.kind().into() },
-            Self::Absent { directory } => Self::Absent { directory: directory.clone() },
+            Self::Full { size, most } => Self::Full {
+                size: *size,
+                most: *most,
+            },
+            Self::DiskFull { folder } => Self::DiskFull {
+                folder: folder.clone(),
+            },
+            Self::Held { log, most } => Self::Held {
+                log: *log,
+                most: *most,
+            },
+            Self::NoRoom {
+                folder,
+                needed,
+                free,
+            } => Self::NoRoom {
+                folder: folder.clone(),
+                needed: *needed,
+                free: *free,
+            },
+            Self::LettersFull { sink, most } => Self::LettersFull {
+                sink: sink.clone(),
+                most: *most,
+            },
+            Self::Damaged { position } => Self::Damaged {
+                position: *position,
+            },
+            Self::OtherCluster { journal, cluster } => Self::OtherCluster {
+                journal: journal.clone(),
+                cluster: cluster.clone(),
+            },
+            Self::Newer { found, known } => Self::Newer {
+                found: *found,
+                known: *known,
+            },
+            Self::Folder { path, why } => Self::Folder {
+                path: path.clone(),
+                why: why.kind().into(),
+            },
+            Self::Absent { directory } => Self::Absent {
+                directory: directory.clone(),
+            },
             Self::Locked { path } => Self::Locked { path: path.clone() },
             Self::Undone => Self::Undone,
             Self::Closed => Self::Closed,
@@ -117,12 +154,24 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder { path, why } => write!(f, "cannot use {} for the journal: {why}. Give a writable folder with --data-dir", path.display()),
+            Self::Folder { path, why } => write!(
+                f,
+                "cannot use {} for the journal: {why}. Give a writable folder with --data-dir",
+                path.display()
+            ),
             Self::Absent { directory } => {
-                write!(f, "there is no journal in {}: give the folder of the service with --data-dir", directory.display())
+                write!(
+                    f,
+                    "there is no journal in {}: give the folder of the service with --data-dir",
+                    directory.display()
+                )
             }
             Self::Locked { path } => {
-                write!(f, "another process holds {}: stop it, or give each process a folder of its own with --data-dir", path.display())
+                write!(
+                    f,
+                    "another process holds {}: stop it, or give each process a folder of its own with --data-dir",
+                    path.display()
+                )
             }
             Self::Newer { found, known } => write!(
                 f,
@@ -133,7 +182,10 @@ impl fmt::Display for Error {
                 "the journal belongs to another cluster (uid of kube-system: {journal} in the journal, {cluster} now): give this cluster a --data-dir of its own"
             ),
             Self::Storage(why) => write!(f, "the journal's storage failed: {why}"),
-            Self::Damaged { position } => write!(f, "row {position} of the journal is damaged: its checksum does not fit"),
+            Self::Damaged { position } => write!(
+                f,
+                "row {position} of the journal is damaged: its checksum does not fit"
+            ),
             Self::Full { size, most } => write!(
                 f,
                 "the journal has {} MiB, its limit is {} MiB, and everything in it still has to be delivered: mend the sink that is behind, raise \
@@ -141,7 +193,11 @@ impl fmt::Display for Error {
                 size >> 20,
                 most >> 20
             ),
-            Self::DiskFull { folder } => write!(f, "the disk of {} is full: events wait until there is room", folder.display()),
+            Self::DiskFull { folder } => write!(
+                f,
+                "the disk of {} is full: events wait until there is room",
+                folder.display()
+            ),
             Self::Held { log, most } => write!(
                 f,
                 "the journal's write-ahead log has {} MiB of the {} MiB that the journal may have, and can't be emptied while another program reads the \
@@ -149,7 +205,11 @@ impl fmt::Display for Error {
                 log >> 20,
                 most >> 20
             ),
-            Self::NoRoom { folder, needed, free } => write!(
+            Self::NoRoom {
+                folder,
+                needed,
+                free,
+            } => write!(
                 f,
                 "the journal in {} is damaged, and the new file that takes its place needs up to {} MiB, of which {} MiB are free. Nothing was touched, and \
                  events wait: make room there, and it goes on by itself",
@@ -161,7 +221,10 @@ impl fmt::Display for Error {
                 f,
                 "the sink {sink} has {most} dead letters, which is the most: look at them with `kubedl-events dead-letters list`, then retry or drop them"
             ),
-            Self::Undone => write!(f, "another write to the journal failed, and took this one with it"),
+            Self::Undone => write!(
+                f,
+                "another write to the journal failed, and took this one with it"
+            ),
             Self::Closed => write!(f, "the journal is closed"),
         }
     }

@@ -28,11 +28,13 @@ pub struct Letter {
     pub held_back: bool,
 }
 
-/// Values of the column `requeued`: a person wants it tried again; the sink tries it again by itself.
+/// Values of the column `requeued`: a person wants it tried again; the sink tries it again by
+/// itself.
 pub(super) const REQUEUED: i64 = 1;
 pub(super) const HELD_BACK: i64 = 2;
 
-const COLUMNS: &str = "id, sink, position, reason, attempts, died_at, observed_at, job, labels, raw, requeued";
+const COLUMNS: &str =
+    "id, sink, position, reason, attempts, died_at, observed_at, job, labels, raw, requeued";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Letter> {
     let position: Option<Position> = row.get(2)?;
@@ -57,7 +59,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Letter> {
 }
 
 /// Letters with a number above `after`, the oldest first; of one sink, or of all.
-pub(super) fn page(connection: &Connection, sink: Option<&str>, after: i64, most: usize) -> Result<Vec<Letter>, Error> {
+pub(super) fn page(
+    connection: &Connection,
+    sink: Option<&str>,
+    after: i64,
+    most: usize,
+) -> Result<Vec<Letter>, Error> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM dead_letters WHERE id > ?1 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"))?;
     let rows = statement.query_map((after, sink, i64::try_from(most).unwrap_or(i64::MAX)), read)?;
@@ -65,18 +72,37 @@ pub(super) fn page(connection: &Connection, sink: Option<&str>, after: i64, most
 }
 
 /// Letters of a sink that a person wants tried again, the oldest first.
-pub(super) fn requeued(connection: &Connection, sink: &str, most: usize) -> Result<Vec<Letter>, Error> {
+pub(super) fn requeued(
+    connection: &Connection,
+    sink: &str,
+    most: usize,
+) -> Result<Vec<Letter>, Error> {
     to_be_tried(connection, sink, REQUEUED, most)
 }
 
 /// Events of a sink that are held back, those that were tried least before the others.
-pub(super) fn held_back(connection: &Connection, sink: &str, most: usize) -> Result<Vec<Letter>, Error> {
+pub(super) fn held_back(
+    connection: &Connection,
+    sink: &str,
+    most: usize,
+) -> Result<Vec<Letter>, Error> {
     to_be_tried(connection, sink, HELD_BACK, most)
 }
 
-fn to_be_tried(connection: &Connection, sink: &str, state: i64, most: usize) -> Result<Vec<Letter>, Error> {
-    let order = if state == HELD_BACK { "attempts, id" } else { "id" };
-    let select = format!("SELECT {COLUMNS} FROM dead_letters WHERE sink = ?1 AND requeued = ?2 ORDER BY {order} LIMIT ?3");
+fn to_be_tried(
+    connection: &Connection,
+    sink: &str,
+    state: i64,
+    most: usize,
+) -> Result<Vec<Letter>, Error> {
+    let order = if state == HELD_BACK {
+        "attempts, id"
+    } else {
+        "id"
+    };
+    let select = format!(
+        "SELECT {COLUMNS} FROM dead_letters WHERE sink = ?1 AND requeued = ?2 ORDER BY {order} LIMIT ?3"
+    );
     let mut statement = connection.prepare_cached(&select)?;
     let rows = statement.query_map((sink, state, i64::try_from(most).unwrap_or(i64::MAX)), read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -84,7 +110,8 @@ fn to_be_tried(connection: &Connection, sink: &str, state: i64, most: usize) -> 
 
 /// How many dead letters a sink has.
 pub(super) fn count(connection: &Connection, sink: &str) -> rusqlite::Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT count(*) FROM dead_letters WHERE sink = ?1 AND requeued <> ?2")?;
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM dead_letters WHERE sink = ?1 AND requeued <> ?2")?;
     statement.query_row((sink, HELD_BACK), |row| row.get(0))
 }
 
@@ -125,7 +152,10 @@ pub enum Retried {
 impl Store {
     /// Marks letters to be tried again; gives how many there are.
     pub(super) fn requeue(&mut self, choice: &Choice) -> rusqlite::Result<u64> {
-        self.each(choice, &format!("UPDATE dead_letters SET requeued = {REQUEUED} WHERE sink <> ''"))
+        self.each(
+            choice,
+            &format!("UPDATE dead_letters SET requeued = {REQUEUED} WHERE sink <> ''"),
+        )
     }
 
     /// Throws letters away; gives how many.
@@ -135,11 +165,15 @@ impl Store {
 
     fn each(&mut self, choice: &Choice, statement: &str) -> rusqlite::Result<u64> {
         let changed = match choice {
-            Choice::Sink(sink) => self.connection.execute(&format!("{statement} AND sink = ?1"), [sink])?,
+            Choice::Sink(sink) => self
+                .connection
+                .execute(&format!("{statement} AND sink = ?1"), [sink])?,
             Choice::Ids(ids) => {
                 let mut changed = 0;
                 for id in ids {
-                    changed += self.connection.execute(&format!("{statement} AND id = ?1"), [id])?;
+                    changed += self
+                        .connection
+                        .execute(&format!("{statement} AND id = ?1"), [id])?;
                 }
                 changed
             }
@@ -166,7 +200,8 @@ impl Store {
     }
 }
 
-/// The most objects that can't be read as events and are kept, and their bytes. Who may write such objects can't fill the journal with them.
+/// The most objects that can't be read as events and are kept, and their bytes. Who may write such
+/// objects can't fill the journal with them.
 const UNREADABLE: (u64, u64) = (10_000, 32 << 20);
 /// The words of the gap that the oldest of them leave.
 const GIVEN_UP: &str = "objects that could not be read as events were more than are kept, and the oldest were given up";
@@ -179,7 +214,8 @@ pub(super) struct Unreadable {
 }
 
 impl Store {
-    /// Keeps an object that can't be read as an event; false when it lies here already. The oldest ones make room for it.
+    /// Keeps an object that can't be read as an event; false when it lies here already. The oldest
+    /// ones make room for it.
     pub(super) fn keep_unreadable(&mut self, raw: &str, reason: &str) -> rusqlite::Result<bool> {
         let known = "SELECT 1 FROM dead_letters WHERE sink = '' AND raw = ?1";
         if self.connection.prepare_cached(known)?.exists([raw])? {
@@ -189,33 +225,58 @@ impl Store {
             Some(there) => there,
             None => self.count_unreadable()?,
         };
-        while there.count > 0 && (there.count >= UNREADABLE.0 || there.bytes + raw.len() as u64 > UNREADABLE.1) {
+        while there.count > 0
+            && (there.count >= UNREADABLE.0 || there.bytes + raw.len() as u64 > UNREADABLE.1)
+        {
             self.give_up_unreadable()?;
             there = self.count_unreadable()?;
         }
         let at = self.seconds();
         let insert = "INSERT INTO dead_letters (sink, position, reason, attempts, died_at, observed_at, raw) VALUES ('', NULL, ?1, 1, ?2, ?2 * 1000000000, ?3)";
-        self.connection.prepare_cached(insert)?.execute((reason, at, raw))?;
-        self.unreadable = Some(Unreadable { count: there.count + 1, bytes: there.bytes + raw.len() as u64 });
+        self.connection
+            .prepare_cached(insert)?
+            .execute((reason, at, raw))?;
+        self.unreadable = Some(Unreadable {
+            count: there.count + 1,
+            bytes: there.bytes + raw.len() as u64,
+        });
         Ok(true)
     }
 
     fn count_unreadable(&self) -> rusqlite::Result<Unreadable> {
         let count = "SELECT count(*), coalesce(sum(length(CAST(raw AS BLOB))), 0) FROM dead_letters WHERE sink = ''";
         let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
-        self.connection.query_row(count, [], |row| Ok(Unreadable { count: unsigned(row.get(0)?), bytes: unsigned(row.get(1)?) }))
+        self.connection.query_row(count, [], |row| {
+            Ok(Unreadable {
+                count: unsigned(row.get(0)?),
+                bytes: unsigned(row.get(1)?),
+            })
+        })
     }
 
-    /// Drops a tenth of them, as a gap: the oldest lines of text first, which never were objects, and then the oldest of the rest.
+    /// Drops a tenth of them, as a gap: the oldest lines of text first, which never were objects,
+    /// and then the oldest of the rest.
     fn give_up_unreadable(&mut self) -> rusqlite::Result<()> {
-        let oldest =
-            "FROM dead_letters WHERE sink = '' ORDER BY ltrim(raw) LIKE '{%', id LIMIT (SELECT count(*) / 10 + 1 FROM dead_letters WHERE sink = '')";
-        let since: i64 = self.connection.query_row(&format!("SELECT min(died_at) FROM (SELECT died_at {oldest})"), [], |row| row.get(0))?;
-        self.connection.execute(&format!("DELETE FROM dead_letters WHERE id IN (SELECT id {oldest})"), [])?;
+        let oldest = "FROM dead_letters WHERE sink = '' ORDER BY ltrim(raw) LIKE '{%', id LIMIT (SELECT count(*) / 10 + 1 FROM dead_letters WHERE sink = '')";
+        let since: i64 = self.connection.query_row(
+            &format!("SELECT min(died_at) FROM (SELECT died_at {oldest})"),
+            [],
+            |row| row.get(0),
+        )?;
+        self.connection.execute(
+            &format!("DELETE FROM dead_letters WHERE id IN (SELECT id {oldest})"),
+            [],
+        )?;
         let until = self.seconds() + 1;
-        let grown = self.connection.execute("UPDATE gaps SET until = ?1 WHERE reason = ?2", (until, GIVEN_UP))?;
+        let grown = self.connection.execute(
+            "UPDATE gaps SET until = ?1 WHERE reason = ?2",
+            (until, GIVEN_UP),
+        )?;
         if grown == 0 {
-            self.connection.execute("INSERT INTO gaps (since, until, certain, reason) VALUES (?1, ?2, 1, ?3)", (since, until, GIVEN_UP))?;
+            self.connection.execute(
+                "INSERT INTO gaps (since, until, certain, reason) VALUES (?1, ?2, 1, ?3)",
+                (since, until, GIVEN_UP),
+            )?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Marks: which place in the journal belongs to which resource version of a scope.
 //!
-//! A mark (scope, position, resource version) says: of this scope's events, exactly those up to the resource version are at or before
-//! the position. It is what lets a sink's cursor, a place in *this* file, be told to a replica that has another file: as
-//! "delivered up to this resource version". The position is that of the scope's own last row, so that the newest mark of a quiet
+//! A mark (scope, position, resource version) says: of this scope's events, exactly those up to the
+//! resource version are at or before the position. It is what lets a sink's cursor, a place in
+//! *this* file, be told to a replica that has another file: as "delivered up to this resource
+//! version". The position is that of the scope's own last row, so that the newest mark of a quiet
 //! scope is at or below every cursor that is done with that row.
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use super::store::{Store, known_seconds, known_time};
 use super::{Error, Position};
 use crate::cluster::{Resume, is_before};
 
-/// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
+/// Made where it is missing: it came after the first journals of format 1, which any version of
+/// this program can read without it.
 const TABLE: &str = "
 -- Which place belongs to which resource version: about one a second and a thousand rows for each scope, and always the newest.
 CREATE TABLE IF NOT EXISTS marks (
@@ -36,8 +38,8 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Rows between two marks of a scope, at most, beside those of one batch: as many may come again after a lost disk, when many are taken in one second and
-/// are delivered slowly.
+/// Rows between two marks of a scope, at most, beside those of one batch: as many may come again
+/// after a lost disk, when many are taken in one second and are delivered slowly.
 const ROWS_BETWEEN: Position = 1_000;
 
 /// Rows that one `deliver_through` looks at, so that it doesn't hold up appends.
@@ -46,7 +48,8 @@ const ROWS_AT_ONCE: i64 = 5_000;
 /// A resource version for each scope: all events of the scope up to it.
 pub type Through = Vec<(String, String)>;
 
-/// Whether everything up to `through` includes `version`; where they can't be compared, only what is equal.
+/// Whether everything up to `through` includes `version`; where they can't be compared, only what
+/// is equal.
 pub fn covers(through: &str, version: &str) -> bool {
     through == version || is_before(through, version) == Some(false)
 }
@@ -62,20 +65,23 @@ struct Scope {
     newest: Option<Newest>,
 }
 
-/// The newest mark of a scope, which the next one takes the place of while both are of one second and few rows lie between.
+/// The newest mark of a scope, which the next one takes the place of while both are of one second
+/// and few rows lie between.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     position: Position,
     second: i64,
     /// Where the mark before it is, or was begun.
     after: Position,
-    /// None is before it, as far as this process knows: it stays, since a cursor may be behind whatever takes its place.
+    /// None is before it, as far as this process knows: it stays, since a cursor may be behind
+    /// whatever takes its place.
     is_first: bool,
 }
 
 impl Marks {
-    /// After a batch of a scope, in its transaction. `rows` is from the journal's last position before it to that after it; `second`
-    /// is the time: marks of one second become one, unless many rows lie between.
+    /// After a batch of a scope, in its transaction. `rows` is from the journal's last position
+    /// before it to that after it; `second` is the time: marks of one second become one, unless
+    /// many rows lie between.
     pub(super) fn note(
         &mut self,
         connection: &Connection,
@@ -85,19 +91,44 @@ impl Marks {
         second: i64,
     ) -> rusqlite::Result<()> {
         if !self.0.contains_key(scope) {
-            // After a start the scope's last row is not known; a later place is right, too, only reached later.
-            self.0.insert(scope.to_owned(), Scope { last: rows.start, newest: None });
+            // After a start the scope's last row is not known; a later place is right, too, only
+            // reached later.
+            self.0.insert(
+                scope.to_owned(),
+                Scope {
+                    last: rows.start,
+                    newest: None,
+                },
+            );
         }
-        let Some(known) = self.0.get_mut(scope) else { return Ok(()) };
+        let Some(known) = self.0.get_mut(scope) else {
+            return Ok(());
+        };
         if !rows.is_empty() {
             known.last = rows.end;
         }
-        let Some(Resume { resource_version, at }) = checkpoint else { return Ok(()) };
+        let Some(Resume {
+            resource_version,
+            at,
+        }) = checkpoint
+        else {
+            return Ok(());
+        };
         let seen_at = known_seconds(*at);
-        let is_near = |newest: &Newest| !newest.is_first && newest.second == second && known.last - newest.after <= ROWS_BETWEEN;
+        let is_near = |newest: &Newest| {
+            !newest.is_first && newest.second == second && known.last - newest.after <= ROWS_BETWEEN
+        };
         let replaced = known.newest.filter(is_near);
-        let after = replaced.map(|newest| newest.after).or(known.newest.map(|newest| newest.position)).unwrap_or(known.last);
-        known.newest = Some(Newest { position: known.last, second, after, is_first: known.newest.is_none() });
+        let after = replaced
+            .map(|newest| newest.after)
+            .or(known.newest.map(|newest| newest.position))
+            .unwrap_or(known.last);
+        known.newest = Some(Newest {
+            position: known.last,
+            second,
+            after,
+            is_first: known.newest.is_none(),
+        });
         if let Some(Newest { position, .. }) = replaced {
             let moved = connection
                 .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
@@ -117,47 +148,76 @@ impl Marks {
     }
 }
 
-/// After the API server's storage was set back its resource versions are given again: of the scope nothing that was known holds, and
-/// the empty one says so to other replicas, which covers nothing.
+/// After the API server's storage was set back its resource versions are given again: of the scope
+/// nothing that was known holds, and the empty one says so to other replicas, which covers nothing.
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
-    connection.execute("INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')", [scope])?;
+    connection.execute(
+        "INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')",
+        [scope],
+    )?;
     super::witness::set_back(connection, scope)?;
     super::origin::set_back(connection, scope)
 }
 
-/// For each scope the newest resource version up to which a sink is done with every event, and when that was known to be everything.
-pub(super) fn delivered(connection: &Connection, sink: &str) -> Result<Vec<(String, Resume)>, Error> {
+/// For each scope the newest resource version up to which a sink is done with every event, and when
+/// that was known to be everything.
+pub(super) fn delivered(
+    connection: &Connection,
+    sink: &str,
+) -> Result<Vec<(String, Resume)>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT m.scope, m.resource_version, m.seen_at FROM marks m, cursors c WHERE c.sink = ?1 \
          AND m.position = (SELECT max(position) FROM marks WHERE scope = m.scope AND position <= c.position) ORDER BY m.scope",
     )?;
-    let rows = statement.query_map([sink], |row| Ok((row.get(0)?, Resume { resource_version: row.get(1)?, at: known_time(row.get(2)?) })))?;
+    let rows = statement.query_map([sink], |row| {
+        Ok((
+            row.get(0)?,
+            Resume {
+                resource_version: row.get(1)?,
+                at: known_time(row.get(2)?),
+            },
+        ))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How far the cursor of a sink can go when all events up to the given resource versions are delivered: to the first row that is
-/// not among them, or as far as it looks at once.
+/// How far the cursor of a sink can go when all events up to the given resource versions are
+/// delivered: to the first row that is not among them, or as far as it looks at once.
 fn covered(store: &Store, sink: &str, through: &Through) -> rusqlite::Result<Position> {
     let connection = &store.connection;
-    let cursor = connection.prepare_cached("SELECT position FROM cursors WHERE sink = ?1")?.query_row([sink], |row| row.get(0)).optional()?;
+    let cursor = connection
+        .prepare_cached("SELECT position FROM cursors WHERE sink = ?1")?
+        .query_row([sink], |row| row.get(0))
+        .optional()?;
     let Some(cursor) = cursor else { return Ok(0) };
     let mut bounds: HashMap<&str, (Position, &str)> = HashMap::new();
     for (scope, version) in through {
-        // One that this journal has not reached may be from before the API server's storage was set back.
-        if store.checkpoint(scope)?.is_none_or(|reached| is_before(&reached.resource_version, version) == Some(true)) {
+        // One that this journal has not reached may be from before the API server's storage was set
+        // back.
+        if store
+            .checkpoint(scope)?
+            .is_none_or(|reached| is_before(&reached.resource_version, version) == Some(true))
+        {
             continue;
         }
         bounds.insert(scope, (bound(connection, scope, version)?, version));
     }
-    let mut rows = connection.prepare_cached("SELECT position, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
+    let mut rows = connection.prepare_cached(
+        "SELECT position, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
     let mut rows = rows.query((cursor, ROWS_AT_ONCE))?;
     let mut reached = cursor;
     while let Some(row) = rows.next()? {
         let (position, scope): (Position, String) = (row.get(0)?, row.get(1)?);
-        let Some((bound, version)) = bounds.get(scope.as_str()) else { break };
-        // Marks are thinned: what comes after the last of them is judged by its own resource version.
-        if position > *bound && !version_of(connection, position)?.is_some_and(|own| covers(version, &own)) {
+        let Some((bound, version)) = bounds.get(scope.as_str()) else {
+            break;
+        };
+        // Marks are thinned: what comes after the last of them is judged by its own resource
+        // version.
+        if position > *bound
+            && !version_of(connection, position)?.is_some_and(|own| covers(version, &own))
+        {
             break;
         }
         reached = position;
@@ -167,7 +227,9 @@ fn covered(store: &Store, sink: &str, through: &Through) -> rusqlite::Result<Pos
 
 /// The place of the newest mark of a scope that a resource version covers; 0 when there is none.
 fn bound(connection: &Connection, scope: &str, version: &str) -> rusqlite::Result<Position> {
-    let mut marks = connection.prepare_cached("SELECT position, resource_version FROM marks WHERE scope = ?1 ORDER BY position DESC")?;
+    let mut marks = connection.prepare_cached(
+        "SELECT position, resource_version FROM marks WHERE scope = ?1 ORDER BY position DESC",
+    )?;
     let mut marks = marks.query([scope])?;
     while let Some(mark) = marks.next()? {
         if covers(version, &mark.get::<_, String>(1)?) {
@@ -180,19 +242,26 @@ fn bound(connection: &Connection, scope: &str, version: &str) -> rusqlite::Resul
 /// The resource version of a row's event; none for a row that can't be read.
 fn version_of(connection: &Connection, position: Position) -> rusqlite::Result<Option<String>> {
     let query = "SELECT CASE WHEN json_valid(raw) THEN json_extract(raw, '$.metadata.resourceVersion') END FROM events WHERE position = ?1";
-    connection.prepare_cached(query)?.query_row([position], |row| row.get(0))
+    connection
+        .prepare_cached(query)?
+        .query_row([position], |row| row.get(0))
 }
 
 impl Store {
     /// See [`Journal::deliver_through`](super::Journal::deliver_through).
-    pub(super) fn deliver_through(&mut self, sink: &str, through: &Through) -> Result<Position, Error> {
+    pub(super) fn deliver_through(
+        &mut self,
+        sink: &str,
+        through: &Through,
+    ) -> Result<Position, Error> {
         let reached = covered(self, sink, through)?;
         self.acknowledge(sink, reached, &[])?;
         Ok(reached)
     }
 
-    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or below the oldest cursor. The scope's newest of all may still be
-    /// moved beyond that cursor, so it replaces none. Gives how many.
+    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or
+    /// below the oldest cursor. The scope's newest of all may still be moved beyond that cursor, so
+    /// it replaces none. Gives how many.
     pub(super) fn forget_marks(&mut self) -> rusqlite::Result<usize> {
         let old = "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
                    AND m.position < (SELECT max(position) FROM marks WHERE scope = m.scope) \

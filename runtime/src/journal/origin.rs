@@ -1,5 +1,6 @@
-//! Origins: where this journal begins for a scope that others had delivered before, as the Lease says. What was written up to there is in no row and no
-//! identity of this file, and was settled all the same.
+//! Origins: where this journal begins for a scope that others had delivered before, as the Lease
+//! says. What was written up to there is in no row and no identity of this file, and was settled
+//! all the same.
 
 use std::time::SystemTime;
 
@@ -8,7 +9,8 @@ use rusqlite::Connection;
 use super::{Row, covers};
 use crate::cluster::{Raw, Witness};
 
-/// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
+/// Made where it is missing: it came after the first journals of format 1, which any version of
+/// this program can read without it.
 pub(super) const TABLE: &str = "
 -- Up to where others had delivered a scope to a sink when this journal began with it.
 CREATE TABLE IF NOT EXISTS origins (
@@ -36,28 +38,40 @@ impl Origin {
         if row.scope != self.scope {
             return false;
         }
-        let version = Witness::of(&Raw::stored(row.raw.clone()), SystemTime::UNIX_EPOCH).map(|event| event.resource_version);
+        let version = Witness::of(&Raw::stored(row.raw.clone()), SystemTime::UNIX_EPOCH)
+            .map(|event| event.resource_version);
         version.is_some_and(|version| covers(&self.resource_version, &version))
     }
 }
 
 pub(super) fn note(connection: &Connection, origin: &Origin) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT OR REPLACE INTO origins (scope, sink, resource_version) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO origins (scope, sink, resource_version) VALUES (?1, ?2, ?3)",
+        )?
         .execute((&origin.scope, &origin.sink, &origin.resource_version))
         .map(drop)
 }
 
 /// After the API server's storage was set back its resource versions are given again.
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM origins WHERE scope = ?1", [scope]).map(drop)
+    connection
+        .execute("DELETE FROM origins WHERE scope = ?1", [scope])
+        .map(drop)
 }
 
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Origin>> {
     if !connection.table_exists(None, "origins")? {
         return Ok(Vec::new());
     }
-    let mut statement = connection.prepare_cached("SELECT scope, sink, resource_version FROM origins")?;
-    let rows = statement.query_map([], |row| Ok(Origin { scope: row.get(0)?, sink: row.get(1)?, resource_version: row.get(2)? }))?;
+    let mut statement =
+        connection.prepare_cached("SELECT scope, sink, resource_version FROM origins")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Origin {
+            scope: row.get(0)?,
+            sink: row.get(1)?,
+            resource_version: row.get(2)?,
+        })
+    })?;
     rows.collect()
 }

@@ -72,7 +72,12 @@ pub struct Standing {
 
 impl Reader {
     pub(super) fn of(file: &Path, stats: Arc<Stats>) -> Result<Self, Error> {
-        let reader = Self { connection: RefCell::new(None), generation: Cell::new(0), file: file.to_owned(), stats: Some(stats) };
+        let reader = Self {
+            connection: RefCell::new(None),
+            generation: Cell::new(0),
+            file: file.to_owned(),
+            stats: Some(stats),
+        };
         reader.with(|_| Ok(()))?;
         Ok(reader)
     }
@@ -81,14 +86,31 @@ impl Reader {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let file = directory.join(super::FILE);
         match std::fs::metadata(&file) {
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Err(Error::Absent { directory: directory.to_owned() }),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::Absent {
+                    directory: directory.to_owned(),
+                });
+            }
             Err(why) => return Err(Error::Folder { path: file, why }),
             Ok(_) => {}
         }
-        let reader = Self { connection: RefCell::new(None), generation: Cell::new(0), file, stats: None };
+        let reader = Self {
+            connection: RefCell::new(None),
+            generation: Cell::new(0),
+            file,
+            stats: None,
+        };
         reader.with(|connection| {
-            let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if found == schema::VERSION { Ok(()) } else { Err(Error::Newer { found, known: schema::VERSION }) }
+            let found: i64 =
+                connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if found == schema::VERSION {
+                Ok(())
+            } else {
+                Err(Error::Newer {
+                    found,
+                    known: schema::VERSION,
+                })
+            }
         })?;
         Ok(reader)
     }
@@ -102,7 +124,10 @@ impl Reader {
         self.generation.get()
     }
 
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let current = self.stats.as_ref().map_or(0, |stats| stats.generation());
         let mut slot = self.connection.borrow_mut();
         let connection = match slot.take().filter(|_| self.generation.get() == current) {
@@ -126,8 +151,9 @@ impl Reader {
         Ok(connection)
     }
 
-    /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON, but at least one if there is any.
-    /// [`Error::Damaged`] only when the first of them is, at the very next place; otherwise the rows before a damaged one.
+    /// At most `events` rows after `after`, in order, that together have at most `bytes` of JSON,
+    /// but at least one if there is any. [`Error::Damaged`] only when the first of them is, at the
+    /// very next place; otherwise the rows before a damaged one.
     pub fn read(&self, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
         self.with(|connection| rows(connection, after, events, bytes))
     }
@@ -140,20 +166,28 @@ impl Reader {
 
     /// The number of all dead letters, those of no sink included.
     pub fn all_dead_letters(&self) -> Result<u64, Error> {
-        let count: i64 = self.with(|connection| Ok(connection.query_row("SELECT count(*) FROM dead_letters", [], |row| row.get(0))?))?;
+        let count: i64 = self.with(|connection| {
+            Ok(connection.query_row("SELECT count(*) FROM dead_letters", [], |row| row.get(0))?)
+        })?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Whether a dead letter is to be tried again.
     pub fn any_requeued(&self) -> Result<bool, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = ?1)")?;
+            let mut statement = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE requeued = ?1)")?;
             Ok(statement.query_row([letters::REQUEUED], |row| row.get(0))?)
         })
     }
 
     /// Dead letters with a number above `after`, the oldest first; of one sink, or of all.
-    pub fn letters(&self, sink: Option<&str>, after: i64, most: usize) -> Result<Vec<Letter>, Error> {
+    pub fn letters(
+        &self,
+        sink: Option<&str>,
+        after: i64,
+        most: usize,
+    ) -> Result<Vec<Letter>, Error> {
         self.with(|connection| letters::page(connection, sink, after, most))
     }
 
@@ -175,7 +209,8 @@ impl Reader {
     /// The checkpoint of a scope.
     pub fn checkpoint(&self, scope: &str) -> Result<Option<String>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT resource_version FROM checkpoints WHERE scope = ?1")?;
+            let mut statement = connection
+                .prepare_cached("SELECT resource_version FROM checkpoints WHERE scope = ?1")?;
             Ok(statement.query_row([scope], |row| row.get(0)).optional()?)
         })
     }
@@ -188,8 +223,15 @@ impl Reader {
     /// Where each sink stands.
     pub fn standings(&self) -> Result<Vec<Standing>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT sink, position, active FROM cursors ORDER BY sink")?;
-            let rows = statement.query_map([], |row| Ok(Standing { sink: row.get(0)?, position: row.get(1)?, active: row.get(2)? }))?;
+            let mut statement = connection
+                .prepare_cached("SELECT sink, position, active FROM cursors ORDER BY sink")?;
+            let rows = statement.query_map([], |row| {
+                Ok(Standing {
+                    sink: row.get(0)?,
+                    position: row.get(1)?,
+                    active: row.get(2)?,
+                })
+            })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -219,13 +261,18 @@ impl Reader {
 
     /// The same of one sink.
     pub fn origins_of(&self, sink: &str) -> Result<Vec<Origin>, Error> {
-        Ok(self.origins()?.into_iter().filter(|origin| origin.sink == sink).collect())
+        Ok(self
+            .origins()?
+            .into_iter()
+            .filter(|origin| origin.sink == sink)
+            .collect())
     }
 
     /// Keys of the scopes that were ever watched.
     pub fn scopes(&self) -> Result<Vec<String>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT scope FROM checkpoints ORDER BY scope")?;
+            let mut statement =
+                connection.prepare_cached("SELECT scope FROM checkpoints ORDER BY scope")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
@@ -233,7 +280,10 @@ impl Reader {
 
     /// A row; none where it is gone.
     pub fn row(&self, position: Position) -> Result<Option<Row>, Error> {
-        Ok(self.read(position - 1, 1, usize::MAX)?.into_iter().find(|row| row.position == position))
+        Ok(self
+            .read(position - 1, 1, usize::MAX)?
+            .into_iter()
+            .find(|row| row.position == position))
     }
 
     /// The expression that decides whether a sink gets a row; empty: it gets all.
@@ -244,13 +294,20 @@ impl Reader {
     /// Whether a sink has a dead letter of a row, and if so, whether it is to be tried again.
     pub fn letter_of(&self, sink: &str, position: Position) -> Result<Option<bool>, Error> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT max(requeued) > 0 FROM dead_letters WHERE sink = ?1 AND position = ?2")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT max(requeued) > 0 FROM dead_letters WHERE sink = ?1 AND position = ?2",
+            )?;
             Ok(statement.query_row((sink, position), |row| row.get(0))?)
         })
     }
 }
 
-fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -> Result<Vec<Row>, Error> {
+fn rows(
+    connection: &Connection,
+    after: Position,
+    events: usize,
+    bytes: usize,
+) -> Result<Vec<Row>, Error> {
     let mut statement = connection
         .prepare_cached("SELECT position, observed_at, job, labels, raw, crc, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2")?;
     let mut found = statement.query((after, i64::try_from(events).unwrap_or(i64::MAX)))?;
@@ -266,10 +323,23 @@ fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -
             raw: columns.get(4)?,
         };
         let crc: i64 = columns.get(5)?;
-        if crc != i64::from(checksum(row.position, row.observed_at, [row.job.as_deref(), row.labels.as_deref(), Some(&row.raw)])) {
+        if crc
+            != i64::from(checksum(
+                row.position,
+                row.observed_at,
+                [row.job.as_deref(), row.labels.as_deref(), Some(&row.raw)],
+            ))
+        {
             if rows.is_empty() {
-                // Its place may be what is damaged: what has another one than is next is not taken at its word.
-                return Err(if row.position == after + 1 { Error::Damaged { position: row.position } } else { Error::corrupt() });
+                // Its place may be what is damaged: what has another one than is next is not taken
+                // at its word.
+                return Err(if row.position == after + 1 {
+                    Error::Damaged {
+                        position: row.position,
+                    }
+                } else {
+                    Error::corrupt()
+                });
             }
             break;
         }
@@ -282,7 +352,8 @@ fn rows(connection: &Connection, after: Position, events: usize, bytes: usize) -
     Ok(rows)
 }
 
-/// The `crc` of a row: CRC-32 (IEEE) of its place, its time, and job, labels and raw JSON each after its length, all numbers little-endian.
+/// The `crc` of a row: CRC-32 (IEEE) of its place, its time, and job, labels and raw JSON each
+/// after its length, all numbers little-endian.
 pub(super) fn checksum(position: Position, observed_at: i64, texts: [Option<&str>; 3]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&position.to_le_bytes());

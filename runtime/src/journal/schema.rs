@@ -1,4 +1,5 @@
-//! The file's format, version 1. A newer file is refused; an older one is brought up by the steps between.
+//! The file's format, version 1. A newer file is refused; an older one is brought up by the steps
+//! between.
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -115,7 +116,8 @@ pub(super) fn prepare(connection: &Connection, durable: bool) -> Result<(), Erro
     tables(connection)
 }
 
-/// Sets a connection up to fill a new file that counts only when it is whole: nothing is written twice, and nothing can be undone.
+/// Sets a connection up to fill a new file that counts only when it is whole: nothing is written
+/// twice, and nothing can be undone.
 pub(super) fn prepare_unsafe(connection: &Connection) -> Result<(), Error> {
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
@@ -127,7 +129,10 @@ fn tables(connection: &Connection) -> Result<(), Error> {
     tune(connection)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > VERSION {
-        return Err(Error::Newer { found, known: VERSION });
+        return Err(Error::Newer {
+            found,
+            known: VERSION,
+        });
     }
     if found == 0 {
         connection
@@ -140,18 +145,21 @@ fn tables(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has SQLite open all files of a database: until its first use a connection has only the first of them.
+/// Has SQLite open all files of a database: until its first use a connection has only the first of
+/// them.
 pub(super) fn touch(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// What holds for writing and reading alike.
 ///
-/// - SQLite built with STAT4 plans a statement anew for every other value bound to it, which here costs more than running it
-///   (sqlite.org/qpsg.html).
-/// - As many statements are kept prepared as there are: to parse one costs more than most of them do.
-/// - Its temporary files are kept in memory: a savepoint of more than some pages wants one, and where the root file system can't be written to, as in a Pod,
-///   there is no place for it: then SQLite undoes the whole transaction, each time anew (sqlite.org/tempfiles.html, section 5).
+/// - SQLite built with STAT4 plans a statement anew for every other value bound to it, which here
+///   costs more than running it (sqlite.org/qpsg.html).
+/// - As many statements are kept prepared as there are: to parse one costs more than most of them
+///   do.
+/// - Its temporary files are kept in memory: a savepoint of more than some pages wants one, and
+///   where the root file system can't be written to, as in a Pod, there is no place for it: then
+///   SQLite undoes the whole transaction, each time anew (sqlite.org/tempfiles.html, section 5).
 pub(super) fn tune(connection: &Connection) -> Result<(), Error> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -171,6 +179,11 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         tune(&connection).unwrap();
         // 2: in memory, whatever it was built with.
-        assert_eq!(connection.pragma_query_value(None, "temp_store", |row| row.get::<_, i64>(0)).unwrap(), 2);
+        assert_eq!(
+            connection
+                .pragma_query_value(None, "temp_store", |row| row.get::<_, i64>(0))
+                .unwrap(),
+            2
+        );
     }
 }

@@ -1,10 +1,12 @@
-//! Selections: which expression decided, from which place on, what a sink gets. It tells an event that a sink was never to get from one that it has stored.
+//! Selections: which expression decided, from which place on, what a sink gets. It tells an event
+//! that a sink was never to get from one that it has stored.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Position;
 
-/// Made where it is missing: it came after the first journals of format 1, which any version of this program can read without it.
+/// Made where it is missing: it came after the first journals of format 1, which any version of
+/// this program can read without it.
 pub(super) const TABLE: &str = "
 -- What decides which events a sink gets.
 CREATE TABLE IF NOT EXISTS selections (
@@ -18,7 +20,9 @@ CREATE TABLE IF NOT EXISTS selections (
 /// Notes what decides from the sink's cursor on.
 pub(super) fn note(connection: &Connection, sink: &str, expression: &str) -> rusqlite::Result<()> {
     let last: Option<String> = connection
-        .prepare_cached("SELECT expression FROM selections WHERE sink = ?1 ORDER BY position DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT expression FROM selections WHERE sink = ?1 ORDER BY position DESC LIMIT 1",
+        )?
         .query_row([sink], |row| row.get(0))
         .optional()?;
     if last.unwrap_or_default() == expression {
@@ -31,7 +35,11 @@ pub(super) fn note(connection: &Connection, sink: &str, expression: &str) -> rus
 }
 
 /// What decides about a row; empty: the sink gets all.
-pub(super) fn of(connection: &Connection, sink: &str, position: Position) -> rusqlite::Result<String> {
+pub(super) fn of(
+    connection: &Connection,
+    sink: &str,
+    position: Position,
+) -> rusqlite::Result<String> {
     if !connection.table_exists(None, "selections")? {
         return Ok(String::new());
     }

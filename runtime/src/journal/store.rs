@@ -1,4 +1,5 @@
-//! The journal's operations on one connection, inside of the caller's transaction. No threads, no waiting.
+//! The journal's operations on one connection, inside of the caller's transaction. No threads, no
+//! waiting.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +44,10 @@ impl Store {
         if let Some(lost) = &batch.lost {
             self.lose_sight(&batch.scope, lost)?;
         }
-        let epoch: i64 = self.connection.prepare_cached("SELECT epoch FROM journal")?.query_row([], |row| row.get(0))?;
+        let epoch: i64 = self
+            .connection
+            .prepare_cached("SELECT epoch FROM journal")?
+            .query_row([], |row| row.get(0))?;
         let mut repeats = 0;
         for entry in &batch.entries {
             let next = self.last + 1;
@@ -57,7 +61,11 @@ impl Store {
                 *appended.dropped_by.entry(entry.rule).or_default() += 1;
                 continue;
             };
-            let crc = checksum(next, kept.observed_at, [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)]);
+            let crc = checksum(
+                next,
+                kept.observed_at,
+                [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)],
+            );
             self.connection
                 .prepare_cached(
                     "INSERT INTO events (position, scope, observed_at, rule, job, labels, raw, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -70,10 +78,20 @@ impl Store {
         for (raw, reason) in &batch.unreadable {
             let new = self.keep_unreadable(raw, reason)?;
             let (new, known) = if new { (1, 0) } else { (0, 1) };
-            (appended.unreadable, appended.known) = (appended.unreadable + new, appended.known + known);
+            (appended.unreadable, appended.known) =
+                (appended.unreadable + new, appended.known + known);
         }
-        let reached = batch.checkpoint.as_ref().map(|reached| reached.resource_version.as_str());
-        self.marks.note(&self.connection, &batch.scope, before..self.last, batch.checkpoint.as_ref(), seen_at)?;
+        let reached = batch
+            .checkpoint
+            .as_ref()
+            .map(|reached| reached.resource_version.as_str());
+        self.marks.note(
+            &self.connection,
+            &batch.scope,
+            before..self.last,
+            batch.checkpoint.as_ref(),
+            seen_at,
+        )?;
         appended.gap = self.after_batch(&batch.scope, repeats, reached)?;
         super::witness::forget(&self.connection, &batch.scope, &batch.forgotten, seen_at)?;
         self.longest_life = self.longest_life.max(batch.lifetime.unwrap_or_default());
@@ -89,18 +107,37 @@ impl Store {
     }
 
     /// Takes an identity; false when it was taken before.
-    fn claim(&self, epoch: i64, entry: &Entry, position: Option<Position>, seen_at: i64) -> rusqlite::Result<bool> {
-        let (version, uid) = (compact_version(&entry.resource_version), compact_uid(&entry.uid));
-        let crc = entry.kept.as_ref().map(|kept| i64::from(crc32fast::hash(kept.raw.as_bytes())));
-        let before = if epoch > 1 { self.same_before(epoch, &version, &uid, crc)? } else { None };
-        let (place, rule) = before.as_ref().map_or((position, entry.rule), |(position, rule)| (*position, rule));
+    fn claim(
+        &self,
+        epoch: i64,
+        entry: &Entry,
+        position: Option<Position>,
+        seen_at: i64,
+    ) -> rusqlite::Result<bool> {
+        let (version, uid) = (
+            compact_version(&entry.resource_version),
+            compact_uid(&entry.uid),
+        );
+        let crc = entry
+            .kept
+            .as_ref()
+            .map(|kept| i64::from(crc32fast::hash(kept.raw.as_bytes())));
+        let before = if epoch > 1 {
+            self.same_before(epoch, &version, &uid, crc)?
+        } else {
+            None
+        };
+        let (place, rule) = before
+            .as_ref()
+            .map_or((position, entry.rule), |(position, rule)| (*position, rule));
         let mut insert = self.connection.prepare_cached(
             "INSERT OR IGNORE INTO identities (epoch, resource_version, uid, position, rule, seen_at, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         let new = insert.execute((epoch, &version, &uid, place, rule, seen_at, crc))? == 1;
         if !new {
             // A list shows it still: it is to be known for as long again.
-            let stale = seen_at.saturating_sub(i64::try_from(self.event_ttl.as_secs()).unwrap_or(i64::MAX));
+            let stale =
+                seen_at.saturating_sub(i64::try_from(self.event_ttl.as_secs()).unwrap_or(i64::MAX));
             self.connection
                 .prepare_cached("UPDATE identities SET seen_at = ?4 WHERE epoch = ?1 AND resource_version = ?2 AND uid = ?3 AND seen_at <= ?5")?
                 .execute((epoch, version, uid, seen_at, stale))?;
@@ -108,15 +145,27 @@ impl Store {
         Ok(new && before.is_none())
     }
 
-    /// The same version of the same event from before the storage was set back. Its resource version may have been given again to
-    /// another update of that event, so it must have the same text.
-    fn same_before(&self, epoch: i64, version: &Value, uid: &Value, crc: Option<i64>) -> rusqlite::Result<Option<Claimed>> {
-        // Asked for epoch by epoch, which finds a row by the key: a range of epochs would read all their identities for each event.
+    /// The same version of the same event from before the storage was set back. Its resource
+    /// version may have been given again to another update of that event, so it must have the same
+    /// text.
+    fn same_before(
+        &self,
+        epoch: i64,
+        version: &Value,
+        uid: &Value,
+        crc: Option<i64>,
+    ) -> rusqlite::Result<Option<Claimed>> {
+        // Asked for epoch by epoch, which finds a row by the key: a range of epochs would read all
+        // their identities for each event.
         let mut statement = self
             .connection
             .prepare_cached("SELECT position, rule FROM identities WHERE epoch = ?1 AND resource_version = ?2 AND uid = ?3 AND crc IS ?4")?;
         for before in (1..epoch).rev() {
-            let found = statement.query_row((before, version, uid, crc), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let found = statement
+                .query_row((before, version, uid, crc), |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -124,12 +173,25 @@ impl Store {
         Ok(None)
     }
 
-    /// Moves a cursor, and keeps dead letters. [`Error::LettersFull`] when there are too many of the sink already: then nothing is done.
-    pub(super) fn acknowledge(&mut self, sink: &str, position: Position, dead: &[DeadLetter]) -> Result<(), Error> {
+    /// Moves a cursor, and keeps dead letters. [`Error::LettersFull`] when there are too many of
+    /// the sink already: then nothing is done.
+    pub(super) fn acknowledge(
+        &mut self,
+        sink: &str,
+        position: Position,
+        dead: &[DeadLetter],
+    ) -> Result<(), Error> {
         if !dead.is_empty() {
-            let lying: i64 = self.connection.query_row("SELECT count(*) FROM dead_letters WHERE sink = ?1", [sink], |row| row.get(0))?;
+            let lying: i64 = self.connection.query_row(
+                "SELECT count(*) FROM dead_letters WHERE sink = ?1",
+                [sink],
+                |row| row.get(0),
+            )?;
             if u64::try_from(lying).unwrap_or(0) + dead.len() as u64 > self.most_letters {
-                return Err(Error::LettersFull { sink: sink.to_owned(), most: self.most_letters });
+                return Err(Error::LettersFull {
+                    sink: sink.to_owned(),
+                    most: self.most_letters,
+                });
             }
         }
         for letter in dead {
@@ -140,7 +202,8 @@ impl Store {
                 )?
                 .execute((sink, &letter.reason, letter.attempts, self.seconds(), letter.position, if letter.held_back { HELD_BACK } else { 0 }))?;
         }
-        // A cursor that was lost with a damaged file is made again: what is acknowledged is settled.
+        // A cursor that was lost with a damaged file is made again: what is acknowledged is
+        // settled.
         self.connection
             .prepare_cached(
                 "INSERT INTO cursors (sink, position, settled, active, moved_at) VALUES (?1, ?2, 0, 1, ?3) \
@@ -151,46 +214,73 @@ impl Store {
     }
 
     pub(super) fn bind(&self, cluster: String) -> Result<(), Error> {
-        let journal: Option<String> = self.connection.query_row("SELECT cluster FROM journal", [], |row| row.get(0))?;
+        let journal: Option<String> =
+            self.connection
+                .query_row("SELECT cluster FROM journal", [], |row| row.get(0))?;
         match journal {
             Some(journal) if journal != cluster => Err(Error::OtherCluster { journal, cluster }),
             Some(_) => Ok(()),
             None => {
-                self.connection.execute("UPDATE journal SET cluster = ?1", [cluster])?;
+                self.connection
+                    .execute("UPDATE journal SET cluster = ?1", [cluster])?;
                 Ok(())
             }
         }
     }
 
     pub(super) fn checkpoint(&self, scope: &str) -> rusqlite::Result<Option<Resume>> {
-        let mut statement = self.connection.prepare_cached("SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1")?;
-        statement.query_row([scope], |row| Ok(Resume { resource_version: row.get(0)?, at: time(row.get(1)?) })).optional()
+        let mut statement = self.connection.prepare_cached(
+            "SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1",
+        )?;
+        statement
+            .query_row([scope], |row| {
+                Ok(Resume {
+                    resource_version: row.get(0)?,
+                    at: time(row.get(1)?),
+                })
+            })
+            .optional()
     }
 
-    /// Makes exactly these sinks the configured ones, in one transaction: rows that one of them still needs stay, and the others hold nothing up.
+    /// Makes exactly these sinks the configured ones, in one transaction: rows that one of them
+    /// still needs stay, and the others hold nothing up.
     pub(super) fn configure(&self, sinks: &[String], start: Start) -> Result<(), Error> {
         for sink in sinks {
             self.enlist(sink, start)?;
         }
         let names = serde_json::to_string(sinks).unwrap_or_default();
-        self.connection.execute("UPDATE cursors SET active = 0 WHERE sink NOT IN (SELECT value FROM json_each(?1))", [names])?;
+        self.connection.execute(
+            "UPDATE cursors SET active = 0 WHERE sink NOT IN (SELECT value FROM json_each(?1))",
+            [names],
+        )?;
         Ok(())
     }
 
     /// Gives a sink's cursor, and takes it that the sink may send from now on.
     pub(super) fn register(&self, sink: &str, start: Start) -> Result<Cursor, Error> {
         let (position, settled) = self.enlist(sink, start)?;
-        self.connection.execute("UPDATE cursors SET settled = 0 WHERE sink = ?1", [sink])?;
-        Ok(Cursor { position, unsure_through: if settled { 0 } else { self.last } })
+        self.connection
+            .execute("UPDATE cursors SET settled = 0 WHERE sink = ?1", [sink])?;
+        Ok(Cursor {
+            position,
+            unsure_through: if settled { 0 } else { self.last },
+        })
     }
 
-    /// Makes a sink a configured one. Gives its position, and whether nothing after that was ever sent.
+    /// Makes a sink a configured one. Gives its position, and whether nothing after that was ever
+    /// sent.
     fn enlist(&self, sink: &str, start: Start) -> Result<(Position, bool), Error> {
         let known: Option<(Position, bool, bool)> = self
             .connection
-            .query_row("SELECT position, settled, active FROM cursors WHERE sink = ?1", [sink], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(
+                "SELECT position, settled, active FROM cursors WHERE sink = ?1",
+                [sink],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
             .optional()?;
-        let oldest: Option<Position> = self.connection.query_row("SELECT min(position) FROM events", [], |row| row.get(0))?;
+        let oldest: Option<Position> =
+            self.connection
+                .query_row("SELECT min(position) FROM events", [], |row| row.get(0))?;
         let before_oldest = oldest.map_or(self.last, |oldest| oldest - 1);
         let (position, settled) = match (known, start) {
             (Some((position, settled, active)), _) => {
@@ -210,7 +300,8 @@ impl Store {
         Ok((position, settled))
     }
 
-    /// Rows that a sink still needed are gone: it was not configured for a while, or they were lost with a damaged file.
+    /// Rows that a sink still needed are gone: it was not configured for a while, or they were lost
+    /// with a damaged file.
     fn note_rows_gone(&self, sink: &str, was_configured: bool) -> rusqlite::Result<()> {
         let reason = if was_configured {
             "rows of the journal that the sink still needed are gone"
@@ -225,14 +316,18 @@ impl Store {
     }
 
     pub(super) fn settle(&self, sink: &str) -> Result<(), Error> {
-        self.connection.execute("UPDATE cursors SET settled = 1 WHERE sink = ?1", [sink])?;
+        self.connection
+            .execute("UPDATE cursors SET settled = 1 WHERE sink = ?1", [sink])?;
         Ok(())
     }
 }
 
 /// Seconds since 1970.
 pub(super) fn seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).ok().and_then(|t| i64::try_from(t.as_secs()).ok()).unwrap_or(0)
+    time.duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|t| i64::try_from(t.as_secs()).ok())
+        .unwrap_or(0)
 }
 
 /// The same; none for 1970 itself, which stands for a time that nobody knows.
@@ -260,7 +355,10 @@ pub(super) fn compact_version(version: &str) -> Value {
 
 pub(super) fn compact_uid(uid: &str) -> Value {
     let parts: Vec<&str> = uid.split('-').collect();
-    let canonical = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && uid.bytes().all(|b| matches!(b, b'-' | b'0'..=b'9' | b'a'..=b'f'));
+    let canonical = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && uid
+            .bytes()
+            .all(|b| matches!(b, b'-' | b'0'..=b'9' | b'a'..=b'f'));
     match canonical.then(|| u128::from_str_radix(&parts.concat(), 16)) {
         Some(Ok(number)) => Value::Blob(number.to_be_bytes().to_vec()),
         _ => Value::Text(uid.to_owned()),

@@ -60,10 +60,22 @@ impl Reader {
     }
 }
 
-/// Tables of which every row is looked at when a journal is opened: what can't be read of them would stop the service later, or make it forget.
-const SMALL: [&str; 9] = ["journal", "checkpoints", "cursors", "gaps", "selections", "origins", "marks", "forgotten", "dead_letters"];
+/// Tables of which every row is looked at when a journal is opened: what can't be read of them
+/// would stop the service later, or make it forget.
+const SMALL: [&str; 9] = [
+    "journal",
+    "checkpoints",
+    "cursors",
+    "gaps",
+    "selections",
+    "origins",
+    "marks",
+    "forgotten",
+    "dead_letters",
+];
 
-/// Reads every row of what is small, and both ends of what is large, so that damage is found before anything depends on it.
+/// Reads every row of what is small, and both ends of what is large, so that damage is found before
+/// anything depends on it.
 ///
 /// # Errors
 /// What can't be read, and a journal without its one row.
@@ -75,18 +87,33 @@ pub(super) fn look_at_every_table(connection: &Connection) -> Result<(), Error> 
             while rows.next()?.is_some() {}
         }
     }
-    connection.query_row("SELECT last_position FROM journal", [], |row| row.get::<_, i64>(0))?;
-    for (table, order) in [("events", "position"), ("identities", "epoch, resource_version, uid")] {
+    connection.query_row("SELECT last_position FROM journal", [], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    for (table, order) in [
+        ("events", "position"),
+        ("identities", "epoch, resource_version, uid"),
+    ] {
         for direction in ["", " DESC"] {
             let order = order.replace(", ", &format!("{direction}, "));
-            connection.query_row(&format!("SELECT * FROM {table} ORDER BY {order}{direction} LIMIT 1"), [], |_| Ok(())).optional()?;
+            connection
+                .query_row(
+                    &format!("SELECT * FROM {table} ORDER BY {order}{direction} LIMIT 1"),
+                    [],
+                    |_| Ok(()),
+                )
+                .optional()?;
         }
     }
     Ok(())
 }
 
 fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {
-    let number = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+    let number = |sql: &str| {
+        connection
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get::<_, Option<i64>>(0))
+    };
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let last = number("SELECT last_position FROM journal")?.unwrap_or(0);
     // Positions have no holes but those of a damaged file, and counting would read all.
@@ -97,39 +124,72 @@ fn survey(connection: &Connection, log: u64) -> rusqlite::Result<Survey> {
         rows: first.map_or(0, |first| unsigned(last - first + 1)),
         last,
         sinks: sinks(connection, last)?,
-        letters: counts(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued <> {HELD_BACK} GROUP BY sink"))?,
-        held_back: counts(connection, &format!("SELECT sink, count(*) FROM dead_letters WHERE requeued = {HELD_BACK} GROUP BY sink"))?,
+        letters: counts(
+            connection,
+            &format!(
+                "SELECT sink, count(*) FROM dead_letters WHERE requeued <> {HELD_BACK} GROUP BY sink"
+            ),
+        )?,
+        held_back: counts(
+            connection,
+            &format!(
+                "SELECT sink, count(*) FROM dead_letters WHERE requeued = {HELD_BACK} GROUP BY sink"
+            ),
+        )?,
         gaps: gaps(connection)?,
-        checkpoints: pairs(connection, "SELECT scope, reached_at FROM checkpoints")?.map(|(scope, at)| (scope, time(at))).collect(),
+        checkpoints: pairs(connection, "SELECT scope, reached_at FROM checkpoints")?
+            .map(|(scope, at)| (scope, time(at)))
+            .collect(),
     })
 }
 
 fn sinks(connection: &Connection, last: Position) -> rusqlite::Result<Vec<Behind>> {
     let mut sinks = Vec::new();
-    for (sink, position) in pairs(connection, "SELECT sink, position FROM cursors WHERE active ORDER BY sink")? {
-        let mut first = connection.prepare_cached("SELECT observed_at FROM events WHERE position > ?1 ORDER BY position LIMIT 1")?;
-        let oldest = first.query_row([position], |row| row.get::<_, i64>(0)).optional()?;
+    for (sink, position) in pairs(
+        connection,
+        "SELECT sink, position FROM cursors WHERE active ORDER BY sink",
+    )? {
+        let mut first = connection.prepare_cached(
+            "SELECT observed_at FROM events WHERE position > ?1 ORDER BY position LIMIT 1",
+        )?;
+        let oldest = first
+            .query_row([position], |row| row.get::<_, i64>(0))
+            .optional()?;
         let oldest = oldest.map(|at| UNIX_EPOCH + std::time::Duration::from_nanos(unsigned(at)));
-        sinks.push(Behind { sink, backlog: unsigned(last - position), oldest });
+        sinks.push(Behind {
+            sink,
+            backlog: unsigned(last - position),
+            oldest,
+        });
     }
     Ok(sinks)
 }
 
 /// One that is still open may turn out to be none.
 fn gaps(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
-    let mut count = connection.prepare_cached("SELECT count(*) FROM gaps WHERE until IS NOT NULL AND certain = ?1")?;
-    let mut of = |certain: bool| count.query_row([certain], |row| row.get::<_, i64>(0)).map(unsigned);
+    let mut count = connection
+        .prepare_cached("SELECT count(*) FROM gaps WHERE until IS NOT NULL AND certain = ?1")?;
+    let mut of = |certain: bool| {
+        count
+            .query_row([certain], |row| row.get::<_, i64>(0))
+            .map(unsigned)
+    };
     Ok((of(false)?, of(true)?))
 }
 
-fn pairs(connection: &Connection, sql: &str) -> rusqlite::Result<impl Iterator<Item = (String, i64)>> {
+fn pairs(
+    connection: &Connection,
+    sql: &str,
+) -> rusqlite::Result<impl Iterator<Item = (String, i64)>> {
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter())
 }
 
 fn counts(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<String, u64>> {
-    Ok(pairs(connection, sql)?.map(|(name, count)| (name, unsigned(count))).collect())
+    Ok(pairs(connection, sql)?
+        .map(|(name, count)| (name, unsigned(count)))
+        .collect())
 }
 
 fn unsigned(number: i64) -> u64 {

@@ -50,7 +50,11 @@ pub(super) fn gather(
     let most = limits.events.max(1);
     for _ in 0..PAGES {
         let room = most.saturating_sub(gathered.positions.len());
-        let rows = match reader.read(gathered.through.unwrap_or(after), room, limits.bytes.saturating_sub(gathered.bytes)) {
+        let rows = match reader.read(
+            gathered.through.unwrap_or(after),
+            room,
+            limits.bytes.saturating_sub(gathered.bytes),
+        ) {
             Ok(rows) => rows,
             // What was read before is sent first; the next read says it again.
             Err(_) if gathered.through.is_some() => break,
@@ -69,7 +73,8 @@ pub(super) fn gather(
             }
             gathered.take(row, options);
         }
-        // Without a selection every row was taken, and the read was cut by the limits or by the end.
+        // Without a selection every row was taken, and the read was cut by the limits or by the
+        // end.
         let took_all = options.select.is_none() && gathered.passed == 0;
         if took_all || read == 0 || gathered.positions.len() >= most {
             break;
@@ -84,9 +89,20 @@ impl Gathered {
         self.through = Some(position);
         let item = match Item::from_row(row, &options.event) {
             Ok(item) => item,
-            Err(why) => return self.dead.push(DeadLetter { position, reason: why.to_string(), attempts: 0, held_back: false }),
+            Err(why) => {
+                return self.dead.push(DeadLetter {
+                    position,
+                    reason: why.to_string(),
+                    attempts: 0,
+                    held_back: false,
+                });
+            }
         };
-        match options.select.as_ref().map_or(Ok(true), |select| select.admits(&item.event)) {
+        match options
+            .select
+            .as_ref()
+            .map_or(Ok(true), |select| select.admits(&item.event))
+        {
             Ok(true) => {}
             Ok(false) => {
                 self.unselected += 1;

@@ -27,15 +27,24 @@ pub struct Counted {
 
 impl Histogram {
     pub(super) fn new(bounds: &'static [f64]) -> Self {
-        Self { bounds, counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
+        Self {
+            bounds,
+            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            sum: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn observe(&self, value: f64) {
-        let place = self.bounds.iter().position(|bound| value <= *bound).unwrap_or(self.bounds.len());
+        let place = self
+            .bounds
+            .iter()
+            .position(|bound| value <= *bound)
+            .unwrap_or(self.bounds.len());
         if let Some(count) = self.counts.get(place) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        self.sum.fetch_add((value * 1_000.0).round().max(0.0) as u64, Ordering::Relaxed);
+        self.sum
+            .fetch_add((value * 1_000.0).round().max(0.0) as u64, Ordering::Relaxed);
     }
 
     /// What was counted so far.
@@ -46,7 +55,11 @@ impl Histogram {
             count += one.load(Ordering::Relaxed);
             buckets.extend(self.bounds.get(place).map(|bound| (*bound, count)));
         }
-        Counted { buckets, count, sum: self.sum.load(Ordering::Relaxed) as f64 / 1_000.0 }
+        Counted {
+            buckets,
+            count,
+            sum: self.sum.load(Ordering::Relaxed) as f64 / 1_000.0,
+        }
     }
 }
 
@@ -60,6 +73,13 @@ mod tests {
         for value in [0.5, 1.0, 2.0, 11.0] {
             histogram.observe(value);
         }
-        assert_eq!(histogram.counted(), Counted { buckets: vec![(1.0, 2), (10.0, 3)], count: 4, sum: 14.5 });
+        assert_eq!(
+            histogram.counted(),
+            Counted {
+                buckets: vec![(1.0, 2), (10.0, 3)],
+                count: 4,
+                sum: 14.5
+            }
+        );
     }
 }

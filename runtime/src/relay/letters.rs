@@ -23,7 +23,8 @@ const MOST: usize = 10;
 pub(super) struct Rounds {
     pub(super) next: Instant,
     wait: Duration,
-    /// Whether something else was stored since the last round: without that the destination is down, and nothing is given up.
+    /// Whether something else was stored since the last round: without that the destination is
+    /// down, and nothing is given up.
     pub(super) others_stored: bool,
     /// Whether there may be any.
     pub(super) any: bool,
@@ -31,12 +32,20 @@ pub(super) struct Rounds {
 
 impl Rounds {
     pub(super) fn new() -> Self {
-        Self { next: Instant::now() + ROUNDS.0, wait: ROUNDS.0, others_stored: false, any: true }
+        Self {
+            next: Instant::now() + ROUNDS.0,
+            wait: ROUNDS.0,
+            others_stored: false,
+            any: true,
+        }
     }
 
     /// There is a new one.
     pub(super) fn begin(&mut self) {
-        *self = Self { others_stored: self.others_stored, ..Self::new() };
+        *self = Self {
+            others_stored: self.others_stored,
+            ..Self::new()
+        };
     }
 
     fn later(&mut self, any: bool) {
@@ -52,11 +61,23 @@ impl Rounds {
 
 impl Relay<'_> {
     /// Sends dead letters that a person put back.
-    pub(super) async fn try_letters_again<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
+    pub(super) async fn try_letters_again<D: Destination>(
+        &mut self,
+        destination: &mut D,
+        stop: &mut watch::Receiver<bool>,
+    ) {
         loop {
-            let letters = match self.reader.requeued(&self.options.sink, destination.limits().events.max(1)) {
+            let letters = match self
+                .reader
+                .requeued(&self.options.sink, destination.limits().events.max(1))
+            {
                 Ok(letters) => letters,
-                Err(why) => return warn!(sink = self.options.sink, "Cannot read the dead letters to try again: {why}."),
+                Err(why) => {
+                    return warn!(
+                        sink = self.options.sink,
+                        "Cannot read the dead letters to try again: {why}."
+                    );
+                }
             };
             if letters.is_empty() {
                 return;
@@ -67,10 +88,19 @@ impl Relay<'_> {
             for letter in letters {
                 match Item::from_row(letter.row, &self.options.event) {
                     Ok(item) => drop(items.insert(letter.id, Arc::new(item))),
-                    Err(why) => failed.push(DeadLetter { position: letter.id, reason: why.to_string(), attempts: 0, held_back: false }),
+                    Err(why) => failed.push(DeadLetter {
+                        position: letter.id,
+                        reason: why.to_string(),
+                        attempts: 0,
+                        held_back: false,
+                    }),
                 }
             }
-            let open: Vec<i64> = ids.iter().copied().filter(|id| items.contains_key(id)).collect();
+            let open: Vec<i64> = ids
+                .iter()
+                .copied()
+                .filter(|id| items.contains_key(id))
+                .collect();
             // By their numbers in place of positions. All of them may have been sent before.
             let work = Work::new(open, i64::MAX, i64::MAX, 0);
             let (mut work, ended) = self.deliver(destination, work, &items, stop).await;
@@ -80,33 +110,65 @@ impl Relay<'_> {
                 Ended::Stalled { reason, .. } => Some(reason),
             };
             failed.append(&mut work.dead);
-            let fate = |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
-                (Some(letter), _) => Retried::Kept { id, reason: letter.reason.clone(), attempts: letter.attempts },
-                (None, Some(reason)) if !work.stored.contains(&id) => Retried::Kept { id, reason: reason.clone(), attempts: 1 },
-                (None, _) => Retried::Stored(id),
-            };
+            let fate =
+                |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
+                    (Some(letter), _) => Retried::Kept {
+                        id,
+                        reason: letter.reason.clone(),
+                        attempts: letter.attempts,
+                    },
+                    (None, Some(reason)) if !work.stored.contains(&id) => Retried::Kept {
+                        id,
+                        reason: reason.clone(),
+                        attempts: 1,
+                    },
+                    (None, _) => Retried::Stored(id),
+                };
             let fates: Vec<Retried> = ids.into_iter().map(fate).collect();
-            info!(sink = self.options.sink, tried = fates.len(), stored = work.stored.len(), "Dead letters were tried again.");
+            info!(
+                sink = self.options.sink,
+                tried = fates.len(),
+                stored = work.stored.len(),
+                "Dead letters were tried again."
+            );
             if !self.note(fates, stop).await {
                 return;
             }
         }
     }
 
-    /// Tries again what is held back, each by itself. One that was not stored for long, while others were, becomes a dead letter.
-    pub(super) async fn try_held_back<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
+    /// Tries again what is held back, each by itself. One that was not stored for long, while
+    /// others were, becomes a dead letter.
+    pub(super) async fn try_held_back<D: Destination>(
+        &mut self,
+        destination: &mut D,
+        stop: &mut watch::Receiver<bool>,
+    ) {
         let letters = match self.reader.held_back(&self.options.sink, MOST) {
             Ok(letters) => letters,
             Err(why) => {
                 self.rounds.later(true);
-                return warn!(sink = self.options.sink, "Cannot read the events that are held back: {why}.");
+                return warn!(
+                    sink = self.options.sink,
+                    "Cannot read the events that are held back: {why}."
+                );
             }
         };
         let mut fates = Vec::new();
         for letter in &letters {
-            let Ok(item) = Item::from_row(letter.row.clone(), &self.options.event) else { continue };
-            let attempt = Attempt { number: letter.attempts, maybe_sent: true };
-            let Some(outcome) = self.save(destination, attempt, &[Arc::new(item)], stop).await else { return };
+            let Ok(item) = Item::from_row(letter.row.clone(), &self.options.event) else {
+                continue;
+            };
+            let attempt = Attempt {
+                number: letter.attempts,
+                maybe_sent: true,
+            };
+            let Some(outcome) = self
+                .save(destination, attempt, &[Arc::new(item)], stop)
+                .await
+            else {
+                return;
+            };
             fates.push(self.fate(letter, outcome));
         }
         self.rounds.later(!letters.is_empty());
@@ -116,22 +178,43 @@ impl Relay<'_> {
     fn fate(&self, letter: &Letter, outcome: Outcome) -> Retried {
         let (id, attempts) = (letter.id, 1);
         let dies = |reason: String| {
-            error!(sink = self.options.sink, letter = id, "An event that was held back is now a dead letter: {reason}.");
+            error!(
+                sink = self.options.sink,
+                letter = id,
+                "An event that was held back is now a dead letter: {reason}."
+            );
             self.progress.died();
-            Retried::Kept { id, reason, attempts }
+            Retried::Kept {
+                id,
+                reason,
+                attempts,
+            }
         };
         let again = |reason: String| {
-            let since = (self.options.now)().duration_since(letter.died_at).unwrap_or_default();
+            let since = (self.options.now)()
+                .duration_since(letter.died_at)
+                .unwrap_or_default();
             if since < self.options.policy.give_up_after || !self.rounds.others_stored {
-                return Retried::HeldBack { id, reason, attempts };
+                return Retried::HeldBack {
+                    id,
+                    reason,
+                    attempts,
+                };
             }
-            let reason = format!("not stored for {} s, in which others were: {reason}", since.as_secs());
+            let reason = format!(
+                "not stored for {} s, in which others were: {reason}",
+                since.as_secs()
+            );
             dies(reason)
         };
         match outcome {
             Outcome::Stored(failures) => match failures.into_iter().next() {
                 None => {
-                    info!(sink = self.options.sink, letter = id, "An event that was held back is stored.");
+                    info!(
+                        sink = self.options.sink,
+                        letter = id,
+                        "An event that was held back is stored."
+                    );
                     self.progress.stored_ahead();
                     Retried::Stored(id)
                 }
@@ -139,7 +222,9 @@ impl Relay<'_> {
                 Some(failure) => dies(failure.reason),
             },
             Outcome::Refused { reason } => dies(reason),
-            Outcome::Retry { reason, .. } | Outcome::Misconfigured { reason } | Outcome::Broken { reason, .. } => again(reason),
+            Outcome::Retry { reason, .. }
+            | Outcome::Misconfigured { reason }
+            | Outcome::Broken { reason, .. } => again(reason),
         }
     }
 

@@ -1,7 +1,8 @@
 //! 5. Journal -> destination, with patience: batching, back-off, isolation of bad events.
 //!
-//! What to do after each answer is decided by [`step`], a pure function; [`run`] only reads, sends, waits and acknowledges as it
-//! says. The relay doesn't know wasm: a [`Destination`] is anything that saves events.
+//! What to do after each answer is decided by [`step`], a pure function; [`run`] only reads, sends,
+//! waits and acknowledges as it says. The relay doesn't know wasm: a [`Destination`] is anything
+//! that saves events.
 
 mod gather;
 mod histogram;
@@ -87,7 +88,8 @@ pub enum Outcome {
         maybe_sent: bool,
         /// Whose fault it is.
         cause: Cause,
-        /// Not earlier than so long from now: a sink that computes until it is ended, again and again, is to rest.
+        /// Not earlier than so long from now: a sink that computes until it is ended, again and
+        /// again, is to rest.
         after: Option<Duration>,
     },
 }
@@ -95,7 +97,8 @@ pub enum Outcome {
 /// Why a destination broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The sink's own doing: a trap, time used up by computing, an answer that makes no sense. An event may be to blame.
+    /// The sink's own doing: a trap, time used up by computing, an answer that makes no sense. An
+    /// event may be to blame.
     Sink,
     /// Time ran out while it waited for what lies behind it. No event is to blame.
     Waiting,

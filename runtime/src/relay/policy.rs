@@ -9,7 +9,8 @@ pub struct Policy {
     pub first_wait: Duration,
     /// The longest wait of its own accord.
     pub longest_wait: Duration,
-    /// The longest wait of its own accord while it is found out whether an event is to blame: all others wait for that.
+    /// The longest wait of its own accord while it is found out whether an event is to blame: all
+    /// others wait for that.
     pub probing_wait: Duration,
     /// The longest wait that a destination can ask for.
     pub longest_asked: Duration,
@@ -17,7 +18,8 @@ pub struct Policy {
     pub misconfigured_wait: Duration,
     /// Tries of what is not stored, until it is found out whether an event is to blame.
     pub tries: u32,
-    /// How long an event that is held back is tried again, while others are stored; then it is a dead letter.
+    /// How long an event that is held back is tried again, while others are stored; then it is a
+    /// dead letter.
     pub give_up_after: Duration,
     /// Fresh instances that an event breaks alone until it is a suspect.
     pub kills: u32,
@@ -45,11 +47,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The longest wait after so many tries that stored nothing. A destination that is down for long is asked less often.
+    /// The longest wait after so many tries that stored nothing. A destination that is down for
+    /// long is asked less often.
     pub(super) fn longest_wait_after(&self, failed: u32) -> Duration {
         const PROBED: u32 = 20;
         let is_found_out = failed >= self.tries && failed < self.often() * PROBED;
-        if is_found_out { self.probing_wait.min(self.longest_wait) } else { self.longest_wait }
+        if is_found_out {
+            self.probing_wait.min(self.longest_wait)
+        } else {
+            self.longest_wait
+        }
     }
 
     /// Tries of an event until a later one of its object may be sent before it.

@@ -11,10 +11,15 @@ use crate::journal::Position;
 
 use super::Histogram;
 
-/// Upper bounds, in seconds: from a destination on the same machine to the longest call that a grant can give.
-const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// Upper bounds, in seconds: from a destination on the same machine to the longest call that a
+/// grant can give.
+const SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
 /// Upper bounds, in events: up to the largest batch there can be.
-const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0];
+const EVENTS: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0,
+];
 
 /// What a relay is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +123,10 @@ impl Progress {
 
     /// What it is doing.
     pub fn state(&self) -> State {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Events stored at the destination.
@@ -168,20 +176,32 @@ impl Progress {
 
     /// What went wrong last.
     pub fn failing(&self) -> Option<Failing> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.failing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
     }
 
-    /// It can't be opened yet, or a try to save failed. Gives how often, when that is to be said in the log now.
+    /// It can't be opened yet, or a try to save failed. Gives how often, when that is to be said in
+    /// the log now.
     pub fn failed(&self, kind: &'static str, reason: &str) -> Option<u64> {
         let (failing, seldom) = &mut *self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = SystemTime::now();
         let before = failing.take().filter(|failing| !failing.over);
         let (since, times) = before.map_or((now, 0), |failing| (failing.since, failing.times));
-        *failing = Some(Failing { since, last: now, times: times + 1, reason: reason.to_owned(), over: false });
+        *failing = Some(Failing {
+            since,
+            last: now,
+            times: times + 1,
+            reason: reason.to_owned(),
+            over: false,
+        });
         seldom.fails(kind)
     }
 
-    /// Something was stored. Gives for how long and how often it failed, when that is to be said in the log now.
+    /// Something was stored. Gives for how long and how often it failed, when that is to be said in
+    /// the log now.
     pub(super) fn mended(&self) -> Option<(Duration, u64)> {
         let (failing, seldom) = &mut *self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.iter_mut().for_each(|failing| failing.over = true);
@@ -217,7 +237,8 @@ impl Progress {
     }
 
     pub(super) fn acknowledged(&self, position: Position, delivered: usize, dead: usize) {
-        self.delivered.fetch_add(delivered as u64, Ordering::Relaxed);
+        self.delivered
+            .fetch_add(delivered as u64, Ordering::Relaxed);
         self.dead.fetch_add(dead as u64, Ordering::Relaxed);
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.moved(position);

@@ -15,7 +15,9 @@ use crate::journal::{self, Cursor, DeadLetter, Haste, Journal, Position, Reader}
 
 use super::gather::Items;
 use super::letters::Rounds;
-use super::{Attempt, Destination, Error, Item, Next, Outcome, Part, Policy, Progress, State, Work, step};
+use super::{
+    Attempt, Destination, Error, Item, Next, Outcome, Part, Policy, Progress, State, Work, step,
+};
 
 /// How a relay works.
 #[derive(Clone, Debug)]
@@ -36,8 +38,8 @@ pub struct Options {
     pub now: fn() -> SystemTime,
 }
 
-/// Opens a destination for the first time: tries again for as long as it asks for, and fails where waiting can't heal. Calls `waits`, with the
-/// reason, when it takes longer.
+/// Opens a destination for the first time: tries again for as long as it asks for, and fails where
+/// waiting can't heal. Calls `waits`, with the reason, when it takes longer.
 pub async fn open<D: Destination>(
     destination: &mut D,
     options: &Options,
@@ -54,14 +56,24 @@ pub async fn open<D: Destination>(
         };
         let reason = match opened {
             Outcome::Stored(_) => return Ok(()),
-            Outcome::Misconfigured { reason } | Outcome::Refused { reason } => return Err(Error::NotOpened { sink: options.sink.clone(), reason }),
+            Outcome::Misconfigured { reason } | Outcome::Refused { reason } => {
+                return Err(Error::NotOpened {
+                    sink: options.sink.clone(),
+                    reason,
+                });
+            }
             Outcome::Retry { reason, after } | Outcome::Broken { reason, after, .. } => {
                 wait = wait.max(after.unwrap_or_default().min(options.policy.longest_asked));
                 reason
             }
         };
         if let Some(times) = seldom.fails("closed") {
-            warn!(sink = options.sink, times, retry_in_ms = wait.as_millis() as u64, "The sink can't be opened yet: {reason}.");
+            warn!(
+                sink = options.sink,
+                times,
+                retry_in_ms = wait.as_millis() as u64,
+                "The sink can't be opened yet: {reason}."
+            );
         }
         waits(&reason);
         if pause(wait, stop).await {
@@ -71,7 +83,8 @@ pub async fn open<D: Destination>(
     }
 }
 
-/// Hands everything after the sink's cursor to an opened destination, for ever: until `stop` becomes true.
+/// Hands everything after the sink's cursor to an opened destination, for ever: until `stop`
+/// becomes true.
 pub async fn run<D: Destination>(
     destination: &mut D,
     journal: Journal,
@@ -116,7 +129,10 @@ pub async fn run<D: Destination>(
     if relay.has_nothing_in_flight()
         && let Err(why) = journal.settle(&options.sink).await
     {
-        warn!(sink = options.sink, "Cannot note in the journal that nothing is in flight: {why}.");
+        warn!(
+            sink = options.sink,
+            "Cannot note in the journal that nothing is in flight: {why}."
+        );
     }
     progress.set(State::Closed);
     Ok(())
@@ -160,7 +176,13 @@ pub(super) enum Ended {
 }
 
 impl<'a> Relay<'a> {
-    fn new(journal: &'a Journal, reader: Reader, cursor: &Cursor, options: &'a Options, progress: &'a Progress) -> Self {
+    fn new(
+        journal: &'a Journal,
+        reader: Reader,
+        cursor: &Cursor,
+        options: &'a Options,
+        progress: &'a Progress,
+    ) -> Self {
         Self {
             journal,
             reader,
@@ -185,9 +207,16 @@ impl<'a> Relay<'a> {
         self.settled && self.ahead.is_empty() && self.unsure_through <= self.position
     }
 
-    /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges it.
-    async fn next_batch<D: Destination>(&mut self, destination: &mut D, stop: &mut watch::Receiver<bool>) {
-        let Some((work, gathered)) = self.read(destination.limits(), stop).await else { return };
+    /// Reads what comes after the cursor, sends it until it is stored or given up, and acknowledges
+    /// it.
+    async fn next_batch<D: Destination>(
+        &mut self,
+        destination: &mut D,
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let Some((work, gathered)) = self.read(destination.limits(), stop).await else {
+            return;
+        };
         self.settled = false;
         let (mut work, ended) = self.deliver(destination, work, &gathered.items, stop).await;
         let (after, reason) = match ended {
@@ -199,19 +228,34 @@ impl<'a> Relay<'a> {
         let dead = std::mem::take(&mut work.dead);
         self.mourn(&dead);
         self.rounds.others_stored |= !work.stored.is_empty();
-        let (stored, ahead): (Vec<_>, Vec<_>) = work.stored.into_iter().partition(|position| *position <= work.through);
-        if work.through > self.position && !self.acknowledge(work.through, dead, stored.len(), stop).await {
+        let (stored, ahead): (Vec<_>, Vec<_>) = work
+            .stored
+            .into_iter()
+            .partition(|position| *position <= work.through);
+        if work.through > self.position
+            && !self
+                .acknowledge(work.through, dead, stored.len(), stop)
+                .await
+        {
             return;
         }
-        ahead.into_iter().for_each(|position| self.stored_ahead(position));
+        ahead
+            .into_iter()
+            .for_each(|position| self.stored_ahead(position));
         self.settled = after.is_none();
         if self.settled {
-            self.progress.passed_over(gathered.unselected, gathered.undecided);
+            self.progress
+                .passed_over(gathered.unselected, gathered.undecided);
         }
         if let Some(after) = after {
             let retry_in_ms = after.as_millis() as u64;
             if let Some(times) = self.progress.failed("fault", &reason) {
-                error!(sink = self.options.sink, times, retry_in_ms, "The sink is at fault, so nothing is given up; it is tried again: {reason}.");
+                error!(
+                    sink = self.options.sink,
+                    times,
+                    retry_in_ms,
+                    "The sink is at fault, so nothing is given up; it is tried again: {reason}."
+                );
             }
             self.unsure_through = self.unsure_through.max(*self.journal.head().borrow());
             self.progress.set(State::Misconfigured { reason });
@@ -219,7 +263,8 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Sends until the batch is stored or given up, or the sink stalls, or the stop leaves no more time.
+    /// Sends until the batch is stored or given up, or the sink stalls, or the stop leaves no more
+    /// time.
     pub(super) async fn deliver<D: Destination>(
         &mut self,
         destination: &mut D,
@@ -233,26 +278,50 @@ impl<'a> Relay<'a> {
             if part.attempt.number > 0 {
                 self.progress.retry();
             }
-            let batch: Vec<Arc<Item>> = part.positions.iter().filter_map(|position| items.get(position).cloned()).collect();
+            let batch: Vec<Arc<Item>> = part
+                .positions
+                .iter()
+                .filter_map(|position| items.get(position).cloned())
+                .collect();
             let began = Instant::now();
-            let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else { return (work, Ended::Stopped) };
+            let Some(outcome) = self.save(destination, part.attempt, &batch, stop).await else {
+                return (work, Ended::Stopped);
+            };
             self.progress.called(batch.len(), began.elapsed());
-            debug!(sink = self.options.sink, events = batch.len(), attempt = part.attempt.number, ?outcome, "Sent.");
+            debug!(
+                sink = self.options.sink,
+                events = batch.len(),
+                attempt = part.attempt.number,
+                ?outcome,
+                "Sent."
+            );
             let (reason, misconfigured) = self.say(&part, &outcome);
-            let (after_step, next) = step(work, outcome, &self.options.policy, (self.options.spread)());
+            let (after_step, next) =
+                step(work, outcome, &self.options.policy, (self.options.spread)());
             work = after_step;
             let (after, probe) = match next {
                 Next::Send { after } => (after, None),
-                Next::Probe { after, at_once, among } => (after, Some((at_once, among))),
+                Next::Probe {
+                    after,
+                    at_once,
+                    among,
+                } => (after, Some((at_once, among))),
                 Next::Acknowledge => break,
                 Next::Stall { after, reason } => return (work, Ended::Stalled { after, reason }),
             };
             if let Some(reason) = reason {
-                self.progress.set(if misconfigured { State::Misconfigured { reason } } else { State::Retrying { reason } });
+                self.progress.set(if misconfigured {
+                    State::Misconfigured { reason }
+                } else {
+                    State::Retrying { reason }
+                });
             }
             for at_once in [true, false] {
                 if let Some((_, among)) = probe.filter(|(when, _)| *when == at_once) {
-                    let Some(probe) = self.probe(destination, &work, items, among, stop).await else { return (work, Ended::Stopped) };
+                    let Some(probe) = self.probe(destination, &work, items, among, stop).await
+                    else {
+                        return (work, Ended::Stopped);
+                    };
                     work.probed(probe);
                 }
                 if at_once && pause(after, stop).await {
@@ -278,13 +347,23 @@ impl<'a> Relay<'a> {
             outcome = &mut call => return Some(outcome),
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        info!(sink = self.options.sink, "Stopping: waiting for the batch in flight.");
-        timeout_at(Instant::now() + self.options.grace, call).await.ok()
+        info!(
+            sink = self.options.sink,
+            "Stopping: waiting for the batch in flight."
+        );
+        timeout_at(Instant::now() + self.options.grace, call)
+            .await
+            .ok()
     }
 
-    /// Says in the log what goes wrong, when it begins and then seldom; gives the reason, and whether a person must act.
+    /// Says in the log what goes wrong, when it begins and then seldom; gives the reason, and
+    /// whether a person must act.
     fn say(&self, part: &Part, outcome: &Outcome) -> (Option<String>, bool) {
-        let (sink, events, attempt) = (&self.options.sink, part.positions.len(), part.attempt.number);
+        let (sink, events, attempt) = (
+            &self.options.sink,
+            part.positions.len(),
+            part.attempt.number,
+        );
         let (kind, reason) = match outcome {
             Outcome::Stored(failures) => {
                 let Some(first) = failures.iter().find(|failure| failure.retryable) else {
@@ -303,7 +382,9 @@ impl<'a> Relay<'a> {
         };
         let misconfigured = matches!(outcome, Outcome::Misconfigured { .. });
         match self.progress.failed(kind, reason) {
-            Some(times) if misconfigured => error!(sink, events, attempt, times, "{kind}: {reason}."),
+            Some(times) if misconfigured => {
+                error!(sink, events, attempt, times, "{kind}: {reason}.")
+            }
             Some(times) => warn!(sink, events, attempt, times, "{kind}: {reason}."),
             None => {}
         }
@@ -312,7 +393,12 @@ impl<'a> Relay<'a> {
 
     fn mended(&self) {
         if let Some((time, times)) = self.progress.mended() {
-            info!(sink = self.options.sink, times, seconds = time.as_secs(), "The sink stores events again.");
+            info!(
+                sink = self.options.sink,
+                times,
+                seconds = time.as_secs(),
+                "The sink stores events again."
+            );
         }
     }
 
@@ -321,28 +407,60 @@ impl<'a> Relay<'a> {
         for letter in dead.iter().filter(|letter| letter.held_back) {
             let (sink, position, reason) = (&self.options.sink, letter.position, &letter.reason);
             if self.letters.fails("held back").is_some() {
-                warn!(sink, position, "An event is held back, since it is not stored while others are. It is tried again by itself: {reason}.");
+                warn!(
+                    sink,
+                    position,
+                    "An event is held back, since it is not stored while others are. It is tried again by itself: {reason}."
+                );
             }
             self.letters.over();
         }
-        let Some(first) = dead.iter().find(|letter| !letter.held_back) else { return };
+        let Some(first) = dead.iter().find(|letter| !letter.held_back) else {
+            return;
+        };
         let said = self.letters.fails("dead");
         self.letters.over();
         if said.is_some() {
-            let (sink, position, dead) = (&self.options.sink, first.position, self.progress.dead() + dead.len() as u64);
-            error!(sink, position, dead, "The sink will never store an event, which is now among its dead letters: {}.", first.reason);
+            let (sink, position, dead) = (
+                &self.options.sink,
+                first.position,
+                self.progress.dead() + dead.len() as u64,
+            );
+            error!(
+                sink,
+                position,
+                dead,
+                "The sink will never store an event, which is now among its dead letters: {}.",
+                first.reason
+            );
         }
     }
 
     /// Moves the cursor; false when the stop came first, or the journal is closed.
-    pub(super) async fn acknowledge(&mut self, position: Position, dead: Vec<DeadLetter>, stored: usize, stop: &mut watch::Receiver<bool>) -> bool {
+    pub(super) async fn acknowledge(
+        &mut self,
+        position: Position,
+        dead: Vec<DeadLetter>,
+        stored: usize,
+        stop: &mut watch::Receiver<bool>,
+    ) -> bool {
         let held_back = dead.iter().any(|letter| letter.held_back);
         let letters = dead.iter().filter(|letter| !letter.held_back).count();
         let caught_up = dead.is_empty() && *self.journal.head().borrow() <= position;
-        let haste = if caught_up { Haste::WithNext } else { Haste::Now };
+        let haste = if caught_up {
+            Haste::WithNext
+        } else {
+            Haste::Now
+        };
         let mut wait = self.options.policy.first_wait;
-        while let Err(why) = self.journal.acknowledge(&self.options.sink, position, dead.clone(), haste).await {
-            self.progress.set(State::Blocked { reason: why.to_string() });
+        while let Err(why) = self
+            .journal
+            .acknowledge(&self.options.sink, position, dead.clone(), haste)
+            .await
+        {
+            self.progress.set(State::Blocked {
+                reason: why.to_string(),
+            });
             // Without the note it is sent again by the next start, as after a crash.
             if self.heed(why) || pause(wait, stop).await {
                 return false;
@@ -365,19 +483,28 @@ impl<'a> Relay<'a> {
         self.progress.stored_ahead();
     }
 
-    /// Says, seldom, that the journal failed; gives whether it is closed for good, so that this relay ends.
+    /// Says, seldom, that the journal failed; gives whether it is closed for good, so that this
+    /// relay ends.
     pub(super) fn heed(&mut self, why: journal::Error) -> bool {
         if matches!(why, journal::Error::Closed) {
             self.closed = true;
         } else if let Some(times) = self.journal_trouble.fails("unnoted") {
-            warn!(sink = self.options.sink, times, "Cannot note in the journal what is stored: {why}. Trying again.");
+            warn!(
+                sink = self.options.sink,
+                times, "Cannot note in the journal what is stored: {why}. Trying again."
+            );
         }
         self.closed
     }
 
     pub(super) fn settle_trouble(&mut self) {
         if let Some((time, times)) = self.journal_trouble.over() {
-            info!(sink = self.options.sink, times, seconds = time.as_secs(), "What is stored is noted in the journal again.");
+            info!(
+                sink = self.options.sink,
+                times,
+                seconds = time.as_secs(),
+                "What is stored is noted in the journal again."
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Foreign text, as it is shown to people: what an event, a component, a destination or an API server says must not steer a terminal, forge a line of a log, or
-//! fill it. Pure.
+//! Foreign text, as it is shown to people: what an event, a component, a destination or an API
+//! server says must not steer a terminal, forge a line of a log, or fill it. Pure.
 
 use std::fmt::{self, Write};
 
@@ -10,7 +10,8 @@ const MOST_TEXTS: usize = 10;
 /// Characters of each.
 const MOST_OF_ONE: usize = 100;
 
-/// A foreign text in one line: white space is a space, every other character that can't be seen stands as `\u{1b}`, and what is beyond [`MOST`] is cut off.
+/// A foreign text in one line: white space is a space, every other character that can't be seen
+/// stands as `\u{1b}`, and what is beyond [`MOST`] is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown<'a>(pub &'a str);
 
@@ -18,8 +19,14 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = MOST;
         for character in self.0.chars() {
-            let width = if is_hidden(character) && !is_space(character) { character.escape_unicode().count() } else { 1 };
-            let Some(rest) = left.checked_sub(width) else { return Ok(()) };
+            let width = if is_hidden(character) && !is_space(character) {
+                character.escape_unicode().count()
+            } else {
+                1
+            };
+            let Some(rest) = left.checked_sub(width) else {
+                return Ok(());
+            };
             left = rest;
             match character {
                 space if is_space(space) => f.write_char(' ')?,
@@ -39,21 +46,35 @@ pub fn shown(text: &str) -> String {
 /// A foreign name, as [`Shown`], and not longer than most names are.
 pub fn brief(text: &str) -> String {
     let all = shown(text);
-    if all.chars().count() <= MOST_OF_ONE { all } else { all.chars().take(MOST_OF_ONE).chain("...".chars()).collect() }
+    if all.chars().count() <= MOST_OF_ONE {
+        all
+    } else {
+        all.chars().take(MOST_OF_ONE).chain("...".chars()).collect()
+    }
 }
 
 /// Foreign texts with commas between; what is beyond ten is counted.
 pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
-    let first: Vec<String> = texts.iter().take(MOST_TEXTS).map(|text| brief(text.as_ref())).collect();
+    let first: Vec<String> = texts
+        .iter()
+        .take(MOST_TEXTS)
+        .map(|text| brief(text.as_ref()))
+        .collect();
     let more = texts.len() - first.len();
-    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    first.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        }
 }
 
 fn is_space(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\t')
 }
 
-/// A text of several lines of ours, in which foreign ones may be: nothing but the line ends has an effect.
+/// A text of several lines of ours, in which foreign ones may be: nothing but the line ends has an
+/// effect.
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
@@ -67,7 +88,8 @@ pub fn visible(text: &str) -> String {
     visible
 }
 
-/// JSON, in which such characters stand only in strings, with each of them as `\u009b`: RFC 8259 wants that for the first 32 alone.
+/// JSON, in which such characters stand only in strings, with each of them as `\u009b`: RFC 8259
+/// wants that for the first 32 alone.
 pub fn json(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
@@ -82,8 +104,9 @@ pub fn json(text: &str) -> String {
     visible
 }
 
-/// Control characters, and what Unicode calls ignorable by default (DerivedCoreProperties.txt, Default_Ignorable_Code_Point), which nothing shows, or which turns
-/// the direction of others; line and paragraph separators, and annotations.
+/// Control characters, and what Unicode calls ignorable by default (DerivedCoreProperties.txt,
+/// Default_Ignorable_Code_Point), which nothing shows, or which turns the direction of others; line
+/// and paragraph separators, and annotations.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -98,13 +121,33 @@ mod tests {
 
     #[test]
     fn what_steers_or_hides_is_made_visible_and_the_rest_stays() {
-        assert_eq!(shown("caf\u{e9} \u{4f60}\u{597d} <&> \"x\""), "caf\u{e9} \u{4f60}\u{597d} <&> \"x\"");
+        assert_eq!(
+            shown("caf\u{e9} \u{4f60}\u{597d} <&> \"x\""),
+            "caf\u{e9} \u{4f60}\u{597d} <&> \"x\""
+        );
         assert_eq!(shown("a\r\n  1  fine\tb"), "a    1  fine b");
-        assert_eq!(shown("\u{1b}]0;t\u{7}\u{9b}2J\u{7f}"), "\\u{1b}]0;t\\u{7}\\u{9b}2J\\u{7f}");
-        for hidden in
-            ['\0', '\u{8}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{2066}', '\u{2060}', '\u{feff}', '\u{2028}', '\u{e0041}', '\u{ad}', '\u{fe0f}']
-        {
-            assert_eq!(shown(&hidden.to_string()), hidden.escape_unicode().to_string());
+        assert_eq!(
+            shown("\u{1b}]0;t\u{7}\u{9b}2J\u{7f}"),
+            "\\u{1b}]0;t\\u{7}\\u{9b}2J\\u{7f}"
+        );
+        for hidden in [
+            '\0',
+            '\u{8}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{2028}',
+            '\u{e0041}',
+            '\u{ad}',
+            '\u{fe0f}',
+        ] {
+            assert_eq!(
+                shown(&hidden.to_string()),
+                hidden.escape_unicode().to_string()
+            );
             assert!(!json(&hidden.to_string()).contains(hidden));
         }
     }
@@ -115,7 +158,10 @@ mod tests {
         assert_eq!(shown(&"\u{e4}".repeat(MOST + 3)), "\u{e4}".repeat(MOST));
         assert!(shown(&"\u{1b}".repeat(MOST)).chars().count() <= MOST);
         let names: Vec<String> = (0..1_000_000).map(|n| format!("V{n}")).collect();
-        assert_eq!(list(&names), "V0, V1, V2, V3, V4, V5, V6, V7, V8, V9 and 999990 more");
+        assert_eq!(
+            list(&names),
+            "V0, V1, V2, V3, V4, V5, V6, V7, V8, V9 and 999990 more"
+        );
         assert_eq!(list::<&str>(&[]), "");
     }
 
@@ -126,11 +172,18 @@ mod tests {
 
     #[test]
     fn json_stays_the_same_json() {
-        let value = serde_json::json!({"k\u{9b}": "\u{1b}[2J\u{202e}\u{e0041}\n\"", "l": [1, "\u{4f60}"]});
+        let value =
+            serde_json::json!({"k\u{9b}": "\u{1b}[2J\u{202e}\u{e0041}\n\"", "l": [1, "\u{4f60}"]});
         for text in [value.to_string(), format!("{value:#}")] {
             let visible = json(&text);
-            assert_eq!(serde_json::from_str::<serde_json::Value>(&visible).unwrap_or_default(), value);
-            assert!(!visible.chars().any(|c| c != '\n' && is_hidden(c)), "{visible}");
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&visible).unwrap_or_default(),
+                value
+            );
+            assert!(
+                !visible.chars().any(|c| c != '\n' && is_hidden(c)),
+                "{visible}"
+            );
         }
     }
 }

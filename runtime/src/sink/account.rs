@@ -46,7 +46,12 @@ pub(super) struct Account(VecDeque<Exchange>);
 impl Account {
     pub(super) fn add(&mut self, exchange: Exchange) {
         let begin = exchange.at.checked_sub(LONGEST);
-        while self.0.len() >= MOST || self.0.front().is_some_and(|oldest| begin.is_some_and(|begin| oldest.at < begin)) {
+        while self.0.len() >= MOST
+            || self
+                .0
+                .front()
+                .is_some_and(|oldest| begin.is_some_and(|begin| oldest.at < begin))
+        {
             self.0.pop_front();
         }
         self.0.push_back(exchange);
@@ -81,7 +86,10 @@ mod tests {
     fn the_newest_are_kept_for_a_day() {
         let mut account = Account::default();
         (0..3_000).for_each(|second| account.add(exchange(second)));
-        assert_eq!((account.all().len(), account.all().first().cloned()), (MOST, Some(exchange(1_000))));
+        assert_eq!(
+            (account.all().len(), account.all().first().cloned()),
+            (MOST, Some(exchange(1_000)))
+        );
         account.add(exchange(2_000 + 24 * 3_600));
         assert_eq!(account.all().first().cloned(), Some(exchange(2_000)));
     }

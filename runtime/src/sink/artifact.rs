@@ -38,7 +38,9 @@ impl FromStr for Digest {
             Some(())
         });
         if !plain || pairs.collect::<Option<()>>().is_none() {
-            return Err(format!("{text:?} is not a SHA-256 digest: it has 64 digits from 0 to f"));
+            return Err(format!(
+                "{text:?} is not a SHA-256 digest: it has 64 digits from 0 to f"
+            ));
         }
         Ok(Self(bytes))
     }
@@ -72,7 +74,11 @@ pub struct Artifact {
 impl Artifact {
     /// Of bytes that were read from a place.
     pub fn new(path: &Path, bytes: Vec<u8>) -> Self {
-        Self { path: path.to_owned(), digest: Digest::of(&bytes), bytes }
+        Self {
+            path: path.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+        }
     }
 
     /// Reads a file, and unpacks it where its name says that it is packed or in parts.
@@ -89,7 +95,10 @@ mod tests {
     fn a_digest_is_read_as_it_is_written() {
         let digest = Digest::of(b"abc");
         // FIPS 180-2, appendix B.1.
-        assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            digest.to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
         for wrong in ["", "ba78", &"g".repeat(64), &"\u{e4}".repeat(32)] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");

@@ -18,7 +18,8 @@ use crate::shown::shown;
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);
-/// What its description may take of the host's memory, in bytes, as wasmtime counts it: a `String` is 24.
+/// What its description may take of the host's memory, in bytes, as wasmtime counts it: a `String`
+/// is 24.
 const DESCRIPTION_BYTES: usize = 256 << 10;
 /// The most variables, and the most destinations, of a description.
 const DESCRIPTION_ENTRIES: usize = 256;
@@ -69,9 +70,21 @@ impl Blueprint {
     /// Compiles a component, and lets it describe itself: with nothing granted.
     pub async fn load(engine: &Engine, artifact: &Artifact) -> Result<Self, Error> {
         let refuse = |refusal: Refusal| refusal.at(&artifact.path);
-        let Compiled { component, report: Report { outline, description } } = engine.compile(artifact).await.map_err(refuse)?;
+        let Compiled {
+            component,
+            report: Report {
+                outline,
+                description,
+            },
+        } = engine.compile(artifact).await.map_err(refuse)?;
         let world = link(&engine.wasmtime, &component).map_err(refuse)?;
-        Ok(Self { engine: engine.wasmtime.clone(), world, description: Arc::new(description), outline: Arc::new(outline), digest: artifact.digest })
+        Ok(Self {
+            engine: engine.wasmtime.clone(),
+            world,
+            description: Arc::new(description),
+            outline: Arc::new(outline),
+            digest: artifact.digest,
+        })
     }
 
     /// Whether it is a sink, as far as can be seen before it is compiled.
@@ -79,7 +92,9 @@ impl Blueprint {
     /// # Errors
     /// With what it is instead.
     pub fn check(artifact: &Artifact) -> Result<(), Error> {
-        Outline::read(&artifact.bytes).map(drop).map_err(|refusal| refusal.at(&artifact.path))
+        Outline::read(&artifact.bytes)
+            .map(drop)
+            .map_err(|refusal| refusal.at(&artifact.path))
     }
 
     /// What the component said of itself.
@@ -99,8 +114,11 @@ impl Blueprint {
 }
 
 fn link(engine: &Wasmtime, component: &Component) -> Result<WorldPre<Host>, Refusal> {
-    let linker = linker(engine).map_err(|why| Refusal::Faulty(format!("the engine can't be set up: {}", cause(&why))))?;
-    let pre = linker.instantiate_pre(component).map_err(|why| missing_import(&why))?;
+    let linker = linker(engine)
+        .map_err(|why| Refusal::Faulty(format!("the engine can't be set up: {}", cause(&why))))?;
+    let pre = linker
+        .instantiate_pre(component)
+        .map_err(|why| missing_import(&why))?;
     WorldPre::new(pre).map_err(|why| Refusal::OtherWorld(cause(&why)))
 }
 
@@ -113,7 +131,10 @@ fn linker(engine: &Wasmtime) -> wasmtime::Result<Linker<Host>> {
 }
 
 /// Lets a component say what it is, with nothing granted.
-pub(super) async fn describe(engine: &Wasmtime, component: &Component) -> Result<Description, Refusal> {
+pub(super) async fn describe(
+    engine: &Wasmtime,
+    component: &Component,
+) -> Result<Description, Refusal> {
     let world = link(engine, component)?;
     ask(engine, &world).await.map_err(Refusal::Faulty)
 }
@@ -121,23 +142,46 @@ pub(super) async fn describe(engine: &Wasmtime, component: &Component) -> Result
 async fn ask(engine: &Wasmtime, world: &WorldPre<Host>) -> Result<Description, String> {
     let nothing = Grant::default();
     let voice = Voice::new(&Arc::from("describe"), &nothing, std::time::Instant::now);
-    let mut store = store(engine, Host::new(&voice, &nothing, None, Target::Log("stdout"), None));
+    let mut store = store(
+        engine,
+        Host::new(&voice, &nothing, None, Target::Log("stdout"), None),
+    );
     store.data_mut().deadline = Instant::now() + DESCRIBE;
     store.set_hostcall_fuel(DESCRIPTION_BYTES);
     let call = async {
         let instance = world.instantiate_async(&mut store).await?;
-        instance.kubedl_events_event_sink().call_describe(&mut store).await
+        instance
+            .kubedl_events_event_sink()
+            .call_describe(&mut store)
+            .await
     };
     let told = match timeout(DESCRIBE, call).await {
         Ok(Ok(told)) => told,
-        Ok(Err(why)) => return Err(format!("it failed when asked to describe itself: {}", cause(&why))),
-        Err(_) => return Err(format!("it did not describe itself within {} s", DESCRIBE.as_secs())),
+        Ok(Err(why)) => {
+            return Err(format!(
+                "it failed when asked to describe itself: {}",
+                cause(&why)
+            ));
+        }
+        Err(_) => {
+            return Err(format!(
+                "it did not describe itself within {} s",
+                DESCRIBE.as_secs()
+            ));
+        }
     };
     if told.env.len() > DESCRIPTION_ENTRIES || told.hosts.len() > DESCRIPTION_ENTRIES {
         let (env, hosts) = (told.env.len(), told.hosts.len());
-        return Err(format!("it describes {env} variables and {hosts} destinations, and at most {DESCRIPTION_ENTRIES} of each are allowed"));
+        return Err(format!(
+            "it describes {env} variables and {hosts} destinations, and at most {DESCRIPTION_ENTRIES} of each are allowed"
+        ));
     }
-    let env = told.env.iter().map(|var| EnvVar { name: shown(&var.name), help: shown(&var.help), required: var.required, secret: var.secret });
+    let env = told.env.iter().map(|var| EnvVar {
+        name: shown(&var.name),
+        help: shown(&var.help),
+        required: var.required,
+        secret: var.secret,
+    });
     Ok(Description {
         name: shown(&told.name),
         version: shown(&told.version),

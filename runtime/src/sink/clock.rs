@@ -1,10 +1,12 @@
-//! What lets a running guest be interrupted: a thread that moves the engine's epoch, and ends with the engine.
+//! What lets a running guest be interrupted: a thread that moves the engine's epoch, and ends with
+//! the engine.
 
 use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// Between two ticks. A guest that never calls the host gives way at the next tick, so that its time-out can be seen.
+/// Between two ticks. A guest that never calls the host gives way at the next tick, so that its
+/// time-out can be seen.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// How nice a thread becomes (sched(7)): it gets some 3 % of a processor that others want.
@@ -28,5 +30,8 @@ pub(super) fn start(engine: &Engine) -> std::io::Result<()> {
             std::thread::sleep(TICK);
         }
     };
-    std::thread::Builder::new().name("epoch".to_owned()).spawn(tick).map(drop)
+    std::thread::Builder::new()
+        .name("epoch".to_owned())
+        .spawn(tick)
+        .map(drop)
 }

@@ -8,7 +8,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// A reading moves the monotonic clock on by so many nanoseconds, so that a guest that waits for it comes to an end.
+/// A reading moves the monotonic clock on by so many nanoseconds, so that a guest that waits for it
+/// comes to an end.
 const STEP: u64 = 1_000;
 
 /// The clock and the randomness of a sink's instances. Clones share them.
@@ -24,7 +25,11 @@ impl Conditions {
     /// Beginning at 1970, with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { clock: Arc::default(), seed, instances: Arc::default() }
+        Self {
+            clock: Arc::default(),
+            seed,
+            instances: Arc::default(),
+        }
     }
 
     /// Sets the clock, in nanoseconds since 1970: guests read the same until it is set again.
@@ -34,9 +39,14 @@ impl Conditions {
 
     /// Gives them to a new instance.
     pub(super) fn rule(&self, wasi: &mut WasiCtxBuilder) {
-        let seed = self.seed.wrapping_add(self.instances.fetch_add(1, Ordering::Relaxed));
-        wasi.secure_random(StdRng::seed_from_u64(seed)).insecure_random(StdRng::seed_from_u64(!seed)).insecure_random_seed(seed.into());
-        wasi.wall_clock(Wall(self.clock.clone())).monotonic_clock(Monotonic(AtomicU64::new(0)));
+        let seed = self
+            .seed
+            .wrapping_add(self.instances.fetch_add(1, Ordering::Relaxed));
+        wasi.secure_random(StdRng::seed_from_u64(seed))
+            .insecure_random(StdRng::seed_from_u64(!seed))
+            .insecure_random_seed(seed.into());
+        wasi.wall_clock(Wall(self.clock.clone()))
+            .monotonic_clock(Monotonic(AtomicU64::new(0)));
     }
 }
 

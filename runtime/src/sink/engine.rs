@@ -14,16 +14,28 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// With a folder for compiled code, each start after the first is quick. Code is never taken from anywhere else.
+    /// With a folder for compiled code, each start after the first is quick. Code is never taken
+    /// from anywhere else.
     pub fn new(compiler: Compiler, cache: Option<&Path>) -> Result<Self, Error> {
-        let open = |folder: &Path| Cache::open(folder).map_err(|why| Error::Unreadable { path: folder.to_owned(), why });
+        let open = |folder: &Path| {
+            Cache::open(folder).map_err(|why| Error::Unreadable {
+                path: folder.to_owned(),
+                why,
+            })
+        };
         let cache = cache.map(open).transpose()?;
-        let wasmtime = wasmtime::Engine::new(&compile::settings()).map_err(|why| Error::Engine(why.to_string()))?;
+        let wasmtime = wasmtime::Engine::new(&compile::settings())
+            .map_err(|why| Error::Engine(why.to_string()))?;
         clock::start(&wasmtime).map_err(|why| Error::Engine(why.to_string()))?;
-        Ok(Self { wasmtime, compiler, cache })
+        Ok(Self {
+            wasmtime,
+            compiler,
+            cache,
+        })
     }
 
-    /// Reads a component's file, and has it unpacked where its compiler is, where its name says that it is packed or in parts. Blocks.
+    /// Reads a component's file, and has it unpacked where its compiler is, where its name says
+    /// that it is packed or in parts. Blocks.
     ///
     /// # Errors
     /// When it can't be read or unpacked.
@@ -33,6 +45,12 @@ impl Engine {
 
     /// Blocks for as long as it takes.
     pub(super) async fn compile(&self, artifact: &Artifact) -> Result<Compiled, Refusal> {
-        compile::compile(&self.wasmtime, &self.compiler, self.cache.as_ref(), artifact).await
+        compile::compile(
+            &self.wasmtime,
+            &self.compiler,
+            self.cache.as_ref(),
+            artifact,
+        )
+        .await
     }
 }

@@ -24,10 +24,11 @@ use super::output::{Output, Target, Voice};
 const RESERVE: Duration = Duration::from_secs(1);
 /// Elements of all tables of a store together. Rust's guests have some hundred, Go's some thousand.
 const TABLE_ELEMENTS: usize = 100_000;
-/// Core instances, and tables, of a store. A component of one module has about five instances; one made of an interpreter and its
-/// libraries some dozen.
+/// Core instances, and tables, of a store. A component of one module has about five instances; one
+/// made of an interpreter and its libraries some dozen.
 const PARTS: usize = 100;
-/// Linear memories of a store, each of which takes 4 GiB of addresses. Components share one among their modules.
+/// Linear memories of a store, each of which takes 4 GiB of addresses. Components share one among
+/// their modules.
 const MEMORIES: usize = 10;
 /// What a guest may hold of the host's at a time: streams, timers, pollables.
 const HANDLES: usize = 1_024;
@@ -64,7 +65,8 @@ pub(super) struct Conduct {
     waits: Mutex<(Option<Instant>, Duration)>,
 }
 
-/// Counts what a store takes: the bytes of all its linear memories together, and the elements of all its tables.
+/// Counts what a store takes: the bytes of all its linear memories together, and the elements of
+/// all its tables.
 pub(super) struct Memory {
     pub(super) limit: usize,
     pub(super) used: usize,
@@ -73,12 +75,21 @@ pub(super) struct Memory {
 
 impl Memory {
     fn new(limit: usize) -> Self {
-        Self { limit, used: 0, elements: 0 }
+        Self {
+            limit,
+            used: 0,
+            elements: 0,
+        }
     }
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
             return Ok(false);
@@ -87,8 +98,15 @@ impl ResourceLimiter for Memory {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        let elements = self
+            .elements
+            .saturating_add(desired.saturating_sub(current));
         if elements > TABLE_ELEMENTS {
             return Ok(false);
         }
@@ -109,14 +127,17 @@ impl ResourceLimiter for Memory {
     }
 }
 
-/// What a guest may hand over in one call of the host, in bytes as wasmtime counts them, in parts of its memory: an allocator adds to each text what it takes.
+/// What a guest may hand over in one call of the host, in bytes as wasmtime counts them, in parts
+/// of its memory: an allocator adds to each text what it takes.
 const HANDED_OVER: usize = 4;
 /// Never less, where it has so much: a body that is just too large is refused in words.
 const LEAST_HANDED_OVER: usize = 34 << 20;
 
 /// A store with its limits.
 pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
-    let most = (host.memory.limit / HANDED_OVER).max(LEAST_HANDED_OVER).min(host.memory.limit);
+    let most = (host.memory.limit / HANDED_OVER)
+        .max(LEAST_HANDED_OVER)
+        .min(host.memory.limit);
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.memory);
     store.set_hostcall_fuel(most);
@@ -134,11 +155,22 @@ pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
 }
 
 impl Host {
-    /// For a sink with its grant. `gate` is none where a guest may not reach anything: while it describes itself.
-    pub(super) fn new(voice: &Arc<Voice>, grant: &Grant, gate: Option<Gate>, stdout: Target, conditions: Option<&Conditions>) -> Self {
+    /// For a sink with its grant. `gate` is none where a guest may not reach anything: while it
+    /// describes itself.
+    pub(super) fn new(
+        voice: &Arc<Voice>,
+        grant: &Grant,
+        gate: Option<Gate>,
+        stdout: Target,
+        conditions: Option<&Conditions>,
+    ) -> Self {
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output::new(voice, stdout)).stderr(Output::new(voice, Target::Log("stderr")));
-        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
+        wasi.stdout(Output::new(voice, stdout))
+            .stderr(Output::new(voice, Target::Log("stderr")));
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(RANDOM);
         for variable in &grant.env {
             wasi.env(&variable.name, &variable.value);
         }
@@ -159,7 +191,12 @@ impl Host {
     }
 
     fn outgoing(&self) -> Outgoing {
-        Outgoing { gate: self.gate.clone(), memory: self.memory.limit, deadline: self.deadline, conduct: self.conduct.clone() }
+        Outgoing {
+            gate: self.gate.clone(),
+            memory: self.memory.limit,
+            deadline: self.deadline,
+            conduct: self.conduct.clone(),
+        }
     }
 }
 
@@ -176,7 +213,9 @@ type Answer = std::result::Result<http::Response, http::Error>;
 
 impl Outgoing {
     fn gate(&self) -> std::result::Result<Gate, http::Error> {
-        let denied = || http::Error::Denied("a sink may not send requests while it describes itself".to_owned());
+        let denied = || {
+            http::Error::Denied("a sink may not send requests while it describes itself".to_owned())
+        };
         self.gate.clone().ok_or_else(denied)
     }
 
@@ -191,20 +230,31 @@ impl Outgoing {
             return Err(http::Error::NotSent("the call has no time left".to_owned()));
         }
         let most = self.memory;
-        let answer = self.conduct.in_http(tokio::task::spawn_blocking(move || gate.send(request, time, most))).await;
+        let answer = self
+            .conduct
+            .in_http(tokio::task::spawn_blocking(move || {
+                gate.send(request, time, most)
+            }))
+            .await;
         answer.unwrap_or_else(|why| Err(http::Error::Other(why.to_string())))
     }
 
-    /// At most the grant's width at a time, with answers that together take a part of the guest's memory; after a connect error, 429 or 503 no new one is started.
+    /// At most the grant's width at a time, with answers that together take a part of the guest's
+    /// memory; after a connect error, 429 or 503 no new one is started.
     async fn send_all(self, requests: Vec<http::Request>) -> Vec<Answer> {
         let gate = match self.gate() {
             Ok(gate) => gate,
             Err(denied) => return requests.iter().map(|_| Err(denied.clone())).collect(),
         };
-        let not_sent = || Err(http::Error::NotSent("a request before it showed that the destination takes no more now".to_owned()));
+        let not_sent = || {
+            Err(http::Error::NotSent(
+                "a request before it showed that the destination takes no more now".to_owned(),
+            ))
+        };
         let most = self.memory / ANSWERS / requests.len().max(1);
         let mut answers: Vec<Answer> = requests.iter().map(|_| not_sent()).collect();
-        let mut waiting: VecDeque<(usize, http::Request)> = requests.into_iter().enumerate().collect();
+        let mut waiting: VecDeque<(usize, http::Request)> =
+            requests.into_iter().enumerate().collect();
         let mut running = JoinSet::new();
         loop {
             while running.len() < gate.width()
@@ -213,9 +263,18 @@ impl Outgoing {
                 let (gate, time) = (gate.clone(), self.time_left());
                 running.spawn_blocking(move || (index, gate.send(request, time, most)));
             }
-            let Some(done) = self.conduct.in_http(running.join_next()).await else { return answers };
+            let Some(done) = self.conduct.in_http(running.join_next()).await else {
+                return answers;
+            };
             let Ok((index, answer)) = done else { continue };
-            let full = matches!(&answer, Err(http::Error::Connect(_) | http::Error::Proxy(_)) | Ok(http::Response { status: 429 | 503, .. }));
+            let full = matches!(
+                &answer,
+                Err(http::Error::Connect(_) | http::Error::Proxy(_))
+                    | Ok(http::Response {
+                        status: 429 | 503,
+                        ..
+                    })
+            );
             if let Some(place) = answers.get_mut(index) {
                 *place = answer;
             }
@@ -254,33 +313,61 @@ impl Conduct {
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl raw_event::Host for Host {
     fn get(&mut self, index: u32) -> Result<Option<String>> {
-        let item = usize::try_from(index).ok().and_then(|index| self.items.get(index));
+        let item = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.items.get(index));
         Ok(item.map(|item| item.raw.json().to_owned()))
     }
 }
 
 impl http_import::Host for Host {
-    async fn send(&mut self, request: http_import::Request) -> Result<std::result::Result<http_import::Response, http_import::Error>> {
-        Ok(v0_1::response(self.outgoing().send(v0_1::request(request)).await))
+    async fn send(
+        &mut self,
+        request: http_import::Request,
+    ) -> Result<std::result::Result<http_import::Response, http_import::Error>> {
+        Ok(v0_1::response(
+            self.outgoing().send(v0_1::request(request)).await,
+        ))
     }
 
-    async fn send_all(&mut self, requests: Vec<http_import::Request>) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
+    async fn send_all(
+        &mut self,
+        requests: Vec<http_import::Request>,
+    ) -> Result<Vec<std::result::Result<http_import::Response, http_import::Error>>> {
         let count = requests.len();
         if count > REQUESTS {
-            // Before any of them, or a word about it, is held twice. The sentence is in the first answer and the last.
+            // Before any of them, or a word about it, is held twice. The sentence is in the first
+            // answer and the last.
             drop(requests);
             let says = |place| place == 0 || place + 1 == count;
-            let why = |place| if says(place) { format!("{count} requests at once, at most {REQUESTS} are allowed") } else { String::new() };
-            return Ok((0..count).map(|place| Err(http_import::Error::InvalidRequest(why(place)))).collect());
+            let why = |place| {
+                if says(place) {
+                    format!("{count} requests at once, at most {REQUESTS} are allowed")
+                } else {
+                    String::new()
+                }
+            };
+            return Ok((0..count)
+                .map(|place| Err(http_import::Error::InvalidRequest(why(place))))
+                .collect());
         }
         let requests = requests.into_iter().map(v0_1::request).collect();
-        Ok(self.outgoing().send_all(requests).await.into_iter().map(v0_1::response).collect())
+        Ok(self
+            .outgoing()
+            .send_all(requests)
+            .await
+            .into_iter()
+            .map(v0_1::response)
+            .collect())
     }
 }
 
@@ -294,14 +381,22 @@ mod tests {
         let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
         let mut store = Store::new(&engine, Memory::new(limit));
         store.limiter(|memory| memory);
-        (0..times).try_for_each(|_| Instance::new(&mut store, &module, &[]).map(drop).map_err(|why| why.to_string()))
+        (0..times).try_for_each(|_| {
+            Instance::new(&mut store, &module, &[])
+                .map(drop)
+                .map_err(|why| why.to_string())
+        })
     }
 
     #[test]
     fn all_memories_count_together() {
         let text = "(module (memory 10) (memory 10))";
         assert_eq!(instantiate(text, 20 << 16, 1), Ok(()));
-        assert!(instantiate(text, 19 << 16, 1).unwrap_err().contains("memory"));
+        assert!(
+            instantiate(text, 19 << 16, 1)
+                .unwrap_err()
+                .contains("memory")
+        );
         assert!(instantiate(text, 39 << 16, 2).is_err());
     }
 
@@ -314,13 +409,24 @@ mod tests {
 
     #[test]
     fn empty_memories_are_counted() {
-        assert_eq!(instantiate("(module (memory 0))", 1 << 20, MEMORIES), Ok(()));
-        assert!(instantiate("(module (memory 0))", 1 << 20, MEMORIES + 1).unwrap_err().contains("memor"));
+        assert_eq!(
+            instantiate("(module (memory 0))", 1 << 20, MEMORIES),
+            Ok(())
+        );
+        assert!(
+            instantiate("(module (memory 0))", 1 << 20, MEMORIES + 1)
+                .unwrap_err()
+                .contains("memor")
+        );
     }
 
     #[test]
     fn instances_are_counted() {
         assert_eq!(instantiate("(module)", 1 << 20, PARTS), Ok(()));
-        assert!(instantiate("(module)", 1 << 20, PARTS + 1).unwrap_err().contains("instance"));
+        assert!(
+            instantiate("(module)", 1 << 20, PARTS + 1)
+                .unwrap_err()
+                .contains("instance")
+        );
     }
 }

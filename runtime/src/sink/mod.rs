@@ -1,13 +1,14 @@
 //! 6. The cage around a component: bindings, grant, limits, HTTP gate, folders and reload.
 //!
-//! A [`Blueprint`] is a component that was compiled, described itself, and fits the contract. A [`Version`] is a blueprint with a grant. A
-//! [`Sink`] makes instances of a version, gives each a fresh store, and discards one that traps or runs out of time. Another version comes to
-//! it through its [`Slot`], opened, and takes over between batches. It is a [`Destination`](crate::relay::Destination) for the relay,
-//! which knows nothing of wasm.
+//! A [`Blueprint`] is a component that was compiled, described itself, and fits the contract. A
+//! [`Version`] is a blueprint with a grant. A [`Sink`] makes instances of a version, gives each a
+//! fresh store, and discards one that traps or runs out of time. Another version comes to it
+//! through its [`Slot`], opened, and takes over between batches. It is a
+//! [`Destination`](crate::relay::Destination) for the relay, which knows nothing of wasm.
 //!
-//! What a guest reaches: the events it is given, its granted environment, clocks, randomness, its log (stdout and stderr), and HTTP
-//! through the gate. WASI 0.2 is linked whole, since guests import much that they never use, but it is empty: no folders, no
-//! sockets, no names.
+//! What a guest reaches: the events it is given, its granted environment, clocks, randomness, its
+//! log (stdout and stderr), and HTTP through the gate. WASI 0.2 is linked whole, since guests
+//! import much that they never use, but it is empty: no folders, no sockets, no names.
 
 mod account;
 mod artifact;
@@ -156,22 +157,46 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { name, looked_in, found } => {
-                let places: Vec<String> = looked_in.iter().map(|path| path.display().to_string()).collect();
-                let found = if found.is_empty() { "nothing".to_owned() } else { shown::list(found) };
+            Self::Unknown {
+                name,
+                looked_in,
+                found,
+            } => {
+                let places: Vec<String> = looked_in
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                let found = if found.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    shown::list(found)
+                };
                 write!(
                     f,
                     "unknown event storage {name:?}: there is no {name}.wasm in {}. Found there: {found}. \
                      Name one of these, add a folder with --sink-dir, or give the path of a .wasm file",
-                    if places.is_empty() { "any sink folder".to_owned() } else { places.join(", ") }
+                    if places.is_empty() {
+                        "any sink folder".to_owned()
+                    } else {
+                        places.join(", ")
+                    }
                 )
             }
             Self::Ambiguous { name, files } => {
-                let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-                write!(f, "two sinks are named {name:?}: {}. Remove one, or give the path of the one that is meant", files.join(" and "))
+                let files: Vec<String> = files
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                write!(
+                    f,
+                    "two sinks are named {name:?}: {}. Remove one, or give the path of the one that is meant",
+                    files.join(" and ")
+                )
             }
             Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
-            Self::Packed { path, why } => write!(f, "cannot unpack {}: {}", path.display(), Shown(why)),
+            Self::Packed { path, why } => {
+                write!(f, "cannot unpack {}: {}", path.display(), Shown(why))
+            }
             Self::Incomplete { path, why } => {
                 write!(
                     f,
@@ -185,7 +210,12 @@ impl fmt::Display for Error {
                 "{} is not a WebAssembly component but {is}: build it for the component model (for Rust: --target wasm32-wasip2)",
                 path.display()
             ),
-            Self::OtherWorld { path, why } => write!(f, "{} is not a sink for this host: {}", path.display(), Shown(why)),
+            Self::OtherWorld { path, why } => write!(
+                f,
+                "{} is not a sink for this host: {}",
+                path.display(),
+                Shown(why)
+            ),
             Self::Import { path, name } => {
                 write!(
                     f,
@@ -194,13 +224,19 @@ impl fmt::Display for Error {
                     Shown(name)
                 )
             }
-            Self::Faulty { path, why } => write!(f, "{} can't be used: {}", path.display(), Shown(why)),
+            Self::Faulty { path, why } => {
+                write!(f, "{} can't be used: {}", path.display(), Shown(why))
+            }
             Self::Killed { path } => write!(
                 f,
                 "{} was being loaded when the process was killed before, as for want of memory (OOMKilled): give the container more, or put another version there",
                 path.display()
             ),
-            Self::TooLittleMemory { wanted, most, sinks } => write!(
+            Self::TooLittleMemory {
+                wanted,
+                most,
+                sinks,
+            } => write!(
                 f,
                 "the sinks may take {} MiB of memory at once with the service, and the container has {} MiB: set resources.limits.memory of the container to \
                  {} MiB, or lower limits.memory in a sink's grant ({})",

@@ -1,4 +1,5 @@
-//! What a file is, read from its outline before anything is compiled: so that a refusal comes at once, and says what to do.
+//! What a file is, read from its outline before anything is compiled: so that a refusal comes at
+//! once, and says what to do.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
@@ -38,17 +39,27 @@ impl Outline {
 
     /// The version of the contract that it was built for; none where it is no sink.
     pub fn contract(&self) -> Option<&str> {
-        self.exports.iter().find_map(|name| Some(name.strip_prefix(EXPORT)?.strip_prefix('@').unwrap_or_default()))
+        self.exports.iter().find_map(|name| {
+            Some(
+                name.strip_prefix(EXPORT)?
+                    .strip_prefix('@')
+                    .unwrap_or_default(),
+            )
+        })
     }
 
     fn check(&self) -> Result<(), String> {
         for name in self.imports.iter().chain(&self.exports) {
             let version = name.rsplit_once('@').map_or("", |(_, version)| version);
             if name.starts_with(PACKAGE) && !compatible(version) {
-                return Err(format!("it was built for {name}, and this host speaks {CONTRACT}: build it with the SDK of this version"));
+                return Err(format!(
+                    "it was built for {name}, and this host speaks {CONTRACT}: build it with the SDK of this version"
+                ));
             }
             if name.starts_with("wasi:") && version.starts_with("0.3") {
-                return Err(format!("it is built for WASI 0.3 ({name}), and this host gives WASI 0.2: build it for wasm32-wasip2"));
+                return Err(format!(
+                    "it is built for WASI 0.3 ({name}), and this host gives WASI 0.2: build it for wasm32-wasip2"
+                ));
             }
             if name.starts_with("wasi:http/") {
                 return Err(format!(
@@ -59,8 +70,14 @@ impl Outline {
         }
         match self.contract() {
             Some(_) => Ok(()),
-            None if self.exports.iter().any(|name| name.starts_with("wasi:cli/run")) => {
-                Err(format!("it is a program (it exports wasi:cli/run), and a sink is a library that exports {EXPORT}@{CONTRACT}"))
+            None if self
+                .exports
+                .iter()
+                .any(|name| name.starts_with("wasi:cli/run")) =>
+            {
+                Err(format!(
+                    "it is a program (it exports wasi:cli/run), and a sink is a library that exports {EXPORT}@{CONTRACT}"
+                ))
             }
             None => Err(format!("it does not export {EXPORT}@{CONTRACT}")),
         }
@@ -73,7 +90,8 @@ fn compatible(version: &str) -> bool {
     minor(version) == minor(CONTRACT)
 }
 
-/// The first eight bytes tell a component from a core module (component-model, Binary.md: version 13, layer 1).
+/// The first eight bytes tell a component from a core module (component-model, Binary.md: version
+/// 13, layer 1).
 fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
     let is = match bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => return Ok(()),
@@ -91,11 +109,18 @@ fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 fn is_preview1(bytes: &[u8]) -> bool {
-    let imports = Parser::new(0).parse_all(bytes).find_map(|payload| match payload {
-        Ok(Payload::ImportSection(section)) => Some(section),
-        _ => None,
-    });
-    imports.is_some_and(|section| section.into_imports().flatten().any(|import| import.module == "wasi_snapshot_preview1"))
+    let imports = Parser::new(0)
+        .parse_all(bytes)
+        .find_map(|payload| match payload {
+            Ok(Payload::ImportSection(section)) => Some(section),
+            _ => None,
+        });
+    imports.is_some_and(|section| {
+        section
+            .into_imports()
+            .flatten()
+            .any(|import| import.module == "wasi_snapshot_preview1")
+    })
 }
 
 fn damaged(why: wasmparser::BinaryReaderError) -> String {
@@ -104,7 +129,9 @@ fn damaged(why: wasmparser::BinaryReaderError) -> String {
 
 fn add(names: &mut Vec<String>, name: &str) -> Result<(), String> {
     if names.len() >= MOST_NAMES || name.len() > LONGEST_NAME {
-        return Err(format!("it has over {MOST_NAMES} imports or exports, or a name of one with over {LONGEST_NAME} bytes"));
+        return Err(format!(
+            "it has over {MOST_NAMES} imports or exports, or a name of one with over {LONGEST_NAME} bytes"
+        ));
     }
     // Before anything has looked at it.
     names.push(shown(name));

@@ -1,4 +1,5 @@
-//! A guest's stdout and stderr: lines for the log, or for the process's own stdout where the grant says so.
+//! A guest's stdout and stderr: lines for the log, or for the process's own stdout where the grant
+//! says so.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -18,10 +19,12 @@ use super::redact::Redactor;
 /// The rest of a longer line is left out of the log; on stdout nothing is left out.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// Listens to what a sink says, without its secrets, line by line, in place of the log and of stdout.
+/// Listens to what a sink says, without its secrets, line by line, in place of the log and of
+/// stdout.
 pub type Ear = Arc<dyn Fn(Target, &str) + Send + Sync>;
 
-/// What is heard of a sink: without its secrets, and not more than a log can bear. Instances that replace each other share it.
+/// What is heard of a sink: without its secrets, and not more than a log can bear. Instances that
+/// replace each other share it.
 pub(super) struct Voice {
     sink: Arc<str>,
     pub(super) redactor: Redactor,
@@ -34,13 +37,30 @@ impl Voice {
     /// Of a sink that knows the values of its grant.
     pub(super) fn new(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant) -> Arc<Self> {
         let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
-        Arc::new(Self { sink: sink.clone(), redactor, rate, ear: None, now })
+        Arc::new(Self {
+            sink: sink.clone(),
+            redactor,
+            rate,
+            ear: None,
+            now,
+        })
     }
 
     /// The same, for somebody who listens.
-    pub(super) fn heard_by(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant, ear: Ear) -> Arc<Self> {
+    pub(super) fn heard_by(
+        sink: &Arc<str>,
+        grant: &Grant,
+        now: fn() -> Instant,
+        ear: Ear,
+    ) -> Arc<Self> {
         let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
-        Arc::new(Self { sink: sink.clone(), redactor, rate, ear: Some(ear), now })
+        Arc::new(Self {
+            sink: sink.clone(),
+            redactor,
+            rate,
+            ear: Some(ear),
+            now,
+        })
     }
 
     fn say(&self, stream: &str, line: &[u8]) {
@@ -58,16 +78,24 @@ impl Voice {
         }
     }
 
-    /// Says what was left out and has yet to be said. To be called when an instance is closed, since the process may end then.
+    /// Says what was left out and has yet to be said. To be called when an instance is closed,
+    /// since the process may end then.
     pub(super) fn settle(&self) {
-        let rest = self.rate.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        let rest = self
+            .rate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rest();
         if rest != Dropped::default() {
             self.tell(rest);
         }
     }
 
     fn tell(&self, Dropped { lines, bytes }: Dropped) {
-        warn!(sink = &*self.sink, lines, bytes, "The sink says more than the log takes: these lines were left out.");
+        warn!(
+            sink = &*self.sink,
+            lines, bytes, "The sink says more than the log takes: these lines were left out."
+        );
     }
 }
 
@@ -104,7 +132,11 @@ struct Line {
 
 impl Output {
     pub(super) fn new(voice: &Arc<Voice>, target: Target) -> Self {
-        Self { voice: voice.clone(), target, line: Arc::default() }
+        Self {
+            voice: voice.clone(),
+            target,
+            line: Arc::default(),
+        }
     }
 
     fn take(&self, bytes: &[u8]) {
@@ -132,7 +164,9 @@ impl Output {
     fn put(&self, lines: &[u8], cut: &mut bool) {
         if let Some(ear) = &self.voice.ear {
             let clean = self.voice.redactor.redact(lines);
-            return String::from_utf8_lossy(&clean).lines().for_each(|line| ear(self.target, line));
+            return String::from_utf8_lossy(&clean)
+                .lines()
+                .for_each(|line| ear(self.target, line));
         }
         match self.target {
             Target::Stdout => {
@@ -144,7 +178,11 @@ impl Output {
             Target::Log(stream) => {
                 // What comes first may be the end of a line that was cut.
                 let skipped = usize::from(std::mem::take(cut));
-                for line in lines.split(|b| *b == b'\n').skip(skipped).filter(|line| !line.is_empty()) {
+                for line in lines
+                    .split(|b| *b == b'\n')
+                    .skip(skipped)
+                    .filter(|line| !line.is_empty())
+                {
                     self.voice.say(stream, line);
                 }
             }
@@ -189,7 +227,11 @@ impl OutputStream for Output {
 }
 
 impl AsyncWrite for Output {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

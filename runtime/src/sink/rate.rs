@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Lines at once, and a second: what a sane sink says when all goes wrong, and no more than a log can bear.
+/// Lines at once, and a second: what a sane sink says when all goes wrong, and no more than a log
+/// can bear.
 const LINES: (f64, f64) = (500.0, 50.0);
 /// Bytes at once, and a second.
 const BYTES: (f64, f64) = (262_144.0, 65_536.0);
@@ -29,7 +30,13 @@ pub(super) struct Dropped {
 impl Rate {
     /// Full.
     pub(super) fn new(now: Instant) -> Self {
-        Self { lines: LINES.0, bytes: BYTES.0, filled: now, told: None, dropped: Dropped::default() }
+        Self {
+            lines: LINES.0,
+            bytes: BYTES.0,
+            filled: now,
+            told: None,
+            dropped: Dropped::default(),
+        }
     }
 
     /// Whether a line of so many bytes may be said.
@@ -51,7 +58,9 @@ impl Rate {
 
     /// What was dropped and has yet to be said; none while it was said a moment ago.
     pub(super) fn account(&mut self, now: Instant) -> Option<Dropped> {
-        let soon = self.told.is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY);
+        let soon = self
+            .told
+            .is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY);
         if soon || self.dropped == Dropped::default() {
             return None;
         }
@@ -97,7 +106,13 @@ mod tests {
         assert_eq!(rate.account(start), Some(Dropped { lines: 1, bytes: 1 }));
         assert_eq!((0..7).filter(|_| rate.admits(start, 3)).count(), 0);
         assert_eq!(rate.account(start + Duration::from_secs(9)), None);
-        assert_eq!(rate.account(start + Duration::from_secs(10)), Some(Dropped { lines: 7, bytes: 21 }));
+        assert_eq!(
+            rate.account(start + Duration::from_secs(10)),
+            Some(Dropped {
+                lines: 7,
+                bytes: 21
+            })
+        );
         assert_eq!(rate.account(start + Duration::from_secs(30)), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Where the next version of a sink waits, opened, until the one that serves has finished its batch.
+//! Where the next version of a sink waits, opened, until the one that serves has finished its
+//! batch.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,7 +56,10 @@ impl Slot {
     /// The version that serves, or that is about to.
     pub fn serving(&self) -> Version {
         let inner = self.inner();
-        inner.next.as_ref().map_or_else(|| inner.serving.clone(), |next| next.version.clone())
+        inner
+            .next
+            .as_ref()
+            .map_or_else(|| inner.serving.clone(), |next| next.version.clone())
     }
 
     /// Whether [`Slot::serving`] has opened.
@@ -71,12 +75,22 @@ impl Slot {
     pub async fn open(&self, version: Version) -> Result<Opened, Outcome> {
         let gate = {
             let mut inner = self.inner();
-            let gate = Gate::new(&version.name, version.grant.clone(), inner.term.clone(), &inner.network, inner.stats.clone());
+            let gate = Gate::new(
+                &version.name,
+                version.grant.clone(),
+                inner.term.clone(),
+                &inner.network,
+                inner.stats.clone(),
+            );
             inner.gate = Some(gate.clone());
             gate
         };
         match fresh(&version, &gate, &self.stats()).await {
-            Ok(instance) => Ok(Opened { version, gate, instance }),
+            Ok(instance) => Ok(Opened {
+                version,
+                gate,
+                instance,
+            }),
             Err(outcome) => {
                 gate.cut();
                 Err(outcome)

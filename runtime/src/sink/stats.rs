@@ -83,9 +83,13 @@ impl Stats {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// HTTP requests by how they ended: a status, the class of one such as `2xx`, or a word of [`http::Error::name`].
+    /// HTTP requests by how they ended: a status, the class of one such as `2xx`, or a word of
+    /// [`http::Error::name`].
     pub fn requests(&self) -> BTreeMap<&'static str, u64> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Requests that were not sent, since the sink had sent what it may in a minute.
@@ -95,7 +99,10 @@ impl Stats {
 
     /// What was sent where, the newest last.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner).all()
+        self.account
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all()
     }
 
     /// A request was not sent for that.
@@ -115,7 +122,10 @@ impl Stats {
 
     /// A request has ended.
     pub(super) fn exchanged(&self, exchange: Exchange) {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner).add(exchange);
+        self.account
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(exchange);
     }
 
     /// A version was not taken.
@@ -150,7 +160,12 @@ impl Stats {
 
     pub(super) fn requested(&self, answer: &Result<http::Response, http::Error>) {
         let name = result(answer);
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+        *self
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(name)
+            .or_default() += 1;
     }
 }
 
@@ -163,7 +178,10 @@ pub(super) fn result(answer: &Result<http::Response, http::Error>) -> &'static s
 }
 
 fn code(status: u16) -> &'static str {
-    let known = CODES.iter().find(|(code, _)| *code == status).map(|(_, name)| *name);
+    let known = CODES
+        .iter()
+        .find(|(code, _)| *code == status)
+        .map(|(_, name)| *name);
     known.unwrap_or(match status / 100 {
         1 => "1xx",
         2 => "2xx",
@@ -182,10 +200,16 @@ mod tests {
     fn a_destination_can_not_make_up_labels() {
         let stats = Stats::default();
         for status in 0..=u16::MAX {
-            stats.requested(&Ok(http::Response { status, ..Default::default() }));
+            stats.requested(&Ok(http::Response {
+                status,
+                ..Default::default()
+            }));
         }
         let counted = stats.requests();
         assert_eq!(counted.len(), CODES.len() + 6);
-        assert_eq!((counted["200"], counted["2xx"], counted["5xx"]), (1, 96, 95));
+        assert_eq!(
+            (counted["200"], counted["2xx"], counted["5xx"]),
+            (1, 96, 95)
+        );
     }
 }

@@ -3,7 +3,8 @@
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// The time for which a sink may send: for ever, or as long as somebody goes on prolonging it. Clones share it.
+/// The time for which a sink may send: for ever, or as long as somebody goes on prolonging it.
+/// Clones share it.
 #[derive(Clone, Debug)]
 pub struct Term(Option<watch::Receiver<Instant>>);
 
@@ -20,12 +21,16 @@ impl Term {
 
     /// Whether its time is over.
     pub fn is_over(&self) -> bool {
-        self.0.as_ref().is_some_and(|end| *end.borrow() <= Instant::now())
+        self.0
+            .as_ref()
+            .is_some_and(|end| *end.borrow() <= Instant::now())
     }
 
     /// Waits until its time is over.
     pub async fn over(&self) {
-        let Some(mut end) = self.0.clone() else { return std::future::pending().await };
+        let Some(mut end) = self.0.clone() else {
+            return std::future::pending().await;
+        };
         loop {
             let until = *end.borrow_and_update();
             if until <= Instant::now() {

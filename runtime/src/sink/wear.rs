@@ -23,8 +23,9 @@ pub(super) struct Wear {
 }
 
 impl Wear {
-    /// Whether a fresh one should serve: languages with a heap of their own may leak, and never give memory back. An instance has grown too much when
-    /// it has used up three quarters of what it was left with when it opened.
+    /// Whether a fresh one should serve: languages with a heap of their own may leak, and never
+    /// give memory back. An instance has grown too much when it has used up three quarters of what
+    /// it was left with when it opened.
     pub(super) fn is_over(&self, memory_limit: usize) -> bool {
         let room = memory_limit.saturating_sub(self.fresh);
         let grown = self.memory.saturating_sub(self.fresh);
@@ -32,8 +33,8 @@ impl Wear {
     }
 }
 
-/// How long a sink rests that has computed until its time was over, `burnt` times in a row; none after the first time, which an event may be to
-/// blame for.
+/// How long a sink rests that has computed until its time was over, `burnt` times in a row; none
+/// after the first time, which an event may be to blame for.
 pub(super) fn rest(burnt: u32, limit: Duration) -> Option<Duration> {
     let times = burnt.checked_sub(1).filter(|times| *times > 0)?;
     Some(limit.saturating_mul(1 << (times - 1).min(16)).min(REST))
@@ -45,15 +46,48 @@ mod tests {
 
     #[test]
     fn an_instance_is_replaced_by_age_count_and_growth() {
-        let (limit, young) = (64 << 20, Wear { age: Duration::ZERO, batches: 1, memory: 20 << 20, fresh: 16 << 20 });
+        let (limit, young) = (
+            64 << 20,
+            Wear {
+                age: Duration::ZERO,
+                batches: 1,
+                memory: 20 << 20,
+                fresh: 16 << 20,
+            },
+        );
         for (wear, over) in [
             (young, false),
             (Wear { age: AGE, ..young }, true),
-            (Wear { batches: BATCHES, ..young }, true),
-            (Wear { memory: 51 << 20, ..young }, false),
-            (Wear { memory: 53 << 20, ..young }, true),
+            (
+                Wear {
+                    batches: BATCHES,
+                    ..young
+                },
+                true,
+            ),
+            (
+                Wear {
+                    memory: 51 << 20,
+                    ..young
+                },
+                false,
+            ),
+            (
+                Wear {
+                    memory: 53 << 20,
+                    ..young
+                },
+                true,
+            ),
             // One that opens with all of its memory can't grow.
-            (Wear { memory: 64 << 20, fresh: 64 << 20, ..young }, false),
+            (
+                Wear {
+                    memory: 64 << 20,
+                    fresh: 64 << 20,
+                    ..young
+                },
+                false,
+            ),
         ] {
             assert_eq!(wear.is_over(limit), over, "{wear:?}");
         }
@@ -62,9 +96,14 @@ mod tests {
     #[test]
     fn a_sink_that_burns_its_time_again_and_again_rests_for_minutes() {
         let minute = Duration::from_secs(60);
-        let rests: Vec<_> = (0..6).map(|burnt| rest(burnt, minute).map_or(0, |rest| rest.as_secs())).collect();
+        let rests: Vec<_> = (0..6)
+            .map(|burnt| rest(burnt, minute).map_or(0, |rest| rest.as_secs()))
+            .collect();
         assert_eq!(rests, [0, 0, 60, 120, 240, 300]);
         assert_eq!(rest(u32::MAX, minute), Some(REST));
-        assert_eq!(rest(5, Duration::from_millis(300)), Some(Duration::from_millis(2_400)));
+        assert_eq!(
+            rest(5, Duration::from_millis(300)),
+            Some(Duration::from_millis(2_400))
+        );
     }
 }

@@ -121,7 +121,12 @@ impl Board {
 
     /// How much each redaction rule has hidden.
     pub fn hidden(&self) -> BTreeMap<String, u64> {
-        self.redaction.get().into_iter().flat_map(|redaction| redaction.hidden()).map(|(rule, count)| (rule.to_owned(), count)).collect()
+        self.redaction
+            .get()
+            .into_iter()
+            .flat_map(|redaction| redaction.hidden())
+            .map(|(rule, count)| (rule.to_owned(), count))
+            .collect()
     }
 
     /// The journal, when it is open.
@@ -131,12 +136,23 @@ impl Board {
 
     /// These sinks are going to be compiled.
     pub fn expects(&self, names: impl Iterator<Item = String>) {
-        *self.locked() = names.map(|name| Watched { name, ready: None, left_out: None }).collect();
+        *self.locked() = names
+            .map(|name| Watched {
+                name,
+                ready: None,
+                left_out: None,
+            })
+            .collect();
     }
 
     /// A sink is compiled and checked.
     pub fn has_sink(&self, name: &str, slot: &Slot, progress: &Arc<Progress>, pulse: &Arc<Pulse>) {
-        let ready = Ready { slot: slot.clone(), progress: progress.clone(), pulse: pulse.clone(), runs: false };
+        let ready = Ready {
+            slot: slot.clone(),
+            progress: progress.clone(),
+            pulse: pulse.clone(),
+            runs: false,
+        };
         if let Some(sink) = self.locked().iter_mut().find(|sink| sink.name == name) {
             sink.ready = Some(ready);
         }
@@ -161,8 +177,13 @@ impl Board {
 
     /// What each sink sent where, the newest last.
     pub fn exchanges(&self) -> BTreeMap<String, Vec<Exchange>> {
-        let ready = self.sinks().into_iter().filter_map(|sink| Some((sink.name, sink.ready?)));
-        ready.map(|(name, ready)| (name, ready.slot.stats().exchanges())).collect()
+        let ready = self
+            .sinks()
+            .into_iter()
+            .filter_map(|sink| Some((sink.name, sink.ready?)));
+        ready
+            .map(|(name, ready)| (name, ready.slot.stats().exchanges()))
+            .collect()
     }
 
     /// The sinks that were asked for, in that order.
@@ -177,7 +198,10 @@ impl Board {
 
     /// Who delivers.
     pub fn role(&self) -> Role {
-        self.role.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.role
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The process is to end.

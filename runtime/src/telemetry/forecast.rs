@@ -16,7 +16,8 @@ pub(super) struct Look {
     pub size: u64,
     /// Rows that are there.
     pub rows: u64,
-    /// Events that the slowest sink has still to get: what is delivered goes before it is in the way.
+    /// Events that the slowest sink has still to get: what is delivered goes before it is in the
+    /// way.
     pub backlog: u64,
 }
 
@@ -25,9 +26,11 @@ pub(super) struct Look {
 pub(super) struct Forecast(VecDeque<Look>);
 
 impl Forecast {
-    /// Takes a look in. Gives the time until events that are not delivered alone fill `limit` bytes; none while they don't get more.
+    /// Takes a look in. Gives the time until events that are not delivered alone fill `limit`
+    /// bytes; none while they don't get more.
     pub(super) fn add(&mut self, look: Look, limit: u64) -> Option<Duration> {
-        self.0.retain(|before| look.at.saturating_duration_since(before.at) <= WINDOW);
+        self.0
+            .retain(|before| look.at.saturating_duration_since(before.at) <= WINDOW);
         self.0.push_back(look);
         let first = self.0.front()?;
         let passed = look.at.saturating_duration_since(first.at);
@@ -48,7 +51,12 @@ mod tests {
     const KIB: u64 = 1_024;
 
     fn look(began: Instant, seconds: u64, rows: u64, backlog: u64) -> Look {
-        Look { at: began + Duration::from_secs(seconds), size: rows * KIB, rows, backlog }
+        Look {
+            at: began + Duration::from_secs(seconds),
+            size: rows * KIB,
+            rows,
+            backlog,
+        }
     }
 
     #[test]
@@ -56,7 +64,10 @@ mod tests {
         let (began, mut forecast) = (Instant::now(), Forecast::default());
         assert_eq!(forecast.add(look(began, 0, 1_000, 0), 2_000 * KIB), None);
         // 100 a minute, and room for 1,900 more.
-        assert_eq!(forecast.add(look(began, 60, 1_100, 100), 2_000 * KIB), Some(Duration::from_secs(19 * 60)));
+        assert_eq!(
+            forecast.add(look(began, 60, 1_100, 100), 2_000 * KIB),
+            Some(Duration::from_secs(19 * 60))
+        );
     }
 
     #[test]
@@ -73,13 +84,19 @@ mod tests {
         forecast.add(look(began, 0, 1_000, 0), 2_000 * KIB);
         assert_eq!(forecast.add(look(began, 5, 1_500, 500), 2_000 * KIB), None);
         let quiet = WINDOW.as_secs() + 10;
-        assert_eq!(forecast.add(look(began, quiet, 1_500, 500), 2_000 * KIB), None);
+        assert_eq!(
+            forecast.add(look(began, quiet, 1_500, 500), 2_000 * KIB),
+            None
+        );
     }
 
     #[test]
     fn a_full_journal_is_full_now() {
         let (began, mut forecast) = (Instant::now(), Forecast::default());
         forecast.add(look(began, 0, 1_000, 900), 1_000 * KIB);
-        assert_eq!(forecast.add(look(began, 100, 1_100, 1_100), 1_000 * KIB), Some(Duration::ZERO));
+        assert_eq!(
+            forecast.add(look(began, 100, 1_100, 1_100), 1_000 * KIB),
+            Some(Duration::ZERO)
+        );
     }
 }

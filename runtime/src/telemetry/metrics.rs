@@ -1,7 +1,9 @@
-//! Every metric: its name, what it means, and where its value is read. The pages and their tests are made from this table.
+//! Every metric: its name, what it means, and where its value is read. The pages and their tests
+//! are made from this table.
 //!
-//! Values are read from a [`Status`] when Prometheus asks, so nothing is counted twice and nothing before it happened. A label has only values from the
-//! operator's configuration, or from a fixed list: never a namespace, a job or a destination's words.
+//! Values are read from a [`Status`] when Prometheus asks, so nothing is counted twice and nothing
+//! before it happened. A label has only values from the operator's configuration, or from a fixed
+//! list: never a namespace, a job or a destination's words.
 
 use crate::relay::Counted;
 
@@ -54,8 +56,20 @@ pub struct Metric {
     pub(super) read: fn(&Status, &mut Put<'_>),
 }
 
-const fn metric(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str, read: fn(&Status, &mut Put<'_>)) -> Metric {
-    Metric { name, kind, labels, help, read }
+const fn metric(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    help: &'static str,
+    read: fn(&Status, &mut Put<'_>),
+) -> Metric {
+    Metric {
+        name,
+        kind,
+        labels,
+        help,
+        read,
+    }
 }
 
 use Kind::{Counter, Gauge, Histogram};
@@ -72,7 +86,9 @@ macro_rules! scopes {
         |status, put| {
             for scope in &status.scopes {
                 let read: fn(&super::ScopeStatus) -> Option<f64> = $read;
-                read(scope).into_iter().for_each(|number| put(&[&scope.scope], Value::Number(number)));
+                read(scope)
+                    .into_iter()
+                    .for_each(|number| put(&[&scope.scope], Value::Number(number)));
             }
         }
     };
@@ -92,7 +108,9 @@ macro_rules! sinks {
         |status, put| {
             for sink in &status.sinks {
                 let read: fn(&super::SinkStatus) -> Option<f64> = $read;
-                read(sink).into_iter().for_each(|number| put(&[&sink.sink], Value::Number(number)));
+                read(sink)
+                    .into_iter()
+                    .for_each(|number| put(&[&sink.sink], Value::Number(number)));
             }
         }
     };
@@ -105,14 +123,38 @@ fn flag(is: bool) -> f64 {
 /// All metrics, in the order of the pages.
 pub const METRICS: &[Metric] = &[
     // The process.
-    metric("kubedl_events_build_info", Gauge, &["version"], "1; the version of the program is in the label", |status, put| {
-        put(&[&status.version], Value::Number(1.0));
-    }),
-    metric("kubedl_events_uptime_seconds", Gauge, &[], "Seconds since the process began", |status, put| one(put, status.uptime_seconds)),
-    metric("kubedl_events_ready", Gauge, &[], "1 while /readyz says ok, else 0", |status, put| one(put, flag(status.not_ready.is_empty()))),
-    metric("kubedl_events_leader", Gauge, &[], "1 while this process delivers: alone, or as the holder of the Lease", |status, put| {
-        one(put, flag(status.delivers));
-    }),
+    metric(
+        "kubedl_events_build_info",
+        Gauge,
+        &["version"],
+        "1; the version of the program is in the label",
+        |status, put| {
+            put(&[&status.version], Value::Number(1.0));
+        },
+    ),
+    metric(
+        "kubedl_events_uptime_seconds",
+        Gauge,
+        &[],
+        "Seconds since the process began",
+        |status, put| one(put, status.uptime_seconds),
+    ),
+    metric(
+        "kubedl_events_ready",
+        Gauge,
+        &[],
+        "1 while /readyz says ok, else 0",
+        |status, put| one(put, flag(status.not_ready.is_empty())),
+    ),
+    metric(
+        "kubedl_events_leader",
+        Gauge,
+        &[],
+        "1 while this process delivers: alone, or as the holder of the Lease",
+        |status, put| {
+            one(put, flag(status.delivers));
+        },
+    ),
     // The watch.
     metric(
         "kubedl_events_seen_total",
@@ -135,7 +177,9 @@ pub const METRICS: &[Metric] = &[
         "Watches that ended and were opened again; of cause `ended` in the ordinary course, after four minutes",
         |status, put| {
             for scope in &status.scopes {
-                scope.endings.iter().for_each(|(cause, count)| put(&[&scope.scope, cause], Value::Number(*count as f64)));
+                scope.endings.iter().for_each(|(cause, count)| {
+                    put(&[&scope.scope, cause], Value::Number(*count as f64))
+                });
             }
         },
     ),
@@ -161,13 +205,33 @@ pub const METRICS: &[Metric] = &[
         "Events that are in the journal since, on disk",
         journal!(|journal| Some(journal.stored as f64)),
     ),
-    metric("kubedl_events_filtered_total", Counter, &["rule"], "Events that were dropped, by the rule that said so", |status, put| {
-        let Some(journal) = &status.journal else { return };
-        journal.dropped.iter().for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
-    }),
-    metric("kubedl_events_redactions_total", Counter, &["rule"], "Places in events that a redaction rule (--redact) hid", |status, put| {
-        status.hidden.iter().for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
-    }),
+    metric(
+        "kubedl_events_filtered_total",
+        Counter,
+        &["rule"],
+        "Events that were dropped, by the rule that said so",
+        |status, put| {
+            let Some(journal) = &status.journal else {
+                return;
+            };
+            journal
+                .dropped
+                .iter()
+                .for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
+        },
+    ),
+    metric(
+        "kubedl_events_redactions_total",
+        Counter,
+        &["rule"],
+        "Places in events that a redaction rule (--redact) hid",
+        |status, put| {
+            status
+                .hidden
+                .iter()
+                .for_each(|(rule, count)| put(&[rule], Value::Number(*count as f64)));
+        },
+    ),
     metric(
         "kubedl_events_known_total",
         Counter,
@@ -188,7 +252,13 @@ pub const METRICS: &[Metric] = &[
         &["kind"],
         "Intervals in which events may be missing (possible), or are (certain), in this journal since it was made",
         |status, put| {
-            let Some(file) = status.journal.as_ref().and_then(|journal| journal.file.as_ref()) else { return };
+            let Some(file) = status
+                .journal
+                .as_ref()
+                .and_then(|journal| journal.file.as_ref())
+            else {
+                return;
+            };
             put(&["possible"], Value::Number(file.gaps_possible as f64));
             put(&["certain"], Value::Number(file.gaps_certain as f64));
         },
@@ -201,17 +271,43 @@ pub const METRICS: &[Metric] = &[
         journal!(|journal| Some(journal.shed as f64)),
     ),
     // Each sink.
-    metric("kubedl_events_sink_info", Gauge, &["sink", "version", "digest"], "1; version and SHA-256 of the component that serves", |status, put| {
-        for sink in status.sinks.iter().filter(|sink| !sink.digest.is_empty()) {
-            put(&[&sink.sink, &sink.version, &sink.digest], Value::Number(1.0));
-        }
-    }),
-    metric("kubedl_events_sink_state", Gauge, &["sink", "state"], "1 for the state that the sink is in, 0 for the others", |status, put| {
-        for sink in &status.sinks {
-            states().iter().for_each(|state| put(&[&sink.sink, state], Value::Number(flag(sink.state == *state))));
-        }
-    }),
-    metric("kubedl_events_delivered_total", Counter, &["sink"], "Events that the sink has stored", sinks!(|sink| Some(sink.delivered as f64))),
+    metric(
+        "kubedl_events_sink_info",
+        Gauge,
+        &["sink", "version", "digest"],
+        "1; version and SHA-256 of the component that serves",
+        |status, put| {
+            for sink in status.sinks.iter().filter(|sink| !sink.digest.is_empty()) {
+                put(
+                    &[&sink.sink, &sink.version, &sink.digest],
+                    Value::Number(1.0),
+                );
+            }
+        },
+    ),
+    metric(
+        "kubedl_events_sink_state",
+        Gauge,
+        &["sink", "state"],
+        "1 for the state that the sink is in, 0 for the others",
+        |status, put| {
+            for sink in &status.sinks {
+                states().iter().for_each(|state| {
+                    put(
+                        &[&sink.sink, state],
+                        Value::Number(flag(sink.state == *state)),
+                    )
+                });
+            }
+        },
+    ),
+    metric(
+        "kubedl_events_delivered_total",
+        Counter,
+        &["sink"],
+        "Events that the sink has stored",
+        sinks!(|sink| Some(sink.delivered as f64)),
+    ),
     metric(
         "kubedl_events_unselected_total",
         Counter,
@@ -226,7 +322,13 @@ pub const METRICS: &[Metric] = &[
         "Events on which the selection failed, and which the sink therefore got",
         sinks!(|sink| Some(sink.undecided as f64)),
     ),
-    metric("kubedl_events_retries_total", Counter, &["sink"], "Tries to deliver that were not the first", sinks!(|sink| Some(sink.retried as f64))),
+    metric(
+        "kubedl_events_retries_total",
+        Counter,
+        &["sink"],
+        "Tries to deliver that were not the first",
+        sinks!(|sink| Some(sink.retried as f64)),
+    ),
     metric(
         "kubedl_events_dead_lettered_total",
         Counter,
@@ -253,7 +355,10 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         &[],
         "Objects that could not be read as events, and lie in the journal",
-        journal!(|journal| journal.file.as_ref().map(|file| file.unreadable_objects as f64)),
+        journal!(|journal| journal
+            .file
+            .as_ref()
+            .map(|file| file.unreadable_objects as f64)),
     ),
     metric(
         "kubedl_events_backlog_events",
@@ -269,12 +374,30 @@ pub const METRICS: &[Metric] = &[
         "Seconds since the oldest of these was seen; 0: there is none",
         sinks!(|sink| sink.lag_seconds),
     ),
-    metric("kubedl_events_call_events", Histogram, &["sink"], "Events of each call of the sink", |status, put| {
-        status.sinks.iter().for_each(|sink| put(&[&sink.sink], Value::Counted(&sink.sizes)));
-    }),
-    metric("kubedl_events_call_duration_seconds", Histogram, &["sink"], "Seconds that each call of the sink took", |status, put| {
-        status.sinks.iter().for_each(|sink| put(&[&sink.sink], Value::Counted(&sink.times)));
-    }),
+    metric(
+        "kubedl_events_call_events",
+        Histogram,
+        &["sink"],
+        "Events of each call of the sink",
+        |status, put| {
+            status
+                .sinks
+                .iter()
+                .for_each(|sink| put(&[&sink.sink], Value::Counted(&sink.sizes)));
+        },
+    ),
+    metric(
+        "kubedl_events_call_duration_seconds",
+        Histogram,
+        &["sink"],
+        "Seconds that each call of the sink took",
+        |status, put| {
+            status
+                .sinks
+                .iter()
+                .for_each(|sink| put(&[&sink.sink], Value::Counted(&sink.times)));
+        },
+    ),
     // HTTP.
     metric(
         "kubedl_events_http_requests_total",
@@ -283,7 +406,9 @@ pub const METRICS: &[Metric] = &[
         "Requests of the sink by the status of the answer, or why there was none: denied, invalid, too-large, dns, connect, tls, proxy, not-sent, timeout, interrupted, protocol, other",
         |status, put| {
             for sink in &status.sinks {
-                sink.requests.iter().for_each(|(result, count)| put(&[&sink.sink, result], Value::Number(*count as f64)));
+                sink.requests.iter().for_each(|(result, count)| {
+                    put(&[&sink.sink, result], Value::Number(*count as f64))
+                });
             }
         },
     ),
@@ -302,7 +427,13 @@ pub const METRICS: &[Metric] = &[
         "Instances of the component that were opened",
         sinks!(|sink| Some(sink.instances as f64)),
     ),
-    metric("kubedl_events_sink_traps_total", Counter, &["sink"], "Calls that ended with a trap", sinks!(|sink| Some(sink.traps as f64))),
+    metric(
+        "kubedl_events_sink_traps_total",
+        Counter,
+        &["sink"],
+        "Calls that ended with a trap",
+        sinks!(|sink| Some(sink.traps as f64)),
+    ),
     metric(
         "kubedl_events_sink_timeouts_total",
         Counter,
@@ -331,12 +462,21 @@ pub const METRICS: &[Metric] = &[
         "Bytes of memory that it may have, by its grant",
         sinks!(|sink| Some(sink.memory_limit_bytes as f64)),
     ),
-    metric("kubedl_events_sink_reloads_total", Counter, &["sink", "result"], "Versions that took over (ok), or were refused", |status, put| {
-        for sink in &status.sinks {
-            put(&[&sink.sink, "ok"], Value::Number(sink.reloads as f64));
-            put(&[&sink.sink, "refused"], Value::Number(sink.reloads_refused as f64));
-        }
-    }),
+    metric(
+        "kubedl_events_sink_reloads_total",
+        Counter,
+        &["sink", "result"],
+        "Versions that took over (ok), or were refused",
+        |status, put| {
+            for sink in &status.sinks {
+                put(&[&sink.sink, "ok"], Value::Number(sink.reloads as f64));
+                put(
+                    &[&sink.sink, "refused"],
+                    Value::Number(sink.reloads_refused as f64),
+                );
+            }
+        },
+    ),
     // The journal.
     metric(
         "kubedl_events_journal_writable",
@@ -366,7 +506,13 @@ pub const METRICS: &[Metric] = &[
         "Seconds until events that are not delivered fill the journal, by the last half an hour; absent while they don't get more",
         journal!(|journal| journal.file.as_ref()?.full_in_seconds),
     ),
-    metric("kubedl_events_journal_commits_total", Counter, &[], "Transactions", journal!(|journal| Some(journal.commits as f64))),
+    metric(
+        "kubedl_events_journal_commits_total",
+        Counter,
+        &[],
+        "Transactions",
+        journal!(|journal| Some(journal.commits as f64)),
+    ),
     metric(
         "kubedl_events_journal_salvages_total",
         Counter,

@@ -1,4 +1,5 @@
-//! What the operator sees of the stages: their stats, read when somebody asks. No stage imports this.
+//! What the operator sees of the stages: their stats, read when somebody asks. No stage imports
+//! this.
 
 mod board;
 mod exposition;
@@ -15,6 +16,8 @@ mod words;
 pub use board::{Board, Ready, Role, Watched};
 pub use log::{Error, Format, init};
 pub use server::{Error as ServerError, address, serve};
-pub use status::{Busy, FailingStatus, FileStatus, JournalStatus, Observer, ScopeStatus, SinkStatus, Status};
+pub use status::{
+    Busy, FailingStatus, FileStatus, JournalStatus, Observer, ScopeStatus, SinkStatus, Status,
+};
 pub use terminal::{STDERR, show};
 pub use words::words;

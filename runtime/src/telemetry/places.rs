@@ -1,4 +1,5 @@
-//! Who may be connected at a time: the newest always, so that a probe is answered however many hold connections that they don't use. Pure.
+//! Who may be connected at a time: the newest always, so that a probe is answered however many hold
+//! connections that they don't use. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -16,7 +17,10 @@ pub(super) struct Places<T> {
 
 impl<T> Default for Places<T> {
     fn default() -> Self {
-        Self { next: 0, open: BTreeMap::new() }
+        Self {
+            next: 0,
+            open: BTreeMap::new(),
+        }
     }
 }
 
@@ -27,7 +31,8 @@ impl<T> Places<T> {
         self.next
     }
 
-    /// Takes a connection in; gives the one that has to go for it: the oldest of its address where that has many, else of the address that has most.
+    /// Takes a connection in; gives the one that has to go for it: the oldest of its address where
+    /// that has many, else of the address that has most.
     pub(super) fn enter(&mut self, number: u64, peer: IpAddr, connection: T) -> Option<T> {
         let crowded = if self.open.values().filter(|(of, _)| *of == peer).count() >= MOST_OF_ONE {
             Some(peer)
@@ -36,8 +41,15 @@ impl<T> Places<T> {
         } else {
             None
         };
-        let oldest = crowded.and_then(|crowded| self.open.iter().find(|(_, (of, _))| *of == crowded).map(|(number, _)| *number));
-        let gone = oldest.and_then(|oldest| self.open.remove(&oldest)).map(|(_, connection)| connection);
+        let oldest = crowded.and_then(|crowded| {
+            self.open
+                .iter()
+                .find(|(_, (of, _))| *of == crowded)
+                .map(|(number, _)| *number)
+        });
+        let gone = oldest
+            .and_then(|oldest| self.open.remove(&oldest))
+            .map(|(_, connection)| connection);
         self.open.insert(number, (peer, connection));
         gone
     }
@@ -50,9 +62,14 @@ impl<T> Places<T> {
     /// The address with most connections; of several, that of the oldest one.
     fn most_of(&self) -> Option<IpAddr> {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        self.open.values().for_each(|(peer, _)| *counts.entry(*peer).or_default() += 1);
+        self.open
+            .values()
+            .for_each(|(peer, _)| *counts.entry(*peer).or_default() += 1);
         let most = counts.values().max().copied()?;
-        self.open.values().map(|(peer, _)| *peer).find(|peer| counts.get(peer) == Some(&most))
+        self.open
+            .values()
+            .map(|(peer, _)| *peer)
+            .find(|peer| counts.get(peer) == Some(&most))
     }
 }
 
@@ -73,7 +90,11 @@ mod tests {
         (0..MOST_OF_ONE).for_each(|_| assert_eq!(enter(&mut places, 2), None));
         assert_eq!(enter(&mut places, 2), Some(2));
         assert_eq!(enter(&mut places, 2), Some(3));
-        assert_eq!(enter(&mut places, 1), None, "another address loses nothing by it");
+        assert_eq!(
+            enter(&mut places, 1),
+            None,
+            "another address loses nothing by it"
+        );
         places.leave(4);
         assert_eq!(enter(&mut places, 2), None);
     }
@@ -88,7 +109,11 @@ mod tests {
             });
         }
         assert_eq!(places.open.len(), MOST);
-        assert_eq!(enter(&mut places, 201), Some(10), "the oldest of the first address that is full: one went for the last of these");
+        assert_eq!(
+            enter(&mut places, 201),
+            Some(10),
+            "the oldest of the first address that is full: one went for the last of these"
+        );
         assert!(places.open.contains_key(&1) && places.open.len() == MOST);
     }
 }

@@ -1,10 +1,13 @@
-//! What `/livez` and `/readyz` say. It is known without a look at the disk, or at anything else that could hang.
+//! What `/livez` and `/readyz` say. It is known without a look at the disk, or at anything else
+//! that could hang.
 //!
-//! `/livez` fails only for what a new start heals: a thread of ours that does not turn. No sink, destination, API server or full disk is of that
-//! kind: a restart would not help, and would hurt the other sinks.
+//! `/livez` fails only for what a new start heals: a thread of ours that does not turn. No sink,
+//! destination, API server or full disk is of that kind: a restart would not help, and would hurt
+//! the other sinks.
 //!
-//! `/readyz` fails while this process can neither do the work nor take it over. A destination that is down does not count: events wait for it
-//! in the journal, and a Pod that is not ready would only hold up the very rollout that may mend it.
+//! `/readyz` fails while this process can neither do the work nor take it over. A destination that
+//! is down does not count: events wait for it in the journal, and a Pod that is not ready would
+//! only hold up the very rollout that may mend it.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,12 +15,14 @@ use std::time::Duration;
 use super::{Board, Role};
 use crate::shown::shown;
 
-/// A thread that waits for others still turns each second, so this is far more than a busy machine can explain.
+/// A thread that waits for others still turns each second, so this is far more than a busy machine
+/// can explain.
 const STILL: Duration = Duration::from_secs(300);
-/// The journal's writer does not turn while it saves what can be read of a large damaged file, or while the disk hangs. A sink's thread may have
-/// the lowest priority (`sink/clock.rs`).
+/// The journal's writer does not turn while it saves what can be read of a large damaged file, or
+/// while the disk hangs. A sink's thread may have the lowest priority (`sink/clock.rs`).
 const LONG_STILL: Duration = Duration::from_secs(900);
-/// How long the API server may be away before this process counts as not ready: it is when that is restarted, too.
+/// How long the API server may be away before this process counts as not ready: it is when that is
+/// restarted, too.
 const BLIND: Duration = Duration::from_secs(60);
 
 /// One thing that must be so.
@@ -31,7 +36,10 @@ pub struct Check {
 
 impl Check {
     fn new(name: impl Into<String>, result: Result<String, String>) -> Self {
-        Self { name: name.into(), result }
+        Self {
+            name: name.into(),
+            result,
+        }
     }
 }
 
@@ -39,15 +47,29 @@ fn turns(age: Duration, most: Duration) -> Result<String, String> {
     if age < most {
         return Ok(String::new());
     }
-    Err(format!("its thread has not turned for {} s, at most {} s are expected", age.as_secs(), most.as_secs()))
+    Err(format!(
+        "its thread has not turned for {} s, at most {} s are expected",
+        age.as_secs(),
+        most.as_secs()
+    ))
 }
 
-/// A watch that is in trouble for some time, or is not there, and whether its list has been read to the end.
-fn sees(trouble: Option<(Duration, String)>, unwatched: Option<Duration>, whole: bool) -> Result<String, String> {
+/// A watch that is in trouble for some time, or is not there, and whether its list has been read to
+/// the end.
+fn sees(
+    trouble: Option<(Duration, String)>,
+    unwatched: Option<Duration>,
+    whole: bool,
+) -> Result<String, String> {
     match trouble {
-        Some((since, why)) if since >= BLIND || !whole => Err(format!("nothing is seen for {} s: {why}", since.as_secs())),
+        Some((since, why)) if since >= BLIND || !whole => {
+            Err(format!("nothing is seen for {} s: {why}", since.as_secs()))
+        }
         _ if !whole => Err("the list is being read".to_owned()),
-        _ if unwatched.is_some_and(|since| since >= BLIND) => Err(format!("no watch is open for {} s", unwatched.unwrap_or_default().as_secs())),
+        _ if unwatched.is_some_and(|since| since >= BLIND) => Err(format!(
+            "no watch is open for {} s",
+            unwatched.unwrap_or_default().as_secs()
+        )),
         _ => Ok(String::new()),
     }
 }
@@ -55,15 +77,29 @@ fn sees(trouble: Option<(Duration, String)>, unwatched: Option<Duration>, whole:
 /// Whether the loops move.
 pub fn live(board: &Board) -> Vec<Check> {
     let mut checks = vec![Check::new("pipeline", turns(board.pipeline.age(), STILL))];
-    for (scope, sight) in board.cluster.scopes().into_iter().filter(|(_, sight)| sight.runs()) {
-        checks.push(Check::new(format!("watch {scope}"), turns(sight.pulse.age(), STILL)));
+    for (scope, sight) in board
+        .cluster
+        .scopes()
+        .into_iter()
+        .filter(|(_, sight)| sight.runs())
+    {
+        checks.push(Check::new(
+            format!("watch {scope}"),
+            turns(sight.pulse.age(), STILL),
+        ));
     }
     if let Some(journal) = board.journal() {
-        checks.push(Check::new("journal", turns(journal.stats().pulse.age(), LONG_STILL)));
+        checks.push(Check::new(
+            "journal",
+            turns(journal.stats().pulse.age(), LONG_STILL),
+        ));
     }
     for sink in board.sinks() {
         if let Some(ready) = sink.ready.filter(|ready| ready.runs) {
-            checks.push(Check::new(format!("sink {}", sink.name), turns(ready.pulse.age(), LONG_STILL)));
+            checks.push(Check::new(
+                format!("sink {}", sink.name),
+                turns(ready.pulse.age(), LONG_STILL),
+            ));
         }
     }
     checks
@@ -74,14 +110,20 @@ pub fn ready(board: &Board) -> Vec<Check> {
     let mut checks = Vec::new();
     for sink in board.sinks() {
         let result = match sink.ready {
-            None if sink.left_out.is_some() => Ok("it is left out, and events wait for it: `kubedl-events status` says why".to_owned()),
+            None if sink.left_out.is_some() => Ok(
+                "it is left out, and events wait for it: `kubedl-events status` says why"
+                    .to_owned(),
+            ),
             None => Err("compiling".to_owned()),
             Some(ready) => Ok(ready
                 .progress
                 .failing()
                 .filter(|failing| !failing.over)
-                // Not in whose words: they may have secrets in a form that is not searched for, and this page is for everybody.
-                .map_or_else(String::new, |_| "its destination is waited for: `kubedl-events status` says why".to_owned())),
+                // Not in whose words: they may have secrets in a form that is not searched for, and
+                // this page is for everybody.
+                .map_or_else(String::new, |_| {
+                    "its destination is waited for: `kubedl-events status` says why".to_owned()
+                })),
         };
         checks.push(Check::new(format!("sink {}", sink.name), result));
     }
@@ -89,7 +131,10 @@ pub fn ready(board: &Board) -> Vec<Check> {
         "journal",
         match board.journal() {
             None => Err("not open yet".to_owned()),
-            Some(journal) => journal.stats().trouble().map_or_else(|| Ok(String::new()), Err),
+            Some(journal) => journal
+                .stats()
+                .trouble()
+                .map_or_else(|| Ok(String::new()), Err),
         },
     ));
     let scopes = board.cluster.scopes();
@@ -108,7 +153,10 @@ pub fn ready(board: &Board) -> Vec<Check> {
     };
     checks.push(Check::new("lead", role));
     if board.is_stopping() {
-        checks.push(Check::new("stop", Err("the process is stopping".to_owned())));
+        checks.push(Check::new(
+            "stop",
+            Err("the process is stopping".to_owned()),
+        ));
     }
     checks
 }
@@ -127,7 +175,11 @@ pub fn page(name: &str, checks: &[Check], verbose: bool) -> (bool, String) {
             Err(why) => writeln!(page, "[-]{name} failed: {}", shown(why)),
         };
     }
-    let _ = writeln!(page, "{name} check {}", if well { "passed" } else { "failed" });
+    let _ = writeln!(
+        page,
+        "{name} check {}",
+        if well { "passed" } else { "failed" }
+    );
     (well, page)
 }
 
@@ -140,7 +192,10 @@ mod tests {
 
     #[test]
     fn a_thread_is_taken_for_dead_after_the_documented_time_and_not_before() {
-        for (most, said) in [(STILL, "for 300 s, at most 300 s"), (LONG_STILL, "for 900 s, at most 900 s")] {
+        for (most, said) in [
+            (STILL, "for 300 s, at most 300 s"),
+            (LONG_STILL, "for 900 s, at most 900 s"),
+        ] {
             assert_eq!(turns(most - MOMENT, most), Ok(String::new()));
             assert!(turns(most, most).unwrap_err().contains(said));
         }
@@ -150,10 +205,25 @@ mod tests {
     fn a_watch_counts_as_blind_after_a_minute_or_at_once_while_its_list_is_not_read() {
         let trouble = |since: Duration| Some((since, "refused".to_owned()));
         assert_eq!(sees(None, None, true), Ok(String::new()));
-        assert_eq!(sees(trouble(BLIND - MOMENT), Some(BLIND - MOMENT), true), Ok(String::new()));
-        assert_eq!(sees(trouble(BLIND), None, true), Err("nothing is seen for 60 s: refused".to_owned()));
-        assert_eq!(sees(trouble(MOMENT), None, false), Err("nothing is seen for 0 s: refused".to_owned()));
-        assert_eq!(sees(None, Some(BLIND), true), Err("no watch is open for 60 s".to_owned()));
-        assert_eq!(sees(None, None, false), Err("the list is being read".to_owned()));
+        assert_eq!(
+            sees(trouble(BLIND - MOMENT), Some(BLIND - MOMENT), true),
+            Ok(String::new())
+        );
+        assert_eq!(
+            sees(trouble(BLIND), None, true),
+            Err("nothing is seen for 60 s: refused".to_owned())
+        );
+        assert_eq!(
+            sees(trouble(MOMENT), None, false),
+            Err("nothing is seen for 0 s: refused".to_owned())
+        );
+        assert_eq!(
+            sees(None, Some(BLIND), true),
+            Err("no watch is open for 60 s".to_owned())
+        );
+        assert_eq!(
+            sees(None, None, false),
+            Err("the list is being read".to_owned())
+        );
     }
 }

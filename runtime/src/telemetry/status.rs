@@ -1,4 +1,5 @@
-//! The whole service at one time, as numbers and words: what metrics, `kubedl-events status` and the terminal show.
+//! The whole service at one time, as numbers and words: what metrics, `kubedl-events status` and
+//! the terminal show.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -105,7 +106,8 @@ pub struct SinkStatus {
     pub version: String,
     /// SHA-256 of the component.
     pub digest: String,
-    /// `compiling`, `left-out`, `standby`, `opening`, `idle`, `sending`, `retrying`, `misconfigured`, `blocked` or `closed`.
+    /// `compiling`, `left-out`, `standby`, `opening`, `idle`, `sending`, `retrying`,
+    /// `misconfigured`, `blocked` or `closed`.
     pub state: String,
     /// What is in its way while it is `blocked`.
     #[serde(default)]
@@ -128,7 +130,8 @@ pub struct SinkStatus {
     pub lag_seconds: Option<f64>,
     /// Dead letters that lie in the journal.
     pub dead_letters: Option<u64>,
-    /// Events that did not pass alone while others did, and that are tried again beside what follows.
+    /// Events that did not pass alone while others did, and that are tried again beside what
+    /// follows.
     #[serde(default)]
     pub held_back: Option<u64>,
     /// What goes wrong, or went wrong last.
@@ -196,7 +199,10 @@ pub struct Busy;
 impl Observer {
     /// Of a process.
     pub fn new(board: Arc<Board>) -> Self {
-        Self { board, file: Mutex::default() }
+        Self {
+            board,
+            file: Mutex::default(),
+        }
     }
 
     /// What is looked at.
@@ -227,8 +233,14 @@ impl Observer {
         let survey = survey.as_ref();
         let role = board.role();
         let stands_by = matches!(role, super::Role::Standby { .. });
-        let holder = if let super::Role::Standby { holder } = &role { Some(holder.clone()) } else { None };
-        let failed = probe::ready(board).into_iter().filter_map(|check| Some((check.name, check.result.err()?)));
+        let holder = if let super::Role::Standby { holder } = &role {
+            Some(holder.clone())
+        } else {
+            None
+        };
+        let failed = probe::ready(board)
+            .into_iter()
+            .filter_map(|check| Some((check.name, check.result.err()?)));
         let age = |scope: &str| Some(seconds(now, *survey?.checkpoints.get(scope)?));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -237,10 +249,21 @@ impl Observer {
             delivers: role.delivers(),
             holder,
             not_ready: failed.collect(),
-            scopes: board.cluster.scopes().into_iter().map(|(key, sight)| scope(&key, &sight, age(&key))).collect(),
+            scopes: board
+                .cluster
+                .scopes()
+                .into_iter()
+                .map(|(key, sight)| scope(&key, &sight, age(&key)))
+                .collect(),
             hidden: board.hidden(),
-            journal: board.journal().map(|journal| journal_status(journal, survey, forecast)),
-            sinks: board.sinks().into_iter().map(|watched| sink(watched, survey, now, stands_by)).collect(),
+            journal: board
+                .journal()
+                .map(|journal| journal_status(journal, survey, forecast)),
+            sinks: board
+                .sinks()
+                .into_iter()
+                .map(|watched| sink(watched, survey, now, stands_by))
+                .collect(),
         }
     }
 }
@@ -263,7 +286,10 @@ fn seconds(now: SystemTime, then: SystemTime) -> f64 {
 }
 
 fn named(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
-    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    counts
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
 }
 
 fn scope(key: &str, sight: &Sight, checkpoint_age_seconds: Option<f64>) -> ScopeStatus {
@@ -271,13 +297,21 @@ fn scope(key: &str, sight: &Sight, checkpoint_age_seconds: Option<f64>) -> Scope
         scope: key.to_owned(),
         events: sight.events(),
         losses: sight.losses(),
-        endings: named(Ending::ALL.map(|ending| (ending.name(), sight.endings(ending))).into()),
+        endings: named(
+            Ending::ALL
+                .map(|ending| (ending.name(), sight.endings(ending)))
+                .into(),
+        ),
         trouble: sight.trouble().map(|(_, why)| why),
         checkpoint_age_seconds,
     }
 }
 
-fn journal_status(journal: &Journal, survey: Option<&Survey>, forecast: &mut Forecast) -> JournalStatus {
+fn journal_status(
+    journal: &Journal,
+    survey: Option<&Survey>,
+    forecast: &mut Forecast,
+) -> JournalStatus {
     let stats = journal.stats();
     JournalStatus {
         stored: stats.stored(),
@@ -295,11 +329,24 @@ fn journal_status(journal: &Journal, survey: Option<&Survey>, forecast: &mut For
 
 fn file_status(survey: &Survey, stats: &journal::Stats, forecast: &mut Forecast) -> FileStatus {
     let size = survey.size + stats.beside();
-    let backlog = survey.sinks.iter().map(|sink| sink.backlog).max().unwrap_or(0);
-    let look = Look { at: Instant::now(), size, rows: survey.rows, backlog };
+    let backlog = survey
+        .sinks
+        .iter()
+        .map(|sink| sink.backlog)
+        .max()
+        .unwrap_or(0);
+    let look = Look {
+        at: Instant::now(),
+        size,
+        rows: survey.rows,
+        backlog,
+    };
     FileStatus {
         size_bytes: size,
-        full_in_seconds: stats.limit().and_then(|limit| forecast.add(look, limit)).map(|time| time.as_secs_f64()),
+        full_in_seconds: stats
+            .limit()
+            .and_then(|limit| forecast.add(look, limit))
+            .map(|time| time.as_secs_f64()),
         gaps_possible: survey.gaps.0,
         gaps_certain: survey.gaps.1,
         unreadable_objects: survey.letters.get("").copied().unwrap_or(0),
@@ -307,26 +354,55 @@ fn file_status(survey: &Survey, stats: &journal::Stats, forecast: &mut Forecast)
 }
 
 fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: bool) -> SinkStatus {
-    let behind = survey.and_then(|survey| survey.sinks.iter().find(|behind| behind.sink == watched.name));
+    let behind = survey.and_then(|survey| {
+        survey
+            .sinks
+            .iter()
+            .find(|behind| behind.sink == watched.name)
+    });
     let mut status = SinkStatus {
-        state: if watched.left_out.is_some() { LEFT_OUT } else { "compiling" }.to_owned(),
+        state: if watched.left_out.is_some() {
+            LEFT_OUT
+        } else {
+            "compiling"
+        }
+        .to_owned(),
         backlog: behind.map(|behind| behind.backlog),
         lag_seconds: behind.map(|behind| behind.oldest.map_or(0.0, |oldest| seconds(now, oldest))),
         dead_letters: survey.map(|survey| survey.letters.get(&watched.name).copied().unwrap_or(0)),
         held_back: survey.map(|survey| survey.held_back.get(&watched.name).copied().unwrap_or(0)),
-        failing: watched.left_out.map(|reason| FailingStatus { reason, times: 1, ..FailingStatus::default() }),
+        failing: watched.left_out.map(|reason| FailingStatus {
+            reason,
+            times: 1,
+            ..FailingStatus::default()
+        }),
         sink: watched.name,
         ..SinkStatus::default()
     };
     if let Some(Ready { slot, progress, .. }) = watched.ready {
         let (stats, serving) = (slot.stats(), slot.serving());
-        status.version.clone_from(&serving.blueprint().description().version);
+        status
+            .version
+            .clone_from(&serving.blueprint().description().version);
         status.digest = serving.digest().to_string();
         let state = progress.state();
         status.state = if stands_by { STANDBY } else { state.name() }.to_owned();
-        status.blocked = if let State::Blocked { reason } = state { Some(reason) } else { None };
-        (status.delivered, status.dead, status.retried, status.batches) =
-            (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
+        status.blocked = if let State::Blocked { reason } = state {
+            Some(reason)
+        } else {
+            None
+        };
+        (
+            status.delivered,
+            status.dead,
+            status.retried,
+            status.batches,
+        ) = (
+            progress.delivered(),
+            progress.dead(),
+            progress.retried(),
+            progress.batches(),
+        );
         (status.unselected, status.undecided) = (progress.unselected(), progress.undecided());
         (status.sizes, status.times) = (progress.sizes().counted(), progress.times().counted());
         status.failing = progress.failing().map(|failing| FailingStatus {
@@ -336,10 +412,22 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
             last_seconds: seconds(now, failing.last),
             over: failing.over,
         });
-        (status.instances, status.traps, status.timeouts, status.recycles) = (stats.instances(), stats.traps(), stats.timeouts(), stats.recycles());
-        (status.reloads, status.reloads_refused, status.requests) = (stats.reloads(), stats.refused(), named(stats.requests()));
+        (
+            status.instances,
+            status.traps,
+            status.timeouts,
+            status.recycles,
+        ) = (
+            stats.instances(),
+            stats.traps(),
+            stats.timeouts(),
+            stats.recycles(),
+        );
+        (status.reloads, status.reloads_refused, status.requests) =
+            (stats.reloads(), stats.refused(), named(stats.requests()));
         status.over_budget = stats.over_budget();
-        (status.memory_bytes, status.memory_limit_bytes) = (stats.memory() as u64, serving.grant().limits.memory as u64);
+        (status.memory_bytes, status.memory_limit_bytes) =
+            (stats.memory() as u64, serving.grant().limits.memory as u64);
     }
     status
 }
@@ -347,8 +435,25 @@ fn sink(watched: Watched, survey: Option<&Survey>, now: SystemTime, stands_by: b
 /// The states that a sink can be in.
 pub(super) fn states() -> [&'static str; 10] {
     let empty = String::new;
-    let troubled = [State::Retrying { reason: empty() }, State::Misconfigured { reason: empty() }, State::Blocked { reason: empty() }];
-    let ([opening, idle, sending, closed], [retrying, misconfigured, blocked]) =
-        ([State::Opening, State::Idle, State::Sending, State::Closed].map(|state| state.name()), troubled.map(|state| state.name()));
-    ["compiling", LEFT_OUT, STANDBY, opening, idle, sending, retrying, misconfigured, blocked, closed]
+    let troubled = [
+        State::Retrying { reason: empty() },
+        State::Misconfigured { reason: empty() },
+        State::Blocked { reason: empty() },
+    ];
+    let ([opening, idle, sending, closed], [retrying, misconfigured, blocked]) = (
+        [State::Opening, State::Idle, State::Sending, State::Closed].map(|state| state.name()),
+        troubled.map(|state| state.name()),
+    );
+    [
+        "compiling",
+        LEFT_OUT,
+        STANDBY,
+        opening,
+        idle,
+        sending,
+        retrying,
+        misconfigured,
+        blocked,
+        closed,
+    ]
 }

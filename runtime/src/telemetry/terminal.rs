@@ -1,5 +1,6 @@
-//! The status at the bottom of a terminal, while the log scrolls above it. A few control sequences that every terminal knows (ECMA-48, and
-//! the switch of line wrapping of the VT100), so that no library for progress bars is needed.
+//! The status at the bottom of a terminal, while the log scrolls above it. A few control sequences
+//! that every terminal knows (ECMA-48, and the switch of line wrapping of the VT100), so that no
+//! library for progress bars is needed.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,9 @@ const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
 
 /// The process's stderr: it has but one.
-pub static STDERR: Bottom = Bottom { shown: Mutex::new(Vec::new()) };
+pub static STDERR: Bottom = Bottom {
+    shown: Mutex::new(Vec::new()),
+};
 
 /// Lines at the bottom.
 pub struct Bottom {
@@ -34,7 +37,10 @@ impl Bottom {
 
     /// Leaves what is shown where it is.
     pub fn release(&self) {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn draw(&self, above: &[u8], lines: Option<Vec<String>>) {
@@ -57,27 +63,38 @@ fn drawn(before: usize, above: &[u8], lines: &[String]) -> Vec<u8> {
     bytes.extend_from_slice(above);
     if !lines.is_empty() {
         bytes.extend_from_slice(NO_WRAP.as_bytes());
-        lines.iter().for_each(|line| bytes.extend_from_slice(format!("{line}\r\n").as_bytes()));
+        lines
+            .iter()
+            .for_each(|line| bytes.extend_from_slice(format!("{line}\r\n").as_bytes()));
         bytes.extend_from_slice(WRAP.as_bytes());
     }
     bytes
 }
 
-/// A line of the log in which nothing steers the terminal but the colours that the log gives it: what the library escapes in what it is handed are these alone.
+/// A line of the log in which nothing steers the terminal but the colours that the log gives it:
+/// what the library escapes in what it is handed are these alone.
 fn harmless(bytes: &[u8]) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return shown::visible(&String::from_utf8_lossy(bytes)).into_bytes() };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return shown::visible(&String::from_utf8_lossy(bytes)).into_bytes();
+    };
     if text.starts_with('{') {
         return shown::json(text).into_bytes();
     }
     let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(start) = rest.find("\x1b[") {
-        let colour = rest
-            .get(start + 2..)
-            .and_then(|after| after.find(|c: char| !c.is_ascii_digit() && c != ';').filter(|end| after.get(*end..=*end) == Some("m")));
+        let colour = rest.get(start + 2..).and_then(|after| {
+            after
+                .find(|c: char| !c.is_ascii_digit() && c != ';')
+                .filter(|end| after.get(*end..=*end) == Some("m"))
+        });
         let end = colour.map_or(start + 1, |length| start + 3 + length);
         clean += &shown::visible(rest.get(..start).unwrap_or_default());
         let escape = rest.get(start..end).unwrap_or_default();
-        clean += &if colour.is_some() { escape.to_owned() } else { shown::visible(escape) };
+        clean += &if colour.is_some() {
+            escape.to_owned()
+        } else {
+            shown::visible(escape)
+        };
         rest = rest.get(end..).unwrap_or_default();
     }
     clean += &shown::visible(rest);
@@ -116,7 +133,10 @@ pub async fn show(observer: Arc<Observer>) {
     loop {
         sleep(REFRESH).await;
         // A sink that writes events there would write into the status.
-        let writes = |sink: super::Watched| sink.ready.is_some_and(|ready| ready.slot.serving().grant().stdout);
+        let writes = |sink: super::Watched| {
+            sink.ready
+                .is_some_and(|ready| ready.slot.serving().grant().stdout)
+        };
         if io::stdout().is_terminal() && observer.board().sinks().into_iter().any(writes) {
             return STDERR.show(Vec::new());
         }
@@ -138,14 +158,23 @@ mod tests {
 
     #[test]
     fn a_line_of_the_log_goes_between_what_was_shown_and_what_is() {
-        assert_eq!(text(2, "said\n", &["a", "b"]), format!("\x1b[2A\r\x1b[Jsaid\n{NO_WRAP}a\r\nb\r\n{WRAP}"));
+        assert_eq!(
+            text(2, "said\n", &["a", "b"]),
+            format!("\x1b[2A\r\x1b[Jsaid\n{NO_WRAP}a\r\nb\r\n{WRAP}")
+        );
     }
 
     #[test]
     fn a_line_of_the_log_keeps_its_colours_and_nothing_else_that_steers() {
         let said = |line: &str| String::from_utf8(harmless(line.as_bytes())).unwrap();
-        assert_eq!(said("\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n"), "\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n");
-        assert_eq!(said("a\x1b[2J\u{9b}1A\x1b]0;t\u{202e}\n"), "a\\u{1b}[2J\\u{9b}1A\\u{1b}]0;t\\u{202e}\n");
+        assert_eq!(
+            said("\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n"),
+            "\x1b[2m12:00\x1b[0m \x1b[33m WARN\x1b[0m a\n"
+        );
+        assert_eq!(
+            said("a\x1b[2J\u{9b}1A\x1b]0;t\u{202e}\n"),
+            "a\\u{1b}[2J\\u{9b}1A\\u{1b}]0;t\\u{202e}\n"
+        );
         assert_eq!(said("{\"a\":\"\u{9b}\"}\n"), "{\"a\":\"\\u009b\"}\n");
     }
 

@@ -9,7 +9,12 @@ use super::{FailingStatus, FileStatus, JournalStatus, ScopeStatus, SinkStatus, S
 /// The whole: a line for the process, each scope and the journal, then a table of sinks.
 pub fn words(status: &Status) -> Vec<String> {
     let mut lines = vec![head(status)];
-    lines.extend(status.not_ready.iter().map(|(check, why)| format!("not ready: {check}: {}", shown(why))));
+    lines.extend(
+        status
+            .not_ready
+            .iter()
+            .map(|(check, why)| format!("not ready: {check}: {}", shown(why))),
+    );
     lines.extend(status.scopes.iter().map(scope));
     lines.extend(status.journal.iter().map(journal));
     lines.extend(sinks(&status.sinks));
@@ -17,19 +22,43 @@ pub fn words(status: &Status) -> Vec<String> {
 }
 
 fn head(status: &Status) -> String {
-    let Status { version, uptime_seconds, role, holder, .. } = status;
+    let Status {
+        version,
+        uptime_seconds,
+        role,
+        holder,
+        ..
+    } = status;
     let role = match holder {
         Some(holder) => format!("standing by, {holder} delivers"),
         None if role == "alone" => "delivering".to_owned(),
         None => role.clone(),
     };
-    let ready = if status.not_ready.is_empty() { "ready" } else { "not ready" };
-    format!("kubedl-events {version}: {ready}, {role}, up {}", time(*uptime_seconds))
+    let ready = if status.not_ready.is_empty() {
+        "ready"
+    } else {
+        "not ready"
+    };
+    format!(
+        "kubedl-events {version}: {ready}, {role}, up {}",
+        time(*uptime_seconds)
+    )
 }
 
 fn scope(scope: &ScopeStatus) -> String {
-    let ScopeStatus { scope: name, events, losses, trouble, checkpoint_age_seconds, .. } = scope;
-    let name = if name == "*" { "all namespaces".to_owned() } else { format!("namespace {name}") };
+    let ScopeStatus {
+        scope: name,
+        events,
+        losses,
+        trouble,
+        checkpoint_age_seconds,
+        ..
+    } = scope;
+    let name = if name == "*" {
+        "all namespaces".to_owned()
+    } else {
+        format!("namespace {name}")
+    };
     let mut line = format!("watch of {name}: {} seen", count(*events, "event"));
     if let Some(age) = checkpoint_age_seconds {
         line += &format!(", whole until {} ago", time(*age));
@@ -44,16 +73,36 @@ fn scope(scope: &ScopeStatus) -> String {
 }
 
 fn journal(journal: &JournalStatus) -> String {
-    let JournalStatus { stored, known, dropped, unreadable, trouble, limit_bytes, file, .. } = journal;
+    let JournalStatus {
+        stored,
+        known,
+        dropped,
+        unreadable,
+        trouble,
+        limit_bytes,
+        file,
+        ..
+    } = journal;
     let filtered: u64 = dropped.values().sum();
     let mut line = format!("journal: {stored} kept, {filtered} filtered, {known} seen again");
     if *unreadable > 0 {
         line += &format!(", {unreadable} unreadable");
     }
-    if let Some(FileStatus { size_bytes, full_in_seconds, gaps_possible, gaps_certain, .. }) = file {
+    if let Some(FileStatus {
+        size_bytes,
+        full_in_seconds,
+        gaps_possible,
+        gaps_certain,
+        ..
+    }) = file
+    {
         line += &format!("; {}", size(*size_bytes));
-        line += &limit_bytes.map(|limit| format!(" of {}", size(limit))).unwrap_or_default();
-        line += &full_in_seconds.map(|seconds| format!(", full in {}", time(seconds))).unwrap_or_default();
+        line += &limit_bytes
+            .map(|limit| format!(" of {}", size(limit)))
+            .unwrap_or_default();
+        line += &full_in_seconds
+            .map(|seconds| format!(", full in {}", time(seconds)))
+            .unwrap_or_default();
         let gaps = gaps_possible + gaps_certain;
         if gaps > 0 {
             line += &format!("; {}: see `kubedl-events gaps`", count(gaps, "gap"));
@@ -66,43 +115,88 @@ fn journal(journal: &JournalStatus) -> String {
 }
 
 fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
-    let mut rows = vec![["sink", "state", "delivered", "to deliver", "lag", "dead letters"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "sink",
+            "state",
+            "delivered",
+            "to deliver",
+            "lag",
+            "dead letters",
+        ]
+        .map(str::to_owned),
+    ];
     rows.extend(sinks.iter().map(|sink| {
         let unknown = || "?".to_owned();
         [
             sink.sink.clone(),
             sink.state.clone(),
             sink.delivered.to_string(),
-            sink.backlog.map_or_else(unknown, |backlog| backlog.to_string()),
-            sink.lag_seconds.map_or_else(unknown, |lag| if lag > 0.0 { time(lag) } else { "-".to_owned() }),
-            sink.dead_letters.map_or_else(unknown, |letters| letters.to_string()),
+            sink.backlog
+                .map_or_else(unknown, |backlog| backlog.to_string()),
+            sink.lag_seconds.map_or_else(unknown, |lag| {
+                if lag > 0.0 { time(lag) } else { "-".to_owned() }
+            }),
+            sink.dead_letters
+                .map_or_else(unknown, |letters| letters.to_string()),
         ]
     }));
     let mut widths = [0; 6];
     for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
+        widths
+            .iter_mut()
+            .zip(row)
+            .for_each(|(width, cell)| *width = cell.chars().count().max(*width));
     }
     let mut lines = Vec::new();
     for (place, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         lines.push(cells.join("  ").trim_end().to_owned());
-        let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) else { continue };
-        lines.extend(sink.failing.as_ref().filter(|failing| !failing.over).map(fails));
-        lines.extend(sink.blocked.as_ref().map(|why| format!("  waits for the journal: {}", shown(why))));
+        let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) else {
+            continue;
+        };
+        lines.extend(
+            sink.failing
+                .as_ref()
+                .filter(|failing| !failing.over)
+                .map(fails),
+        );
+        lines.extend(
+            sink.blocked
+                .as_ref()
+                .map(|why| format!("  waits for the journal: {}", shown(why))),
+        );
         if let Some(held_back) = sink.held_back.filter(|held_back| *held_back > 0) {
             let what = count(held_back, "event");
             lines.push(format!("  {what} not stored while others are, and tried again beside them: see `kubedl-events dead-letters list`"));
         }
         if sink.reloads_refused > 0 {
-            lines.push(format!("  {} refused since the start: the log says why", count(sink.reloads_refused, "new version")));
+            lines.push(format!(
+                "  {} refused since the start: the log says why",
+                count(sink.reloads_refused, "new version")
+            ));
         }
     }
     lines
 }
 
 fn fails(failing: &FailingStatus) -> String {
-    let FailingStatus { reason, times, since_seconds, .. } = failing;
-    format!("  fails since {} ({}): {}", time(*since_seconds), count(*times, "time"), shown(reason))
+    let FailingStatus {
+        reason,
+        times,
+        since_seconds,
+        ..
+    } = failing;
+    format!(
+        "  fails since {} ({}): {}",
+        time(*since_seconds),
+        count(*times, "time"),
+        shown(reason)
+    )
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -111,7 +205,9 @@ fn count(number: u64, what: &str) -> String {
 
 /// The two largest units.
 fn time(seconds: f64) -> String {
-    let whole = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).as_secs();
+    let whole = Duration::try_from_secs_f64(seconds)
+        .unwrap_or(Duration::MAX)
+        .as_secs();
     match whole {
         0..60 => format!("{whole} s"),
         60..3_600 => format!("{} min {} s", whole / 60, whole % 60),

@@ -16,9 +16,17 @@ pub struct Teller {
 impl Teller {
     pub async fn new(kubeconfig: &Path) -> Self {
         let client = testkit::apiserver::client(kubeconfig).await.unwrap();
-        let event =
-            ApiResource { group: String::new(), version: "v1".into(), api_version: "v1".into(), kind: "Event".into(), plural: "events".into() };
-        Self { events: Api::namespaced_with(client, "default", &event), serial: 0 }
+        let event = ApiResource {
+            group: String::new(),
+            version: "v1".into(),
+            api_version: "v1".into(),
+            kind: "Event".into(),
+            plural: "events".into(),
+        };
+        Self {
+            events: Api::namespaced_with(client, "default", &event),
+            serial: 0,
+        }
     }
 
     pub async fn tell(&mut self, message: &str) {
@@ -27,6 +35,12 @@ impl Teller {
             "apiVersion": "v1", "kind": "Event", "metadata": {"name": format!("told.{}", self.serial), "namespace": "default"}, "message": message, "reason": "Told",
             "type": "Normal", "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "p"},
         });
-        self.events.create(&PostParams::default(), &serde_json::from_value(event).unwrap()).await.unwrap();
+        self.events
+            .create(
+                &PostParams::default(),
+                &serde_json::from_value(event).unwrap(),
+            )
+            .await
+            .unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! Do the commands that pages show exist, with the flags that they show, and do they do what they are shown for?
+//! Do the commands that pages show exist, with the flags that they show, and do they do what they
+//! are shown for?
 
 #![allow(
     clippy::unwrap_used,

@@ -1,9 +1,11 @@
-//! The commands that pages show, and which test runs each. A command that is added to a page is run by a test, or stands below with the reason why not.
+//! The commands that pages show, and which test runs each. A command that is added to a page is run
+//! by a test, or stands below with the reason why not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Commands that need a node of Kubernetes: `on_a_node.rs` runs them, which `cargo xtask test --cluster` starts.
+/// Commands that need a node of Kubernetes: `on_a_node.rs` runs them, which `cargo xtask test
+/// --cluster` starts.
 pub const ON_A_NODE: &[&str] = &[
     "cargo xtask cluster up",
     "cargo xtask cluster load target/image/kubedl-events-amd64.tar",
@@ -41,15 +43,39 @@ pub const NOT_RUN: &[(&str, &str)] = &[
     ("cargo xtask test", "it runs the tests"),
     ("cargo xtask testkit", "a part of `cargo xtask test`"),
     ("cargo xtask sinks", "a part of `cargo xtask test`"),
-    ("cargo xtask chaos", "`chaos.rs` runs what it starts, for a minute"),
-    ("cargo xtask fuzz", "`fuzz.rs` is what it runs, for some seconds"),
-    ("cargo install --locked cargo-deny", "from outside: where it is, `cargo xtask test` runs it"),
-    ("cargo deny check advisories", "it fetches a database from outside"),
-    ("cargo xtask image", "`cargo xtask test --cluster` begins with it"),
-    ("cargo build", "`cargo xtask test` builds the same with all packages"),
+    (
+        "cargo xtask chaos",
+        "`chaos.rs` runs what it starts, for a minute",
+    ),
+    (
+        "cargo xtask fuzz",
+        "`fuzz.rs` is what it runs, for some seconds",
+    ),
+    (
+        "cargo install --locked cargo-deny",
+        "from outside: where it is, `cargo xtask test` runs it",
+    ),
+    (
+        "cargo deny check advisories",
+        "it fetches a database from outside",
+    ),
+    (
+        "cargo xtask image",
+        "`cargo xtask test --cluster` begins with it",
+    ),
+    (
+        "cargo build",
+        "`cargo xtask test` builds the same with all packages",
+    ),
     ("cargo test", "`cargo xtask test` runs them all"),
-    ("(cd my-sink && go run", "`cargo xtask test --languages` builds the templates"),
-    ("go run", "`cargo xtask test --languages` builds the templates"),
+    (
+        "(cd my-sink && go run",
+        "`cargo xtask test --languages` builds the templates",
+    ),
+    (
+        "go run",
+        "`cargo xtask test --languages` builds the templates",
+    ),
 ];
 
 /// Spans of text that name a command and are not a whole one.
@@ -72,13 +98,33 @@ pub fn root() -> PathBuf {
 
 /// The pages for operators and for those who write sinks, by their paths.
 pub fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "sdk/README.md", "testkit/node/README.md"].map(|name| root().join(name)).into();
-    let folders = [root().join("docs"), root().join("docs/sinks"), root().join("deploy")];
-    let sinks = std::fs::read_dir(root().join("sinks")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !path.is_symlink());
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "sdk/README.md",
+        "testkit/node/README.md",
+    ]
+    .map(|name| root().join(name))
+    .into();
+    let folders = [
+        root().join("docs"),
+        root().join("docs/sinks"),
+        root().join("deploy"),
+    ];
+    let sinks = std::fs::read_dir(root().join("sinks"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.is_symlink());
     for folder in folders.into_iter().chain(sinks) {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        pages.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md")));
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
+        pages.extend(
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|end| end == "md")),
+        );
     }
     pages
 }
@@ -95,7 +141,9 @@ pub fn code(page: &str) -> Vec<String> {
         if !fenced && !line.starts_with("    ") {
             continue;
         }
-        let (text, goes_on) = line.strip_suffix('\\').map_or((line, false), |text| (text, true));
+        let (text, goes_on) = line
+            .strip_suffix('\\')
+            .map_or((line, false), |text| (text, true));
         match lines.last_mut().filter(|_| open) {
             Some(last) => last.push_str(text),
             None => lines.push(text.to_owned()),
@@ -136,12 +184,27 @@ fn commands_of(line: &str) -> Vec<String> {
     });
     let (command, said) = line.split_at(end.map_or(line.len(), |(place, _)| place));
     let other = said.strip_prefix("# or: ");
-    [Some(command), other].into_iter().flatten().map(|text| text.trim().to_owned()).collect()
+    [Some(command), other]
+        .into_iter()
+        .flatten()
+        .map(|text| text.trim().to_owned())
+        .collect()
 }
 
 /// Whether a shell would run one of the programs that the pages speak of, with arguments.
 fn is_command(text: &str) -> bool {
-    let programs = ["kubectl ", "helm ", "kubedl-events ", "target/debug/kubedl-events ", "cargo ", "curl ", "apt-get ", "mkdir ", "(cd ", "go "];
+    let programs = [
+        "kubectl ",
+        "helm ",
+        "kubedl-events ",
+        "target/debug/kubedl-events ",
+        "cargo ",
+        "curl ",
+        "apt-get ",
+        "mkdir ",
+        "(cd ",
+        "go ",
+    ];
     programs.iter().any(|program| text.starts_with(program))
 }
 
@@ -151,8 +214,15 @@ pub fn commands() -> BTreeMap<String, Vec<String>> {
     for path in pages() {
         let page = std::fs::read_to_string(&path).unwrap();
         // One of two words, such as `kubectl exec`, names a command, too.
-        let spans = spans(&page).into_iter().filter(|span| span.split(' ').count() > 2 && !NAMES.contains(&span.as_str()));
-        for text in code(&page).iter().flat_map(|line| commands_of(line)).chain(spans).filter(|text| is_command(text)) {
+        let spans = spans(&page)
+            .into_iter()
+            .filter(|span| span.split(' ').count() > 2 && !NAMES.contains(&span.as_str()));
+        for text in code(&page)
+            .iter()
+            .flat_map(|line| commands_of(line))
+            .chain(spans)
+            .filter(|text| is_command(text))
+        {
             let shown = path.strip_prefix(root()).unwrap().display().to_string();
             commands.entry(text).or_default().push(shown);
         }

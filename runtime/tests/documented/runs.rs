@@ -1,4 +1,5 @@
-//! Do the commands that pages show do what they are shown for? Those that need a node are run by `on_a_node.rs`.
+//! Do the commands that pages show do what they are shown for? Those that need a node are run by
+//! `on_a_node.rs`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,7 +22,11 @@ async fn each_documented_command_runs() {
     let mut life = stage.life("train").await.unwrap();
     life.train("mnist").await.unwrap();
     life.train("cifar").await.unwrap();
-    let shell = &mut Shell::new(&stage.folder.path().join("shell"), PROGRAM, &stage.server.kubeconfig);
+    let shell = &mut Shell::new(
+        &stage.folder.path().join("shell"),
+        PROGRAM,
+        &stage.server.kubeconfig,
+    );
     let (graphite, hook) = (Graphite::start().unwrap(), Hook::start().unwrap());
     shell.env("GRAPHITE_URL", graphite.url());
     shell.env("WEBHOOK_URL", &format!("{}/in", hook.url()));
@@ -30,7 +35,11 @@ async fn each_documented_command_runs() {
     }
     questions(shell, &stage);
     // From here on the service is to end when all that is there is stored.
-    for (name, value) in [("ONCE", "true"), ("TIMEOUT", "100s"), ("DATA_DIR", "./data")] {
+    for (name, value) in [
+        ("ONCE", "true"),
+        ("TIMEOUT", "100s"),
+        ("DATA_DIR", "./data"),
+    ] {
         shell.env(&format!("KUBEDL_EVENTS_{name}"), value);
     }
     destinations(shell);
@@ -41,8 +50,14 @@ async fn each_documented_command_runs() {
     from_config_maps(shell);
     policies(shell);
 
-    let elsewhere = |text: &String| ON_A_NODE.contains(&text.as_str()) || NOT_RUN.iter().any(|(start, _)| text.starts_with(start));
-    let left: Vec<_> = commands().into_iter().filter(|(text, _)| !shell.done.contains(text) && !elsewhere(text)).collect();
+    let elsewhere = |text: &String| {
+        ON_A_NODE.contains(&text.as_str())
+            || NOT_RUN.iter().any(|(start, _)| text.starts_with(start))
+    };
+    let left: Vec<_> = commands()
+        .into_iter()
+        .filter(|(text, _)| !shell.done.contains(text) && !elsewhere(text))
+        .collect();
     assert!(left.is_empty(), "no test runs these commands: {left:#?}");
 }
 
@@ -50,7 +65,10 @@ async fn each_documented_command_runs() {
 fn what_is_run_elsewhere_is_documented() {
     let commands = commands();
     let stale = |start: &&str| !commands.keys().any(|text| text.starts_with(start));
-    let starts = ON_A_NODE.iter().copied().chain(NOT_RUN.iter().map(|(start, _)| *start));
+    let starts = ON_A_NODE
+        .iter()
+        .copied()
+        .chain(NOT_RUN.iter().map(|(start, _)| *start));
     assert_eq!(starts.filter(stale).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
@@ -67,18 +85,35 @@ fn credentials(server: &sls::Server) -> [(&'static str, String); 5] {
 
 /// What is asked of a running service.
 fn questions(shell: &mut Shell, stage: &Stage) {
-    stage.sls.order(Order::refuse_logs_with("Reason", "JobSucceeded"));
+    stage
+        .sls
+        .order(Order::refuse_logs_with("Reason", "JobSucceeded"));
     let program = stage.program(PATIENCE).unwrap();
-    shell.env("KUBEDL_EVENTS_DATA_DIR", stage.folder.path().join("data").to_str().unwrap());
+    shell.env(
+        "KUBEDL_EVENTS_DATA_DIR",
+        stage.folder.path().join("data").to_str().unwrap(),
+    );
     let letters = letters(shell);
-    assert!(shell.run("kubedl-events dead-letters list").contains("aliyun-sls"));
+    assert!(
+        shell
+            .run("kubedl-events dead-letters list")
+            .contains("aliyun-sls")
+    );
     assert!(shell.run("kubedl-events status").contains("aliyun-sls"));
-    assert!(shell.run("kubedl-events egress list").contains("POST http://"));
+    assert!(
+        shell
+            .run("kubedl-events egress list")
+            .contains("POST http://")
+    );
     shell.run("kubedl-events gaps");
     assert!(shell.run_to(3, "kubedl-events audit").contains("dead"));
     stage.sls.clear_orders();
     shell.stands_for("12", &letters[0]);
-    assert!(shell.run("kubedl-events dead-letters show 12").contains("JobSucceeded"));
+    assert!(
+        shell
+            .run("kubedl-events dead-letters show 12")
+            .contains("JobSucceeded")
+    );
     shell.run("kubedl-events dead-letters retry 12");
     shell.stands_for("12", &letters[1]);
     shell.run("kubedl-events dead-letters drop 12");
@@ -91,7 +126,12 @@ fn letters(shell: &Shell) -> Vec<String> {
     loop {
         let said = shell.other("kubedl-events dead-letters list --format json");
         let letters: Value = serde_json::from_str(&said).unwrap_or_default();
-        let letters: Vec<String> = letters.as_array().into_iter().flatten().map(|letter| letter["id"].to_string()).collect();
+        let letters: Vec<String> = letters
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|letter| letter["id"].to_string())
+            .collect();
         if letters.len() > 1 {
             return letters;
         }
@@ -102,34 +142,55 @@ fn letters(shell: &Shell) -> Vec<String> {
 fn destinations(shell: &mut Shell) {
     shell.run("kubedl-events --event-storage aliyun-sls");
     shell.run("kubedl-events --event-storage graphite");
-    assert!(shell.run("kubedl-events --event-storage stdout").contains("JobSucceeded"));
+    assert!(
+        shell
+            .run("kubedl-events --event-storage stdout")
+            .contains("JobSucceeded")
+    );
     shell.run("kubedl-events --event-storage webhook");
     shell.run("kubedl-events --event-storage aliyun-sls --event-storage graphite --select ");
     // As a service that has none of them yet; jq is not among what the tests need.
     shell.other("rm -r data");
     if Command::new("jq").arg("--version").output().is_ok() {
-        assert!(shell.run("kubedl-events --event-storage stdout | jq").contains("BackOff"));
+        assert!(
+            shell
+                .run("kubedl-events --event-storage stdout | jq")
+                .contains("BackOff")
+        );
     } else {
         shell.skip("kubedl-events --event-storage stdout | jq");
     }
-    assert!(shell.run("curl \"$GRAPHITE_URL/events/get_data?tags=Warning").contains("BackOff"));
+    assert!(
+        shell
+            .run("curl \"$GRAPHITE_URL/events/get_data?tags=Warning")
+            .contains("BackOff")
+    );
 }
 
 fn policies(shell: &mut Shell) {
     shell.run("kubectl get endpointslices -l kubernetes.io/service-name=kubernetes");
     assert!(shell.run("kubedl-events sink grant graphite --network-policy | kubectl -n kubedl-system apply -f -").contains("created"));
     shell.yaml("docs/install.md", "kind: NetworkPolicy", "api-server.yaml");
-    assert!(shell.other("kubectl apply -f api-server.yaml").contains("kubedl-events-api-server created"));
+    assert!(
+        shell
+            .other("kubectl apply -f api-server.yaml")
+            .contains("kubedl-events-api-server created")
+    );
 }
 
 fn settings(shell: &mut Shell) {
     shell.yaml("docs/configuration.md", "# config.yaml", "config.yaml");
-    assert!(shell.run("kubedl-events config show --config config.yaml").contains("warnings"));
+    assert!(
+        shell
+            .run("kubedl-events config show --config config.yaml")
+            .contains("warnings")
+    );
     shell.run("kubedl-events config check --config config.yaml");
     shell.yaml("docs/coming-from.md", "# config.yaml", "from-exporter.yaml");
     shell.other("kubedl-events config check --config from-exporter.yaml");
     shell.run("kubedl-events config schema");
-    let explained = shell.run("kubectl get events,pods -A -o json | kubedl-events explain - --config config.yaml");
+    let explained = shell
+        .run("kubectl get events,pods -A -o json | kubedl-events explain - --config config.yaml");
     assert!(explained.contains("PyTorchJob"), "{explained}");
     shell.run("kubedl-events completions bash");
     shell.run("kubectl get events,pods -A -o json > events.json");
@@ -144,9 +205,20 @@ fn recordings(shell: &mut Shell) {
     shell.other("rm -r data; (cat events.json; echo a line of a log) > odd.json");
     shell.env("KUBEDL_EVENTS_EVENT_STORAGE", "stdout");
     let played = shell.other("kubedl-events --from odd.json || echo exit code $?");
-    assert!(played.contains("JobSucceeded") && played.contains("exit code 3"), "{played}");
-    assert!(shell.run("kubedl-events dead-letters list --data-dir ./data").contains("a line of a log"));
-    assert!(shell.run("kubedl-events dead-letters show 1 --data-dir ./data").contains("a line of a log"));
+    assert!(
+        played.contains("JobSucceeded") && played.contains("exit code 3"),
+        "{played}"
+    );
+    assert!(
+        shell
+            .run("kubedl-events dead-letters list --data-dir ./data")
+            .contains("a line of a log")
+    );
+    assert!(
+        shell
+            .run("kubedl-events dead-letters show 1 --data-dir ./data")
+            .contains("a line of a log")
+    );
     shell.run("kubedl-events dead-letters retry 1 --data-dir ./data");
     shell.run("kubedl-events dead-letters drop 1 --data-dir ./data");
     shell.unset("KUBEDL_EVENTS_EVENT_STORAGE");
@@ -155,7 +227,11 @@ fn recordings(shell: &mut Shell) {
 fn sinks_of_others(shell: &mut Shell) {
     shell.sink("webhook", "my-sink.wasm");
     shell.sink("stdout", "new.wasm");
-    assert!(shell.run("kubedl-events sink inspect ./my-sink.wasm").contains("WEBHOOK_URL"));
+    assert!(
+        shell
+            .run("kubedl-events sink inspect ./my-sink.wasm")
+            .contains("WEBHOOK_URL")
+    );
     shell.run("kubedl-events sink grant ./my-sink.wasm > my-sink.yaml");
     shell.run("mkdir -p grants");
     shell.run("kubedl-events sink grant ./my-sink.wasm > grants/my-sink.yaml");
@@ -170,7 +246,9 @@ fn sinks_of_your_own(shell: &mut Shell) {
     shell.other("cp my-sink.yaml my-sink/my-sink.yaml && cp sinks/webhook/cases.yaml cases.yaml");
     shell.run("kubedl-events sink test my-sink/my-sink.wasm");
     shell.run("kubedl-events sink test my-sink.wasm --cases cases.yaml");
-    shell.run("kubedl-events sink test target/sinks/graphite.wasm --cases sinks/graphite/cases.yaml");
+    shell.run(
+        "kubedl-events sink test target/sinks/graphite.wasm --cases sinks/graphite/cases.yaml",
+    );
     shell.run("kubedl-events sink test target/sinks/webhook.wasm --cases sinks/webhook/cases.yaml");
     shell.run("kubedl-events sink run my-sink/my-sink.wasm --grant my-sink/my-sink.yaml");
     shell.run("kubedl-events sink run my-sink.wasm --grant my-sink.yaml");
@@ -181,5 +259,9 @@ fn from_config_maps(shell: &mut Shell) {
     shell.run("kubectl create namespace kubedl-system");
     shell.run("kubectl -n kubedl-system create configmap my-grants --from-file=my-sink.yaml");
     shell.run("kubedl-events sink pack my-sink.wasm --configmap my-sink --namespace kubedl-system -o my-sink/");
-    assert!(shell.run("kubectl apply --server-side -f my-sink/").contains("configmap/my-sink"));
+    assert!(
+        shell
+            .run("kubectl apply --server-side -f my-sink/")
+            .contains("configmap/my-sink")
+    );
 }

@@ -1,4 +1,5 @@
-//! A shell in a folder that looks like a clone of the repository, which runs what the pages show, letter by letter.
+//! A shell in a folder that looks like a clone of the repository, which runs what the pages show,
+//! letter by letter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -30,13 +31,26 @@ impl Shell {
         symlink(program, folder.join("target/debug/kubedl-events")).unwrap();
         symlink(program, folder.join("bin/kubedl-events")).unwrap();
         for name in ["kubectl", "helm"] {
-            symlink(root.join("target/testkit").join(name), folder.join("bin").join(name)).unwrap();
+            symlink(
+                root.join("target/testkit").join(name),
+                folder.join("bin").join(name),
+            )
+            .unwrap();
         }
         let documented = commands().into_keys().collect();
-        let mut shell =
-            Self { folder: folder.to_owned(), env: BTreeMap::new(), documented, stand_ins: Vec::new(), node: None, done: BTreeSet::new() };
+        let mut shell = Self {
+            folder: folder.to_owned(),
+            env: BTreeMap::new(),
+            documented,
+            stand_ins: Vec::new(),
+            node: None,
+            done: BTreeSet::new(),
+        };
         shell.env("KUBECONFIG", kubeconfig.to_str().unwrap());
-        shell.env("KUBEDL_EVENTS_SHIPPED_SINKS", root.join("target/sinks").to_str().unwrap());
+        shell.env(
+            "KUBEDL_EVENTS_SHIPPED_SINKS",
+            root.join("target/sinks").to_str().unwrap(),
+        );
         shell
     }
 
@@ -68,13 +82,20 @@ impl Shell {
 
     /// Puts a built sink under a name of the pages.
     pub fn sink(&self, name: &str, place: &str) {
-        std::fs::copy(testkit::program::sinks().join(format!("{name}.wasm")), self.folder.join(place)).unwrap();
+        std::fs::copy(
+            testkit::program::sinks().join(format!("{name}.wasm")),
+            self.folder.join(place),
+        )
+        .unwrap();
     }
 
     /// Writes the lines of a page's code from this one on, to the end of its block, into a file.
     pub fn yaml(&self, page: &str, first: &str, file: &str) {
         let text = std::fs::read_to_string(root().join(page)).unwrap();
-        let block = text.split("```").find(|block| block.contains(first)).unwrap_or_else(|| panic!("{page} has no {first:?}"));
+        let block = text
+            .split("```")
+            .find(|block| block.contains(first))
+            .unwrap_or_else(|| panic!("{page} has no {first:?}"));
         std::fs::write(self.folder.join(file), block.split_once('\n').unwrap().1).unwrap();
     }
 
@@ -93,8 +114,15 @@ impl Shell {
     /// The documented command that is this, or alone begins so.
     fn documented(&self, start: &str) -> String {
         let exact = self.documented.iter().filter(|text| *text == start);
-        let beginning = self.documented.iter().filter(|text| text.starts_with(start));
-        let found: Vec<&String> = if exact.clone().count() > 0 { exact.collect() } else { beginning.collect() };
+        let beginning = self
+            .documented
+            .iter()
+            .filter(|text| text.starts_with(start));
+        let found: Vec<&String> = if exact.clone().count() > 0 {
+            exact.collect()
+        } else {
+            beginning.collect()
+        };
         assert_eq!(found.len(), 1, "{start:?} is {found:?}");
         found[0].clone()
     }
@@ -112,7 +140,12 @@ impl Shell {
 
     fn type_in(&mut self, before: &str, code: i32, start: &str) -> String {
         let text = self.documented(start);
-        let words = text.split(' ').map(|word| self.stand_ins.iter().find(|(known, _)| known == word).map_or(word, |(_, value)| value));
+        let words = text.split(' ').map(|word| {
+            self.stand_ins
+                .iter()
+                .find(|(known, _)| known == word)
+                .map_or(word, |(_, value)| value)
+        });
         let typed = format!("{before}{}", words.collect::<Vec<_>>().join(" "));
         let (ended, printed) = self.bash(&typed);
         assert_eq!(ended, Some(code), "{typed}\n{printed}");
@@ -128,14 +161,27 @@ impl Shell {
     }
 
     fn bash(&self, command: &str) -> (Option<i32>, String) {
-        let path = format!("{}:{}", self.folder.join("bin").display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            self.folder.join("bin").display(),
+            std::env::var("PATH").unwrap()
+        );
         let mut bash = Command::new("bash");
         if let Some(node) = &self.node {
-            bash.arg(root().join("testkit/node/node.sh")).arg("exec").arg(node).arg("bash");
+            bash.arg(root().join("testkit/node/node.sh"))
+                .arg("exec")
+                .arg(node)
+                .arg("bash");
         }
-        bash.env("PATH", path).envs(&self.env).current_dir(&self.folder);
-        let output = bash.args(["-euo", "pipefail", "-c", command]).output().unwrap();
-        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        bash.env("PATH", path)
+            .envs(&self.env)
+            .current_dir(&self.folder);
+        let output = bash
+            .args(["-euo", "pipefail", "-c", command])
+            .output()
+            .unwrap();
+        let printed =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         (output.status.code(), printed.concat())
     }
 }

@@ -8,10 +8,20 @@ fn all(texts: &[&str]) -> Vec<Vec<u8>> {
 
 /// What lies in a folder of the corpus: what an earlier run found.
 fn found(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
-    let mut paths: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz/corpus")
+        .join(name);
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     paths.sort();
-    paths.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+    paths
+        .into_iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
 }
 
 pub fn grants() -> Vec<Vec<u8>> {
@@ -43,8 +53,14 @@ pub fn urls() -> Vec<Vec<u8>> {
 
 pub fn parts() -> Vec<Vec<u8>> {
     let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-    let index = format!(r#"{{"component":"{digest}","encoding":"zstd","parts":[{{"name":"x.wasm.9f86d081884c7d65.000","sha256":"{digest}"}}]}}"#);
-    let mut inputs = all(&[&index, &index.replace("zstd", "gzip").replace("x.wasm", "../x.wasm"), "{}"]);
+    let index = format!(
+        r#"{{"component":"{digest}","encoding":"zstd","parts":[{{"name":"x.wasm.9f86d081884c7d65.000","sha256":"{digest}"}}]}}"#
+    );
+    let mut inputs = all(&[
+        &index,
+        &index.replace("zstd", "gzip").replace("x.wasm", "../x.wasm"),
+        "{}",
+    ]);
     inputs.extend(found("parts"));
     inputs
 }
@@ -79,9 +95,18 @@ pub fn recordings() -> Vec<Vec<u8>> {
         &list,
         yaml,
         &format!("{event}\n---\n{yaml}"),
-        &format!("{{\"type\":\"ADDED\",\"object\":{event}}}\n{{\"verb\":\"ADDED\",\"event\":{event}}}\n"),
-        &format!("2026-03-01T10:00:00.123456789Z stdout P {}\n2026-03-01T10:00:00.123456789Z stdout F {}\n", &event[..100], &event[100..]),
-        &format!("{{\"log\":{},\"stream\":\"stdout\"}}\n", serde_json::Value::from(event.as_str())),
+        &format!(
+            "{{\"type\":\"ADDED\",\"object\":{event}}}\n{{\"verb\":\"ADDED\",\"event\":{event}}}\n"
+        ),
+        &format!(
+            "2026-03-01T10:00:00.123456789Z stdout P {}\n2026-03-01T10:00:00.123456789Z stdout F {}\n",
+            &event[..100],
+            &event[100..]
+        ),
+        &format!(
+            "{{\"log\":{},\"stream\":\"stdout\"}}\n",
+            serde_json::Value::from(event.as_str())
+        ),
         "LAST SEEN   TYPE   REASON   OBJECT   MESSAGE\n",
         "<!DOCTYPE html><html></html>",
     ]);
@@ -119,7 +144,9 @@ pub fn selections() -> Vec<Vec<u8>> {
 /// Bytes that decide what is generated.
 pub fn noise() -> Vec<Vec<u8>> {
     let mut random = crate::mutation::Random::new(7);
-    let mut inputs: Vec<Vec<u8>> = (0..32).map(|n| (0..512 + n * 64).map(|_| random.below(256) as u8).collect()).collect();
+    let mut inputs: Vec<Vec<u8>> = (0..32)
+        .map(|n| (0..512 + n * 64).map(|_| random.below(256) as u8).collect())
+        .collect();
     inputs.extend(found("generated"));
     inputs
 }

@@ -1,7 +1,15 @@
-//! Does anything foreign make the program panic, hang, or break its word? Inputs are changed at random from those that are known, and kept where they have an effect
-//! that none had before. `cargo xtask fuzz [TARGET]` runs each target for a minute; a part of that runs with all other tests. `FUZZ_SEED` repeats a run.
+//! Does anything foreign make the program panic, hang, or break its word? Inputs are changed at
+//! random from those that are known, and kept where they have an effect that none had before.
+//! `cargo xtask fuzz [TARGET]` runs each target for a minute; a part of that runs with all other
+//! tests. `FUZZ_SEED` repeats a run.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod corpus;
 mod mutation;
@@ -39,7 +47,9 @@ fn kind(outcome: &str) -> String {
 fn keep(name: &str, input: &[u8]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/fuzz");
     std::fs::create_dir_all(&folder).unwrap();
-    let sum = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let sum = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let path = folder.join(format!("{name}-{sum:016x}"));
     std::fs::write(&path, input).unwrap();
     path
@@ -47,19 +57,38 @@ fn keep(name: &str, input: &[u8]) -> PathBuf {
 
 fn fuzz(name: &str, target: Target, seeds: Vec<Vec<u8>>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let (seconds, seed) = (number("FUZZ_SECONDS").unwrap_or(SECONDS), number("FUZZ_SEED").unwrap_or(1));
+    let (seconds, seed) = (
+        number("FUZZ_SECONDS").unwrap_or(SECONDS),
+        number("FUZZ_SEED").unwrap_or(1),
+    );
     let (mut random, mut inputs, mut known) = (Random::new(seed), seeds, HashSet::new());
-    let (until, mut tried, mut kinds) = (Instant::now() + Duration::from_secs(seconds), 0_u64, BTreeMap::<String, u64>::new());
+    let (until, mut tried, mut kinds) = (
+        Instant::now() + Duration::from_secs(seconds),
+        0_u64,
+        BTreeMap::<String, u64>::new(),
+    );
     let mut at = 0;
     while Instant::now() < until || at < inputs.len().min(200) {
         // First those that are known, as they are.
-        let input = if at < inputs.len() { inputs[at].clone() } else { mutated(&inputs, &mut random, LONGEST) };
+        let input = if at < inputs.len() {
+            inputs[at].clone()
+        } else {
+            mutated(&inputs, &mut random, LONGEST)
+        };
         at += 1;
         let began = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| target(&input))).unwrap_or_else(|_| {
-            panic!("{name}: seed {seed}: an input broke something: it lies in {}", keep(name, &input).display());
+            panic!(
+                "{name}: seed {seed}: an input broke something: it lies in {}",
+                keep(name, &input).display()
+            );
         });
-        assert!(began.elapsed() < PATIENCE, "{name}: an input took {:?}: it lies in {}", began.elapsed(), keep(name, &input).display());
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{name}: an input took {:?}: it lies in {}",
+            began.elapsed(),
+            keep(name, &input).display()
+        );
         tried += 1;
         let kind = kind(&outcome);
         *kinds.entry(kind.clone()).or_default() += 1;
@@ -67,8 +96,14 @@ fn fuzz(name: &str, target: Target, seeds: Vec<Vec<u8>>) {
             inputs.push(input);
         }
     }
-    println!("{name}: {tried} inputs, {} kinds of outcomes, seed {seed}", kinds.len());
-    assert!(kinds.len() > 1, "{name}: all inputs have one outcome, so that nothing was tried: {kinds:?}");
+    println!(
+        "{name}: {tried} inputs, {} kinds of outcomes, seed {seed}",
+        kinds.len()
+    );
+    assert!(
+        kinds.len() > 1,
+        "{name}: all inputs have one outcome, so that nothing was tried: {kinds:?}"
+    );
 }
 
 #[test]

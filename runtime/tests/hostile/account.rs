@@ -21,12 +21,25 @@ fn what_is_over_the_budget_is_not_sent() {
     let (status, log) = run(&grant, &messages, |start| start);
     assert!(status.success(), "{log}");
     let said = said(&log);
-    assert_eq!(said.iter().filter(|line| line.contains("status 200")).count(), 3, "{log}");
-    assert_eq!(said.iter().filter(|line| line.contains("NotSent") && line.contains("limits.requests-per-minute")).count(), 2, "{log}");
+    assert_eq!(
+        said.iter()
+            .filter(|line| line.contains("status 200"))
+            .count(),
+        3,
+        "{log}"
+    );
+    assert_eq!(
+        said.iter()
+            .filter(|line| line.contains("NotSent") && line.contains("limits.requests-per-minute"))
+            .count(),
+        2,
+        "{log}"
+    );
     assert_eq!(web.heads().len(), 3);
 }
 
-/// Tries: to send requests that nobody hears of: granted ones, denied ones, with a secret in the host's name
+/// Tries: to send requests that nobody hears of: granted ones, denied ones, with a secret in the
+/// host's name
 /// Ends: each is in the account, with host, address, bytes and result, and without the secret
 #[test]
 fn each_request_is_in_the_account() {
@@ -35,48 +48,104 @@ fn each_request_is_in_the_account() {
     let folder = tempfile::tempdir().unwrap();
     let grant = format!("env:\n  TOKEN: {{from: TOKEN}}\nhttp: [\"{at}\"]\n");
     std::fs::write(folder.path().join("probe.yaml"), grant).unwrap();
-    let api = testkit::stage::Stage::set(env!("CARGO_BIN_EXE_kubedl-events"), folder.path()).unwrap();
-    let messages = [format!("get {at}/some/path?value=1"), "get http://hunter2hunter2.example.com/".to_owned()];
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let api =
+        testkit::stage::Stage::set(env!("CARGO_BIN_EXE_kubedl-events"), folder.path()).unwrap();
+    let messages = [
+        format!("get {at}/some/path?value=1"),
+        "get http://hunter2hunter2.example.com/".to_owned(),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let client = testkit::apiserver::client(&api.server.kubeconfig).await.unwrap();
-        let events: kube::Api<k8s_openapi::api::core::v1::Event> = kube::Api::namespaced(client, "default");
+        let client = testkit::apiserver::client(&api.server.kubeconfig)
+            .await
+            .unwrap();
+        let events: kube::Api<k8s_openapi::api::core::v1::Event> =
+            kube::Api::namespaced(client, "default");
         for (n, message) in messages.iter().enumerate() {
             let mut event: serde_json::Value = serde_json::from_str(&recorded(message, n)).unwrap();
-            event["metadata"] = serde_json::json!({"name": format!("e{n}"), "namespace": "default"});
+            event["metadata"] =
+                serde_json::json!({"name": format!("e{n}"), "namespace": "default"});
             event["involvedObject"]["namespace"] = "default".into();
             event["reason"] = "R".into();
             event["type"] = "Normal".into();
-            events.create(&kube::api::PostParams::default(), &serde_json::from_value(event).unwrap()).await.unwrap();
+            events
+                .create(
+                    &kube::api::PostParams::default(),
+                    &serde_json::from_value(event).unwrap(),
+                )
+                .await
+                .unwrap();
         }
     });
     let data = folder.path().join("data");
-    let start = Start::new(Path::new(env!("CARGO_BIN_EXE_kubedl-events")), folder.path(), "log").with("--event-storage", probe());
-    let start = start.with("--grant-dir", folder.path()).with("--kubeconfig", &api.server.kubeconfig).with("--objects", "all");
+    let start = Start::new(
+        Path::new(env!("CARGO_BIN_EXE_kubedl-events")),
+        folder.path(),
+        "log",
+    )
+    .with("--event-storage", probe());
+    let start = start
+        .with("--grant-dir", folder.path())
+        .with("--kubeconfig", &api.server.kubeconfig)
+        .with("--objects", "all");
     let program = start.env("TOKEN", "hunter2hunter2").start().unwrap();
     let list = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_kubedl-events")).args(["egress", "list", "--data-dir"]).arg(&data).args(more).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        let output = Command::new(env!("CARGO_BIN_EXE_kubedl-events"))
+            .args(["egress", "list", "--data-dir"])
+            .arg(&data)
+            .args(more)
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     let until = std::time::Instant::now() + Duration::from_secs(120);
     let all = loop {
         let (well, text) = list(&["--format", "json"]);
-        let all: Vec<serde_json::Value> = if well { serde_json::from_str(&text).unwrap() } else { Vec::new() };
+        let all: Vec<serde_json::Value> = if well {
+            serde_json::from_str(&text).unwrap()
+        } else {
+            Vec::new()
+        };
         if all.len() >= 2 {
             break all;
         }
         assert!(std::time::Instant::now() < until, "{text}");
         std::thread::park_timeout(Duration::from_millis(50));
     };
-    let one = |result: &str| all.iter().find(|exchange| exchange["result"] == result).unwrap_or_else(|| panic!("{result}: {all:?}"));
+    let one = |result: &str| {
+        all.iter()
+            .find(|exchange| exchange["result"] == result)
+            .unwrap_or_else(|| panic!("{result}: {all:?}"))
+    };
     let sent = one("200");
-    assert_eq!((&sent["sink"], &sent["method"], &sent["host"]), (&"probe".into(), &"GET".into(), &"127.0.0.1".into()));
-    assert_eq!((&sent["address"], &sent["port"]), (&"127.0.0.1".into(), &web.port().into()));
+    assert_eq!(
+        (&sent["sink"], &sent["method"], &sent["host"]),
+        (&"probe".into(), &"GET".into(), &"127.0.0.1".into())
+    );
+    assert_eq!(
+        (&sent["address"], &sent["port"]),
+        (&"127.0.0.1".into(), &web.port().into())
+    );
     assert!(sent["batch"].as_u64().unwrap() >= 1, "{sent}");
     assert_eq!(one("denied")["host"], "(secret TOKEN).example.com");
     let (_, text) = list(&[]);
-    assert!(text.contains(&format!("GET http://127.0.0.1:{}", web.port())) && !text.contains("some/path") && !text.contains("hunter2"), "{text}");
+    assert!(
+        text.contains(&format!("GET http://127.0.0.1:{}", web.port()))
+            && !text.contains("some/path")
+            && !text.contains("hunter2"),
+        "{text}"
+    );
     let (well, why) = list(&["--sink", "other"]);
-    assert!(!well && why.contains("no sink \"other\"") && why.contains("probe"), "{why}");
+    assert!(
+        !well && why.contains("no sink \"other\"") && why.contains("probe"),
+        "{why}"
+    );
     drop(program);
 }

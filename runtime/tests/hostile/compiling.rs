@@ -10,16 +10,24 @@ use crate::guest::Guest;
 
 /// By the program itself, as a child with limits.
 async fn compile(bytes: Vec<u8>, limits: child::Limits) -> Result<Blueprint, Error> {
-    let compiler = Compiler::Child(child::Limits { program: env!("CARGO_BIN_EXE_kubedl-events").into(), ..limits });
+    let compiler = Compiler::Child(child::Limits {
+        program: env!("CARGO_BIN_EXE_kubedl-events").into(),
+        ..limits
+    });
     let engine = Engine::new(compiler, None).unwrap();
     Blueprint::load(&engine, &Artifact::new(Path::new("x.wasm"), bytes)).await
 }
 
 async fn refused(bytes: Vec<u8>) -> String {
-    compile(bytes, child::Limits::default()).await.err().expect("it is refused").to_string()
+    compile(bytes, child::Limits::default())
+        .await
+        .err()
+        .expect("it is refused")
+        .to_string()
 }
 
-/// A guest with a function whose compilation needs as much as one likes: blocks in blocks, each with many values alive.
+/// A guest with a function whose compilation needs as much as one likes: blocks in blocks, each
+/// with many values alive.
 fn heavy(functions: usize, blocks: usize) -> Vec<u8> {
     let mut more = String::new();
     for _ in 0..functions {
@@ -38,14 +46,21 @@ fn heavy(functions: usize, blocks: usize) -> Vec<u8> {
         }
         more.push_str("local.get 0)\n");
     }
-    Guest { more, ..Guest::default() }.component()
+    Guest {
+        more,
+        ..Guest::default()
+    }
+    .component()
 }
 
-/// Tries: to reach code of the engine that no sink needs: 64-bit memories, threads, garbage collection, typed references, exceptions, and more
-/// Ends: each such component is refused; tail calls, several memories and vectors are there, since the SDKs' compilers write them
+/// Tries: to reach code of the engine that no sink needs: 64-bit memories, threads, garbage
+/// collection, typed references, exceptions, and more
+/// Ends: each such component is refused; tail calls, several memories and vectors are there, since
+/// the SDKs' compilers write them
 #[tokio::test]
 async fn what_no_compiler_of_an_sdk_writes_is_refused() {
-    // A whole sink, with a module behind it (component-model, Binary.md: section 1, its length, the module).
+    // A whole sink, with a module behind it (component-model, Binary.md: section 1, its length, the
+    // module).
     let with = |part: &str| {
         let module = wat::parse_str(format!("(module {part})")).unwrap();
         let mut bytes = Guest::default().component();
@@ -69,8 +84,14 @@ async fn what_no_compiler_of_an_sdk_writes_is_refused() {
         let why = refused(with(part)).await;
         assert!(why.contains("can't be used"), "{part}: {why}");
     }
-    for part in ["(func return_call 0)", "(memory 1) (memory 1)", "(func (result v128) v128.const i32x4 0 0 0 0)"] {
-        compile(with(part), child::Limits::default()).await.unwrap_or_else(|why| panic!("{part}: {why}"));
+    for part in [
+        "(func return_call 0)",
+        "(memory 1) (memory 1)",
+        "(func (result v128) v128.const i32x4 0 0 0 0)",
+    ] {
+        compile(with(part), child::Limits::default())
+            .await
+            .unwrap_or_else(|why| panic!("{part}: {why}"));
     }
 }
 
@@ -78,8 +99,15 @@ async fn what_no_compiler_of_an_sdk_writes_is_refused() {
 /// Ends: the child that compiles has an allowance of a processor's time
 #[tokio::test]
 async fn a_component_that_takes_too_long_to_compile_is_refused() {
-    let limits = child::Limits { cpu: Duration::from_secs(1), ..child::Limits::default() };
-    let why = compile(heavy(2_000, 300), limits).await.err().unwrap().to_string();
+    let limits = child::Limits {
+        cpu: Duration::from_secs(1),
+        ..child::Limits::default()
+    };
+    let why = compile(heavy(2_000, 300), limits)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(why.contains("more than 1 s of a processor"), "{why}");
 }
 
@@ -87,8 +115,15 @@ async fn a_component_that_takes_too_long_to_compile_is_refused() {
 /// Ends: the child that compiles has a limit of its own; the service keeps its memory
 #[tokio::test]
 async fn a_component_that_takes_too_much_memory_to_compile_is_refused() {
-    let limits = child::Limits { memory: 24 << 20, ..child::Limits::default() };
-    let why = compile(heavy(400, 300), limits).await.err().unwrap().to_string();
+    let limits = child::Limits {
+        memory: 24 << 20,
+        ..child::Limits::default()
+    };
+    let why = compile(heavy(400, 300), limits)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(why.contains("24 MiB of memory"), "{why}");
 }
 
@@ -96,7 +131,9 @@ async fn a_component_that_takes_too_much_memory_to_compile_is_refused() {
 /// Ends: it is compiled
 #[tokio::test]
 async fn a_component_that_does_no_harm_is_compiled_by_the_child() {
-    compile(Guest::default().component(), child::Limits::default()).await.unwrap();
+    compile(Guest::default().component(), child::Limits::default())
+        .await
+        .unwrap();
 }
 
 /// Tries: to bring machine code that is already compiled
@@ -104,7 +141,9 @@ async fn a_component_that_does_no_harm_is_compiled_by_the_child() {
 #[tokio::test]
 async fn machine_code_is_not_taken() {
     let engine = wasmtime::Engine::default();
-    let code = engine.precompile_component(&Guest::default().component()).unwrap();
+    let code = engine
+        .precompile_component(&Guest::default().component())
+        .unwrap();
     assert!(refused(code).await.contains("a native program"));
 }
 
@@ -119,7 +158,11 @@ async fn files_that_are_cut_off_or_changed_are_refused_or_work() {
         let cut = Artifact::new(Path::new("x.wasm"), whole[..end].to_vec());
         refused += usize::from(Blueprint::load(&engine, &cut).await.is_err());
     }
-    assert!(refused > whole.len() / 8, "{refused} of {} were refused", whole.len() / 7);
+    assert!(
+        refused > whole.len() / 8,
+        "{refused} of {} were refused",
+        whole.len() / 7
+    );
     let mut seed = 42_u64;
     for _ in 0..300 {
         let mut changed = whole.clone();
@@ -142,21 +185,51 @@ async fn what_is_no_sink_is_named_with_a_way_out() {
     let component = |text: &str| wat::parse_str(text).unwrap();
     let sink = r#"(instance (export "kubedl:events/event-sink@0.1.0"))"#;
     for (bytes, words) in [
-        (b"hello there".to_vec(), vec!["something else", "wasm32-wasip2"]),
-        (b"\x7fELF and more".to_vec(), vec!["a native program"]),
-        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00".to_vec(), vec!["gzip", "NAME.wasm.gz"]),
-        (component("(module)"), vec!["a core WebAssembly module", "wasm32-wasip2"]),
-        (component(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#), vec!["WASI preview1", "kubedl-events sink component"]),
-        (component("(component)"), vec!["does not export kubedl:events/event-sink@0.1.0"]),
-        (component(r#"(component (instance (export "wasi:cli/run@0.2.0")))"#), vec!["a program", "a library"]),
-        (component(r#"(component (instance (export "kubedl:events/event-sink@0.2.0")))"#), vec!["built for", "0.2.0", "speaks 0.1.0"]),
-        (component(&format!(r#"(component (import "wasi:clocks/monotonic-clock@0.3.0" (instance)) {sink})"#)), vec!["WASI 0.3", "wasm32-wasip2"]),
         (
-            component(&format!(r#"(component (import "wasi:http/outgoing-handler@0.2.0" (instance)) {sink})"#)),
+            b"hello there".to_vec(),
+            vec!["something else", "wasm32-wasip2"],
+        ),
+        (b"\x7fELF and more".to_vec(), vec!["a native program"]),
+        (
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00".to_vec(),
+            vec!["gzip", "NAME.wasm.gz"],
+        ),
+        (
+            component("(module)"),
+            vec!["a core WebAssembly module", "wasm32-wasip2"],
+        ),
+        (
+            component(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#),
+            vec!["WASI preview1", "kubedl-events sink component"],
+        ),
+        (
+            component("(component)"),
+            vec!["does not export kubedl:events/event-sink@0.1.0"],
+        ),
+        (
+            component(r#"(component (instance (export "wasi:cli/run@0.2.0")))"#),
+            vec!["a program", "a library"],
+        ),
+        (
+            component(r#"(component (instance (export "kubedl:events/event-sink@0.2.0")))"#),
+            vec!["built for", "0.2.0", "speaks 0.1.0"],
+        ),
+        (
+            component(&format!(
+                r#"(component (import "wasi:clocks/monotonic-clock@0.3.0" (instance)) {sink})"#
+            )),
+            vec!["WASI 0.3", "wasm32-wasip2"],
+        ),
+        (
+            component(&format!(
+                r#"(component (import "wasi:http/outgoing-handler@0.2.0" (instance)) {sink})"#
+            )),
             vec!["wasi:http", "kubedl:events/http"],
         ),
         (
-            component(&format!(r#"(component (import "acme:db/sql@1.0.0" (instance (export "query" (func)))) {sink})"#)),
+            component(&format!(
+                r#"(component (import "acme:db/sql@1.0.0" (instance (export "query" (func)))) {sink})"#
+            )),
             vec!["acme:db/sql", "does not give"],
         ),
     ] {

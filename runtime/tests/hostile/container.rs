@@ -1,4 +1,5 @@
-//! The memory limit of the manifests, in a real cgroup. It needs the right to make one: where that is missing, this is said, and nothing is tried.
+//! The memory limit of the manifests, in a real cgroup. It needs the right to make one: where that
+//! is missing, this is said, and nothing is tried.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -43,11 +44,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A component with a module of so many functions, which a small packed file has room for.
 fn functions(count: usize) -> Vec<u8> {
-    Guest { more: "(func block end)".repeat(count), ..Guest::default() }.component()
+    Guest {
+        more: "(func block end)".repeat(count),
+        ..Guest::default()
+    }
+    .component()
 }
 
-/// Tries: to have the container killed for want of memory, and with it all other sinks: at the start, and while it serves
-/// Ends: at 256 MiB the process is never the one to go: the component is refused in words, or serves beside the good sink
+/// Tries: to have the container killed for want of memory, and with it all other sinks: at the
+/// start, and while it serves
+/// Ends: at 256 MiB the process is never the one to go: the component is refused in words, or
+/// serves beside the good sink
 #[test]
 fn no_component_has_the_service_killed_at_the_manifests_memory_limit() {
     let Some(group) = Cgroup::new("hostile") else {
@@ -58,18 +65,53 @@ fn no_component_has_the_service_killed_at_the_manifests_memory_limit() {
     let recording = folder.path().join("in.json");
     let cases: Vec<(&str, Vec<u8>, &str, bool)> = vec![
         ("variables.wasm", describes(1048, 1_130_000, 20), "", false),
-        ("destinations.wasm", describes(1056, 2_600_000, 8), "", false),
+        (
+            "destinations.wasm",
+            describes(1056, 2_600_000, 8),
+            "",
+            false,
+        ),
         ("imports.wasm.gz", gzip(&imports(12_000_000)), "", false),
         ("functions.wasm.gz", gzip(&functions(200_000)), "", true),
-        ("data.wasm.gz", gzip(&Guest { more: format!("(data \"{}\")", "z".repeat(40 << 20)), ..Guest::default() }.component()), "", true),
-        ("requests.wasm", std::fs::read(probe()).unwrap(), "all 150000 https://example.com/", true),
-        ("grows.wasm", std::fs::read(probe()).unwrap(), "grow 60", true),
-        ("reason.wasm", std::fs::read(probe()).unwrap(), "reason 30", true),
+        (
+            "data.wasm.gz",
+            gzip(
+                &Guest {
+                    more: format!("(data \"{}\")", "z".repeat(40 << 20)),
+                    ..Guest::default()
+                }
+                .component(),
+            ),
+            "",
+            true,
+        ),
+        (
+            "requests.wasm",
+            std::fs::read(probe()).unwrap(),
+            "all 150000 https://example.com/",
+            true,
+        ),
+        (
+            "grows.wasm",
+            std::fs::read(probe()).unwrap(),
+            "grow 60",
+            true,
+        ),
+        (
+            "reason.wasm",
+            std::fs::read(probe()).unwrap(),
+            "reason 30",
+            true,
+        ),
     ];
     for (name, component, message, serves) in cases {
         let path = folder.path().join(name);
         std::fs::write(&path, component).unwrap();
-        std::fs::write(&recording, [recorded("hello", 1), recorded(message, 2)].join("\n")).unwrap();
+        std::fs::write(
+            &recording,
+            [recorded("hello", 1), recorded(message, 2)].join("\n"),
+        )
+        .unwrap();
         let line = format!(
             "echo $$ > {}/cgroup.procs && exec {} --shipped-sinks {} --event-storage stdout --event-storage {} --data-dir {} --from {} --once --timeout 20s --grace 1s",
             group.0.display(),
@@ -80,10 +122,24 @@ fn no_component_has_the_service_killed_at_the_manifests_memory_limit() {
             recording.display()
         );
         let output = Command::new("sh").args(["-c", &line]).output().unwrap();
-        let (out, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (out, log) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
         assert_eq!(output.status.signal(), None, "{name}: {log}");
-        assert!(output.status.code().is_some_and(|code| code != 137), "{name}: {:?} {log}", output.status);
-        assert!(!serves || out.contains("hello") || log.contains("can't be used"), "{name}: {out}{log}");
-        assert!(serves || (output.status.code() == Some(2) && log.contains("can't be used")), "{name}: {:?} {log}", output.status);
+        assert!(
+            output.status.code().is_some_and(|code| code != 137),
+            "{name}: {:?} {log}",
+            output.status
+        );
+        assert!(
+            !serves || out.contains("hello") || log.contains("can't be used"),
+            "{name}: {out}{log}"
+        );
+        assert!(
+            serves || (output.status.code() == Some(2) && log.contains("can't be used")),
+            "{name}: {:?} {log}",
+            output.status
+        );
     }
 }

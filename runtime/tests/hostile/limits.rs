@@ -6,12 +6,21 @@ use kubedl_events::relay::Outcome;
 
 use crate::{run, said, save, sink};
 
-/// Has the probe do something that ends its instance; the next batch must be stored. Gives the reason.
+/// Has the probe do something that ends its instance; the next batch must be stored. Gives the
+/// reason.
 async fn broken(grant: &str, word: &str) -> String {
     let mut sink = sink(grant).await;
-    let outcome = tokio::time::timeout(Duration::from_secs(60), save(&mut sink, &[word])).await.expect("the call is ended");
-    let Outcome::Broken { reason, .. } = outcome else { panic!("{word}: {outcome:?}") };
-    assert_eq!(save(&mut sink, &["hello"]).await, Outcome::Stored(vec![]), "after {word}");
+    let outcome = tokio::time::timeout(Duration::from_secs(60), save(&mut sink, &[word]))
+        .await
+        .expect("the call is ended");
+    let Outcome::Broken { reason, .. } = outcome else {
+        panic!("{word}: {outcome:?}")
+    };
+    assert_eq!(
+        save(&mut sink, &["hello"]).await,
+        Outcome::Stored(vec![]),
+        "after {word}"
+    );
     reason
 }
 
@@ -23,7 +32,10 @@ async fn requests_that_share_a_body_are_copied_up_to_the_memory_limit_only() {
     let reason = broken("limits: {memory: 16MiB}\n", "alias 17 1").await;
     assert!(reason.contains("fuel allocated for hostcalls"), "{reason}");
     let mut sink = sink("limits: {memory: 16MiB}\n").await;
-    assert_eq!(save(&mut sink, &["alias 15 1"]).await, Outcome::Stored(vec![]));
+    assert_eq!(
+        save(&mut sink, &["alias 15 1"]).await,
+        Outcome::Stored(vec![])
+    );
 }
 
 /// Tries: to send more requests at once than anyone needs
@@ -32,7 +44,10 @@ async fn requests_that_share_a_body_are_copied_up_to_the_memory_limit_only() {
 fn more_than_a_thousand_requests_at_once_are_refused() {
     let (status, log) = run("", &["all 1001 https://example.com/"], |start| start);
     assert!(status.success(), "{log}");
-    assert!(said(&log)[0].contains("1001 requests at once, at most 1000 are allowed"), "{log}");
+    assert!(
+        said(&log)[0].contains("1001 requests at once, at most 1000 are allowed"),
+        "{log}"
+    );
 }
 
 /// Tries: to hold more timers than a host should keep
@@ -40,9 +55,15 @@ fn more_than_a_thousand_requests_at_once_are_refused() {
 #[tokio::test]
 async fn handles_are_counted() {
     let reason = broken("", "timers 1000").await;
-    assert!(reason.contains("resource table has no free keys"), "{reason}");
+    assert!(
+        reason.contains("resource table has no free keys"),
+        "{reason}"
+    );
     let mut sink = sink("").await;
-    assert_eq!(save(&mut sink, &["timers 400"]).await, Outcome::Stored(vec![]));
+    assert_eq!(
+        save(&mut sink, &["timers 400"]).await,
+        Outcome::Stored(vec![])
+    );
 }
 
 /// Tries: to wait for ever, asleep or in `poll`
@@ -70,7 +91,10 @@ async fn memory_beyond_the_limit_is_not_given() {
 #[tokio::test]
 async fn a_million_failures_of_one_event_are_not_believed() {
     let reason = broken("", "failures 200000").await;
-    assert!(reason.contains("200000 failures of a batch of 1"), "{reason}");
+    assert!(
+        reason.contains("200000 failures of a batch of 1"),
+        "{reason}"
+    );
 }
 
 /// Tries: to give a reason of many megabytes
@@ -78,7 +102,9 @@ async fn a_million_failures_of_one_event_are_not_believed() {
 #[tokio::test]
 async fn a_long_reason_is_cut() {
     let mut sink = sink("").await;
-    let Outcome::Stored(failures) = save(&mut sink, &["reason 8"]).await else { panic!("the batch was not stored") };
+    let Outcome::Stored(failures) = save(&mut sink, &["reason 8"]).await else {
+        panic!("the batch was not stored")
+    };
     assert_eq!(failures[0].reason, "x".repeat(2_000));
 }
 
@@ -91,12 +117,22 @@ fn a_flood_of_lines_is_cut_and_counted() {
     let passed = said(&log).len();
     // What passes beyond the burst depends on how long the machine takes.
     assert!((500..20_000).contains(&passed), "{passed} lines");
-    let dropped: u64 = log.lines().filter(|line| line.contains("more than the log takes")).map(dropped).sum();
-    assert_eq!(dropped + passed as u64, 100_001, "each line is said, or counted");
+    let dropped: u64 = log
+        .lines()
+        .filter(|line| line.contains("more than the log takes"))
+        .map(dropped)
+        .sum();
+    assert_eq!(
+        dropped + passed as u64,
+        100_001,
+        "each line is said, or counted"
+    );
 }
 
 fn dropped(line: &str) -> u64 {
-    serde_json::from_str::<serde_json::Value>(line).unwrap()["lines"].as_u64().unwrap()
+    serde_json::from_str::<serde_json::Value>(line).unwrap()["lines"]
+        .as_u64()
+        .unwrap()
 }
 
 /// Tries: to have a line of many megabytes kept, or written

@@ -9,18 +9,28 @@ use kubedl_events::sink::{Artifact, Blueprint, Compiler, Digest, Directories, En
 
 fn probe() -> Vec<u8> {
     let path = testkit::apiserver::binaries().join("probe.wasm");
-    std::fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}: run `cargo xtask testkit`", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|why| panic!("{}: {why}: run `cargo xtask testkit`", path.display()))
 }
 
 /// What reading a folder's file says.
 fn refused(folder: &Path, file: &str) -> String {
-    Artifact::read(&folder.join(file)).map(|artifact| artifact.digest).unwrap_err().to_string()
+    Artifact::read(&folder.join(file))
+        .map(|artifact| artifact.digest)
+        .unwrap_err()
+        .to_string()
 }
 
 /// Writes a sink `x` in three parts, and gives its index.
 fn write_parts(folder: &Path, component: &[u8]) -> Index {
     let packed = pack(Form::Zstd, component).unwrap();
-    let (index, files) = Index::cut("x", Digest::of(component), Form::Zstd, &packed, packed.len().div_ceil(3));
+    let (index, files) = Index::cut(
+        "x",
+        Digest::of(component),
+        Form::Zstd,
+        &packed,
+        packed.len().div_ceil(3),
+    );
     for (part, file) in index.parts.iter().zip(files) {
         std::fs::write(folder.join(&part.name), file).unwrap();
     }
@@ -29,12 +39,18 @@ fn write_parts(folder: &Path, component: &[u8]) -> Index {
 }
 
 fn write_index(folder: &Path, index: &Index) {
-    std::fs::write(folder.join("x.wasm.parts"), serde_json::to_vec(index).unwrap()).unwrap();
+    std::fs::write(
+        folder.join("x.wasm.parts"),
+        serde_json::to_vec(index).unwrap(),
+    )
+    .unwrap();
 }
 
 /// Some bytes that pack well, but not to nothing.
 fn bytes(seed: u32) -> Vec<u8> {
-    (0..5_000_u32).flat_map(|n| (n.wrapping_mul(seed) >> 5).to_le_bytes()).collect()
+    (0..5_000_u32)
+        .flat_map(|n| (n.wrapping_mul(seed) >> 5).to_le_bytes())
+        .collect()
 }
 
 /// Tries: a gzip file of some kilobytes that unpacks to gigabytes
@@ -48,9 +64,16 @@ fn a_gzip_bomb_is_refused_at_the_limit() {
         encoder.write_all(&zeros).unwrap();
     }
     // Members of gzip follow each other: the same bomb, many times over.
-    std::fs::write(folder.path().join("x.wasm.gz"), encoder.finish().unwrap().repeat(50)).unwrap();
+    std::fs::write(
+        folder.path().join("x.wasm.gz"),
+        encoder.finish().unwrap().repeat(50),
+    )
+    .unwrap();
     let why = refused(folder.path(), "x.wasm.gz");
-    assert!(why.contains("x.wasm.gz") && why.contains("more than 64 MiB"), "{why}");
+    assert!(
+        why.contains("x.wasm.gz") && why.contains("more than 64 MiB"),
+        "{why}"
+    );
 }
 
 /// Tries: a Zstandard file of some bytes that unpacks to gigabytes
@@ -63,7 +86,11 @@ fn a_zstd_bomb_is_refused_at_the_limit() {
     for _ in 0..LARGEST / (1 << 20) + 1 {
         encoder.write_all(&zeros).unwrap();
     }
-    std::fs::write(folder.path().join("x.wasm.zst"), encoder.finish().unwrap().repeat(50)).unwrap();
+    std::fs::write(
+        folder.path().join("x.wasm.zst"),
+        encoder.finish().unwrap().repeat(50),
+    )
+    .unwrap();
     let why = refused(folder.path(), "x.wasm.zst");
     assert!(why.contains("more than 64 MiB"), "{why}");
 }
@@ -78,7 +105,10 @@ fn a_zstd_file_with_a_huge_window_is_refused() {
     encoder.write_all(&bytes(7)).unwrap();
     std::fs::write(folder.path().join("x.wasm.zst"), encoder.finish().unwrap()).unwrap();
     let why = refused(folder.path(), "x.wasm.zst");
-    assert!(why.contains("window of more than 8 MiB") && why.contains("sink pack"), "{why}");
+    assert!(
+        why.contains("window of more than 8 MiB") && why.contains("sink pack"),
+        "{why}"
+    );
 }
 
 /// Tries: an index of parts that names files elsewhere, such as the service's token
@@ -86,7 +116,14 @@ fn a_zstd_file_with_a_huge_window_is_refused() {
 #[test]
 fn an_index_can_not_name_files_of_others() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["/var/run/secrets/kubernetes.io/serviceaccount/token", "../x.wasm.1", "x.wasm./../../token", "y.wasm.0", "..data", "x.wasm"] {
+    for name in [
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "../x.wasm.1",
+        "x.wasm./../../token",
+        "y.wasm.0",
+        "..data",
+        "x.wasm",
+    ] {
         let mut index = write_parts(folder.path(), &bytes(7));
         index.parts[0].name = name.to_owned();
         write_index(folder.path(), &index);
@@ -120,15 +157,28 @@ fn parts_of_two_versions_never_make_a_component() {
     let first = write_parts(folder.path(), &old);
     let second = write_parts(folder.path(), &new);
     assert!(first.parts.len() == 3 && first.parts.iter().all(|part| !second.parts.contains(part)));
-    assert_eq!(Artifact::read(&folder.path().join("x.wasm.parts")).unwrap().bytes, new, "both are there: the index decides");
+    assert_eq!(
+        Artifact::read(&folder.path().join("x.wasm.parts"))
+            .unwrap()
+            .bytes,
+        new,
+        "both are there: the index decides"
+    );
     let mut mixed = second.clone();
     mixed.parts[0] = first.parts[0].clone();
     write_index(folder.path(), &mixed);
     assert!(refused(folder.path(), "x.wasm.parts").contains("cannot unpack"));
     write_index(folder.path(), &second);
-    std::fs::copy(folder.path().join(&first.parts[0].name), folder.path().join(&second.parts[0].name)).unwrap();
+    std::fs::copy(
+        folder.path().join(&first.parts[0].name),
+        folder.path().join(&second.parts[0].name),
+    )
+    .unwrap();
     let why = refused(folder.path(), "x.wasm.parts");
-    assert!(why.contains(&second.parts[0].name) && why.contains("the index wants"), "{why}");
+    assert!(
+        why.contains(&second.parts[0].name) && why.contains("the index wants"),
+        "{why}"
+    );
     std::fs::remove_file(folder.path().join(&second.parts[0].name)).unwrap();
     assert!(refused(folder.path(), "x.wasm.parts").contains("is not there"));
     let mut lying = second;
@@ -149,11 +199,18 @@ fn a_damaged_file_is_an_error() {
         let path = folder.path().join(file);
         for place in (0..whole.len()).step_by(whole.len() / 300 + 1) {
             std::fs::write(&path, &whole[..place]).unwrap();
-            assert!(place == 0 || Artifact::read(&path).is_err(), "{file} cut at {place}");
+            assert!(
+                place == 0 || Artifact::read(&path).is_err(),
+                "{file} cut at {place}"
+            );
             let mut changed = whole.clone();
             changed[place] ^= 1 << (place % 8);
             std::fs::write(&path, changed).unwrap();
-            assert!(Artifact::read(&path).is_ok_and(|artifact| artifact.bytes == component) || Artifact::read(&path).is_err(), "{file} at {place}");
+            assert!(
+                Artifact::read(&path).is_ok_and(|artifact| artifact.bytes == component)
+                    || Artifact::read(&path).is_err(),
+                "{file} at {place}"
+            );
         }
     }
 }
@@ -167,10 +224,22 @@ async fn a_damaged_component_is_an_error() {
     let mut errors = 0;
     for place in (0..whole.len()).step_by(whole.len() / 12) {
         let cut = Artifact::new(Path::new("x.wasm"), whole[..place].to_vec());
-        assert!(Blueprint::load(&engine, &cut).await.map(drop).unwrap_err().to_string().contains("x.wasm"), "cut at {place}");
+        assert!(
+            Blueprint::load(&engine, &cut)
+                .await
+                .map(drop)
+                .unwrap_err()
+                .to_string()
+                .contains("x.wasm"),
+            "cut at {place}"
+        );
         let mut changed = whole.clone();
         changed[place] ^= 0xff;
-        errors += u32::from(Blueprint::load(&engine, &Artifact::new(Path::new("x.wasm"), changed)).await.is_err());
+        errors += u32::from(
+            Blueprint::load(&engine, &Artifact::new(Path::new("x.wasm"), changed))
+                .await
+                .is_err(),
+        );
     }
     assert!(errors > 0);
 }
@@ -181,11 +250,25 @@ async fn a_damaged_component_is_an_error() {
 async fn another_component_than_the_granted_one_is_refused() {
     let engine = Engine::new(Compiler::Here, None).unwrap();
     let (known, other) = (probe(), testkit::volume::padded(&probe(), b"evil"));
-    let grant = Document::parse(&format!("sha256: {}\n", Digest::of(&known))).unwrap().resolve("probe", None, &|_| None).unwrap();
-    let load = async |bytes: Vec<u8>| Blueprint::load(&engine, &Artifact::new(Path::new("probe.wasm"), bytes)).await.unwrap();
+    let grant = Document::parse(&format!("sha256: {}\n", Digest::of(&known)))
+        .unwrap()
+        .resolve("probe", None, &|_| None)
+        .unwrap();
+    let load = async |bytes: Vec<u8>| {
+        Blueprint::load(&engine, &Artifact::new(Path::new("probe.wasm"), bytes))
+            .await
+            .unwrap()
+    };
     assert!(Sink::new("probe", load(known.clone()).await, grant.clone()).is_ok());
-    let why = Sink::new("probe", load(other.clone()).await, grant).map(drop).unwrap_err().to_string();
-    for words in [Digest::of(&known).to_string(), Digest::of(&other).to_string(), "write the new digest there".to_owned()] {
+    let why = Sink::new("probe", load(other.clone()).await, grant)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    for words in [
+        Digest::of(&known).to_string(),
+        Digest::of(&other).to_string(),
+        "write the new digest there".to_owned(),
+    ] {
         assert!(why.contains(&words), "{why}");
     }
 }
@@ -196,16 +279,28 @@ async fn another_component_than_the_granted_one_is_refused() {
 fn two_files_of_one_name_are_refused() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let folders: Vec<PathBuf> = vec![one.path().into(), two.path().into()];
-    let directories = Directories { sinks: folders.clone(), ..Directories::default() };
+    let directories = Directories {
+        sinks: folders.clone(),
+        ..Directories::default()
+    };
     for form in Form::ALL {
         std::fs::write(folders[0].join("x.wasm"), "").unwrap();
-        assert_eq!(find("x", &directories).unwrap().component, folders[0].join("x.wasm"));
+        assert_eq!(
+            find("x", &directories).unwrap().component,
+            folders[0].join("x.wasm")
+        );
         for folder in &folders {
             let second = folder.join(format!("x{}", form.suffix()));
             let there = second.exists();
             std::fs::write(&second, "").unwrap();
             let found = find("x", &directories);
-            assert!(there || found.as_ref().is_err_and(|why| why.to_string().contains(&second.display().to_string())), "{found:?}");
+            assert!(
+                there
+                    || found
+                        .as_ref()
+                        .is_err_and(|why| why.to_string().contains(&second.display().to_string())),
+                "{found:?}"
+            );
             std::fs::remove_file(&second).unwrap();
             std::fs::write(folders[0].join("x.wasm"), "").unwrap();
         }
@@ -222,7 +317,10 @@ fn hidden_names_are_no_sinks() {
     std::os::unix::fs::symlink("..2026_11_23_17_00_00.1", folder.path().join("..data")).unwrap();
     std::os::unix::fs::symlink("..data/x.wasm", folder.path().join("x.wasm")).unwrap();
     std::fs::write(folder.path().join(".y.wasm"), "").unwrap();
-    let directories = Directories { sinks: vec![folder.path().into()], ..Directories::default() };
+    let directories = Directories {
+        sinks: vec![folder.path().into()],
+        ..Directories::default()
+    };
     assert!(find("x", &directories).is_ok(), "a link is a file");
     let why = find("nothing", &directories).unwrap_err().to_string();
     assert!(why.contains("Found there: x."), "{why}");

@@ -1,6 +1,13 @@
-//! Does the cage hold against a sink that attacks it? One module a topic; SECURITY.md's table is made of the lines above each test.
+//! Does the cage hold against a sink that attacks it? One module a topic; SECURITY.md's table is
+//! made of the lines above each test.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod account;
 mod beside;
@@ -33,15 +40,24 @@ use testkit::program::Start;
 
 fn probe() -> PathBuf {
     let path = testkit::apiserver::binaries().join("probe.wasm");
-    assert!(path.is_file(), "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built: run `cargo xtask test`, or `cargo xtask testkit` for it alone",
+        path.display()
+    );
     path
 }
 
 /// The probe with a grant; each variable has the value `value of NAME`.
 async fn sink(grant: &str) -> Sink {
     let engine = Engine::new(Compiler::Here, None).unwrap();
-    let blueprint = Blueprint::load(&engine, &Artifact::read(&probe()).unwrap()).await.unwrap();
-    let grant = Document::parse(grant).unwrap().resolve("probe", None, &|name| Some(format!("value of {name}"))).unwrap();
+    let blueprint = Blueprint::load(&engine, &Artifact::read(&probe()).unwrap())
+        .await
+        .unwrap();
+    let grant = Document::parse(grant)
+        .unwrap()
+        .resolve("probe", None, &|name| Some(format!("value of {name}")))
+        .unwrap();
     Sink::new("probe", blueprint, grant).unwrap()
 }
 
@@ -56,7 +72,11 @@ async fn save(sink: &mut Sink, messages: &[&str]) -> Outcome {
     let item = |(version, message): (usize, &&str)| {
         let raw = Raw::from_object(&recorded(message, version)).unwrap().0;
         let event = normalize(&raw, Timestamp::UNIX_EPOCH, &Options::default()).unwrap();
-        Arc::new(Item { position: version as i64, event, raw })
+        Arc::new(Item {
+            position: version as i64,
+            event,
+            raw,
+        })
     };
     let items: Vec<_> = messages.iter().enumerate().map(item).collect();
     sink.save(Attempt::default(), &items).await
@@ -66,11 +86,24 @@ async fn save(sink: &mut Sink, messages: &[&str]) -> Outcome {
 fn run(grant: &str, messages: &[&str], more: impl FnOnce(Start) -> Start) -> (ExitStatus, String) {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.jsonl");
-    let lines: Vec<String> = messages.iter().enumerate().map(|(version, message)| recorded(message, version + 1)).collect();
+    let lines: Vec<String> = messages
+        .iter()
+        .enumerate()
+        .map(|(version, message)| recorded(message, version + 1))
+        .collect();
     std::fs::write(&recording, lines.join("\n")).unwrap();
     std::fs::write(folder.path().join("probe.yaml"), grant).unwrap();
-    let start = Start::new(Path::new(env!("CARGO_BIN_EXE_kubedl-events")), folder.path(), "log").with("--event-storage", probe());
-    let start = start.with("--grant-dir", folder.path()).with("--from", &recording).flag("--once").with("--timeout", "60s");
+    let start = Start::new(
+        Path::new(env!("CARGO_BIN_EXE_kubedl-events")),
+        folder.path(),
+        "log",
+    )
+    .with("--event-storage", probe());
+    let start = start
+        .with("--grant-dir", folder.path())
+        .with("--from", &recording)
+        .flag("--once")
+        .with("--timeout", "60s");
     let (status, _, log) = more(start).run().unwrap();
     (status, log)
 }
@@ -79,7 +112,8 @@ fn run(grant: &str, messages: &[&str], more: impl FnOnce(Start) -> Start) -> (Ex
 fn said(log: &str) -> Vec<String> {
     let text = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        (line["stream"] == "stdout").then(|| line["message"].as_str().unwrap_or_default().to_owned())
+        (line["stream"] == "stdout")
+            .then(|| line["message"].as_str().unwrap_or_default().to_owned())
     };
     log.lines().filter_map(text).collect()
 }

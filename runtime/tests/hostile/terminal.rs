@@ -12,9 +12,10 @@ const HOSTILE: &str = "a\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}1A\r\n     1  2026-01-
 
 /// What would have an effect.
 fn effects(text: &str) -> Vec<char> {
-    let hidden =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
-    text.chars().filter(|c| (c.is_control() && *c != '\n') || hidden(*c)).collect()
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+    text.chars()
+        .filter(|c| (c.is_control() && *c != '\n') || hidden(*c))
+        .collect()
 }
 
 fn event(number: u32) -> Value {
@@ -34,7 +35,8 @@ fn run(folder: &Path, line: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
-/// Tries: to steer the terminal of whoever looks: by events, recordings, components, grants, settings and names, with escape sequences, forged lines, turned and invisible text
+/// Tries: to steer the terminal of whoever looks: by events, recordings, components, grants,
+/// settings and names, with escape sequences, forged lines, turned and invisible text
 /// Ends: no subcommand, and no log in either format, prints a character that has an effect
 #[test]
 fn no_subcommand_prints_what_steers_a_terminal() {
@@ -44,20 +46,67 @@ fn no_subcommand_prints_what_steers_a_terminal() {
     let odd = json!({"kind": HOSTILE, "apiVersion": HOSTILE, "metadata": {"name": HOSTILE}});
     let without_uid = json!({"kind": "Event", "apiVersion": "v1", "metadata": {"name": HOSTILE, "resourceVersion": "3"}, "reason": HOSTILE});
     let watch = json!({"type": HOSTILE, "object": event(4)});
-    let lines: Vec<String> = [event(1), event(2), odd, without_uid, watch].iter().map(Value::to_string).collect();
-    std::fs::write(folder.path().join("in.json"), format!("{}\n{HOSTILE}\n", lines.join("\n"))).unwrap();
-    std::fs::write(folder.path().join("grant.yaml"), format!("http: [{}]\n", Value::from(HOSTILE))).unwrap();
-    std::fs::write(folder.path().join("kubeconfig"), json!({"current-context": HOSTILE, "contexts": [{"name": format!("x{HOSTILE}")}]}).to_string())
-        .unwrap();
+    let lines: Vec<String> = [event(1), event(2), odd, without_uid, watch]
+        .iter()
+        .map(Value::to_string)
+        .collect();
+    std::fs::write(
+        folder.path().join("in.json"),
+        format!("{}\n{HOSTILE}\n", lines.join("\n")),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("grant.yaml"),
+        format!("http: [{}]\n", Value::from(HOSTILE)),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("kubeconfig"),
+        json!({"current-context": HOSTILE, "contexts": [{"name": format!("x{HOSTILE}")}]})
+            .to_string(),
+    )
+    .unwrap();
     std::fs::write(folder.path().join("x.wasm"), HOSTILE).unwrap();
     let reject = "--select";
-    let plain = ["--shipped-sinks", sinks, "--event-storage", "webhook", "--data-dir", "data", "--objects", "all"];
+    let plain = [
+        "--shipped-sinks",
+        sinks,
+        "--event-storage",
+        "webhook",
+        "--data-dir",
+        "data",
+        "--objects",
+        "all",
+    ];
     for format in ["text", "json"] {
-        let log = ["--from", "in.json", "--once", "--timeout", "3s", "--grace", "1s", "--log-level", "debug", "--log-format", format];
+        let log = [
+            "--from",
+            "in.json",
+            "--once",
+            "--timeout",
+            "3s",
+            "--grace",
+            "1s",
+            "--log-level",
+            "debug",
+            "--log-format",
+            format,
+        ];
         let with = |more: &[&str]| -> String {
-            let line: Vec<&str> = plain.iter().chain(&log).copied().chain(more.iter().copied()).collect();
+            let line: Vec<&str> = plain
+                .iter()
+                .chain(&log)
+                .copied()
+                .chain(more.iter().copied())
+                .collect();
             let mut command = Command::new(PROGRAM);
-            let output = command.env_clear().env("WEBHOOK_URL", "http://localhost:9/").current_dir(folder.path()).args(line).output().unwrap();
+            let output = command
+                .env_clear()
+                .env("WEBHOOK_URL", "http://localhost:9/")
+                .current_dir(folder.path())
+                .args(line)
+                .output()
+                .unwrap();
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
         };
         let told = with(&[]);
@@ -73,7 +122,16 @@ fn no_subcommand_prints_what_steers_a_terminal() {
             &["dead-letters", "drop", "99", "--data-dir", "data"],
             &["gaps", "--data-dir", "data"],
             &["status", "--data-dir", "data"],
-            &["explain", "in.json", "--shipped-sinks", sinks, "--event-storage", "stdout", "--objects", "all"],
+            &[
+                "explain",
+                "in.json",
+                "--shipped-sinks",
+                sinks,
+                "--event-storage",
+                "stdout",
+                "--objects",
+                "all",
+            ],
         ] {
             let told = run(folder.path(), &[line, &["--format", format]].concat());
             assert!(effects(&told).is_empty(), "{line:?}: {told}");
@@ -82,9 +140,33 @@ fn no_subcommand_prints_what_steers_a_terminal() {
     for line in [
         &["sink", "inspect", "./x.wasm"][..],
         &["sink", "grant", "./x.wasm"],
-        &["sink", "run", "./x.wasm", "--grant", "grant.yaml", "--from", "in.json"],
-        &["config", "check", "--shipped-sinks", sinks, "--event-storage", HOSTILE],
-        &["config", "check", "--shipped-sinks", sinks, "--event-storage", "stdout", "--kubeconfig", "kubeconfig"],
+        &[
+            "sink",
+            "run",
+            "./x.wasm",
+            "--grant",
+            "grant.yaml",
+            "--from",
+            "in.json",
+        ],
+        &[
+            "config",
+            "check",
+            "--shipped-sinks",
+            sinks,
+            "--event-storage",
+            HOSTILE,
+        ],
+        &[
+            "config",
+            "check",
+            "--shipped-sinks",
+            sinks,
+            "--event-storage",
+            "stdout",
+            "--kubeconfig",
+            "kubeconfig",
+        ],
         &["config", "show", "--event-storage", HOSTILE],
         &["--event-storage", HOSTILE, "--data-dir", "data"],
         &["audit", "--data-dir", HOSTILE],

@@ -12,8 +12,19 @@ fn pod(api_version: &str) -> Value {
 }
 
 fn utf16(text: &str, big: bool, mark: bool) -> Vec<u8> {
-    let units = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16());
-    units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+    let units = mark
+        .then_some(0xfeff)
+        .into_iter()
+        .chain(text.encode_utf16());
+    units
+        .flat_map(|unit| {
+            if big {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            }
+        })
+        .collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -65,8 +76,13 @@ fn flow(object: &Value) -> String {
 /// An event as a YAML document.
 fn block(number: u32) -> String {
     let members = event(number);
-    let members = members.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {value}\n"));
-    let (first, rest): (Vec<String>, Vec<String>) = members.partition(|line| line.starts_with("apiVersion"));
+    let members = members
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| format!("{key}: {value}\n"));
+    let (first, rest): (Vec<String>, Vec<String>) =
+        members.partition(|line| line.starts_with("apiVersion"));
     [first, rest].concat().concat()
 }
 
@@ -82,12 +98,23 @@ fn the_same_two_events_are_read_from_each_form() {
         json!({"type": "BOOKMARK", "object": {"kind": "Event", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}}}),
         json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "code": 410}}),
     ]);
-    let router = lines(&[json!({"verb": "ADDED", "event": bare(1)}), json!({"verb": "UPDATED", "event": bare(2), "old_event": bare(1)})]);
+    let router = lines(&[
+        json!({"verb": "ADDED", "event": bare(1)}),
+        json!({"verb": "UPDATED", "event": bare(2), "old_event": bare(1)}),
+    ]);
     let mut regarding = json!({"metadata": event(2)["metadata"], "regarding": event(2)["involvedObject"], "note": "message 2"});
-    let documents = format!("---\n{YAML}---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n...\n");
+    let documents = format!(
+        "---\n{YAML}---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n...\n"
+    );
     let anchored = YAML
-        .replace("namespace: lab\n    uid: 0", "namespace: &lab lab\n    uid: 0")
-        .replace("namespace: lab\n    uid: \"", "namespace: *lab\n    uid: \"");
+        .replace(
+            "namespace: lab\n    uid: 0",
+            "namespace: &lab lab\n    uid: 0",
+        )
+        .replace(
+            "namespace: lab\n    uid: \"",
+            "namespace: *lab\n    uid: \"",
+        );
     regarding["apiVersion"] = json!("events.k8s.io/v1");
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("list", json.clone().into()),
@@ -172,10 +199,21 @@ fn the_same_two_events_are_read_from_each_form() {
         let desk = Desk::new();
         let file = desk.file("in", bytes);
         let run = desk.play(&file);
-        assert_eq!((run.code, run.names()), (0, vec!["e1".to_owned(), "e2".to_owned()]), "{form}: {}", run.log);
+        assert_eq!(
+            (run.code, run.names()),
+            (0, vec!["e1".to_owned(), "e2".to_owned()]),
+            "{form}: {}",
+            run.log
+        );
         assert_eq!(run.events()[0]["resourceVersion"], "1001", "{form}");
         let explained = desk.explain(&file);
-        assert_eq!((explained.code, explained.out.lines().count()), (0, 2), "{form}: {}{}", explained.out, explained.log);
+        assert_eq!(
+            (explained.code, explained.out.lines().count()),
+            (0, 2),
+            "{form}: {}{}",
+            explained.out,
+            explained.log
+        );
     }
 }
 
@@ -186,13 +224,20 @@ fn in_parts_of_cri(events: &[Value; 2]) -> Vec<u8> {
         let last = text.len().div_ceil(100) - 1;
         let part = |(place, part): (usize, &[u8])| {
             let tag = if place == last { "F" } else { "P" };
-            format!("2026-03-01T10:00:00.123456789Z {stream} {tag} {}\n", std::str::from_utf8(part).unwrap())
+            format!(
+                "2026-03-01T10:00:00.123456789Z {stream} {tag} {}\n",
+                std::str::from_utf8(part).unwrap()
+            )
         };
         text.as_bytes().chunks(100).enumerate().map(part).collect()
     };
     let (out, err) = (parts(&events[0], "stdout"), parts(&events[1], "stderr"));
     assert_eq!(out.len(), err.len());
-    out.iter().zip(&err).map(|(out, err)| format!("{out}{err}")).collect::<String>().into()
+    out.iter()
+        .zip(&err)
+        .map(|(out, err)| format!("{out}{err}"))
+        .collect::<String>()
+        .into()
 }
 
 fn in_parts_of_docker(events: &[Value]) -> Vec<u8> {
@@ -213,22 +258,48 @@ fn texts_of_yaml_stay_as_they_are_written() {
     let desk = Desk::new();
     let run = desk.play(&desk.file("in.yaml", YAML));
     let events = run.events();
-    assert_eq!((&events[0]["message"], &events[1]["message"]), (&json!("message 1: with a colon,\nand a second line"), &json!("yes")));
-    assert_eq!((&events[0]["count"], &events[1]["count"], &events[0]["lastTimestamp"]), (&json!(3), &json!(4), &json!("2026-03-01T10:00:00Z")));
+    assert_eq!(
+        (&events[0]["message"], &events[1]["message"]),
+        (
+            &json!("message 1: with a colon,\nand a second line"),
+            &json!("yes")
+        )
+    );
+    assert_eq!(
+        (
+            &events[0]["count"],
+            &events[1]["count"],
+            &events[0]["lastTimestamp"]
+        ),
+        (&json!(3), &json!(4), &json!("2026-03-01T10:00:00Z"))
+    );
 }
 
 #[test]
 fn what_stands_in_a_foreign_group_is_no_event_and_no_owner() {
     let desk = Desk::new();
-    let audit = json!({"kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": "x", "verb": "list"});
+    let audit =
+        json!({"kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": "x", "verb": "list"});
     let mut foreign = event(9);
     foreign["apiVersion"] = json!("example.com/v1");
     let mut old = event(2);
     old["apiVersion"] = json!("events.k8s.io/v1beta1");
-    let file = desk.file("in.ndjson", lines(&[event(1), audit, foreign, old, pod("example.com/v1")]));
+    let file = desk.file(
+        "in.ndjson",
+        lines(&[event(1), audit, foreign, old, pod("example.com/v1")]),
+    );
     let run = desk.play(&file);
-    assert_eq!((run.code, run.names()), (0, vec!["e1".to_owned(), "e2".to_owned()]), "{}", run.log);
-    for what in ["1 Event of audit.k8s.io/v1", "1 Event of example.com/v1", "1 Pod of example.com/v1"] {
+    assert_eq!(
+        (run.code, run.names()),
+        (0, vec!["e1".to_owned(), "e2".to_owned()]),
+        "{}",
+        run.log
+    );
+    for what in [
+        "1 Event of audit.k8s.io/v1",
+        "1 Event of example.com/v1",
+        "1 Pod of example.com/v1",
+    ] {
         assert!(run.log.contains(what), "{what}: {}", run.log);
     }
     assert!(run.events()[0]["job"].is_null(), "{}", run.out);
@@ -244,8 +315,16 @@ fn a_pod_counts_as_far_as_it_can_be_read() {
     let mut odd = pod("v1");
     odd["metadata"]["creationTimestamp"] = json!("");
     odd["metadata"]["labels"] = json!(5);
-    odd["metadata"]["ownerReferences"].as_array_mut().unwrap().insert(0, json!("x"));
+    odd["metadata"]["ownerReferences"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!("x"));
     let none = json!({"apiVersion": "v1", "kind": "Pod", "metadata": null});
     let run = desk.play(&desk.file("in.ndjson", lines(&[none, odd, event(1)])));
-    assert_eq!((run.code, &run.events()[0]["job"]["name"]), (0, &json!("mnist")), "{}", run.log);
+    assert_eq!(
+        (run.code, &run.events()[0]["job"]["name"]),
+        (0, &json!("mnist")),
+        "{}",
+        run.log
+    );
 }

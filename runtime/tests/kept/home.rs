@@ -29,14 +29,25 @@ fn all(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn letters_at(desk: &Desk, folder: &Path) -> Vec<Value> {
-    let run = desk.run(&["dead-letters", "list", "--format", "json", "--data-dir", folder.to_str().unwrap()]);
+    let run = desk.run(&[
+        "dead-letters",
+        "list",
+        "--format",
+        "json",
+        "--data-dir",
+        folder.to_str().unwrap(),
+    ]);
     assert_eq!(run.code, 0, "{}", run.log);
     serde_json::from_str(&run.out).unwrap()
 }
 
 /// The folder that the log names in the command with which to look.
 fn told(run: &Run) -> PathBuf {
-    let after = run.log.split("dead-letters list --data-dir ").nth(1).unwrap_or_else(|| panic!("no command in {}", run.log));
+    let after = run
+        .log
+        .split("dead-letters list --data-dir ")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no command in {}", run.log));
     PathBuf::from(after.split(['"', '\n']).next().unwrap())
 }
 
@@ -52,31 +63,84 @@ fn what_is_not_stored_is_found_by_the_data_folder_and_by_the_command_that_is_sai
     let desk = Desk::new();
     let run = desk.play(&desk.file("in", odd()));
     assert_eq!(run.code, 3, "{}", run.log);
-    assert_eq!((desk.letters().len(), letters_at(&desk, &told(&run)).len()), (1, 1));
+    assert_eq!(
+        (desk.letters().len(), letters_at(&desk, &told(&run)).len()),
+        (1, 1)
+    );
     let (data, folder) = (desk.data(), told(&run));
-    let shown = desk.run(&["dead-letters", "show", "1", "--data-dir", data.to_str().unwrap()]);
-    assert!(shown.out.contains("a line of text"), "{}{}", shown.out, shown.log);
+    let shown = desk.run(&[
+        "dead-letters",
+        "show",
+        "1",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
+    assert!(
+        shown.out.contains("a line of text"),
+        "{}{}",
+        shown.out,
+        shown.log
+    );
     let gaps = desk.run(&["gaps", "--data-dir", data.to_str().unwrap()]);
-    assert!(gaps.code == 0 && gaps.out.contains("No gaps"), "{}{}", gaps.out, gaps.log);
+    assert!(
+        gaps.code == 0 && gaps.out.contains("No gaps"),
+        "{}{}",
+        gaps.out,
+        gaps.log
+    );
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&folder), mode(folder.parent().unwrap())), (0o700, 0o700));
-    let dropped = desk.run(&["dead-letters", "drop", "1", "--data-dir", data.to_str().unwrap()]);
+    assert_eq!(
+        (mode(&folder), mode(folder.parent().unwrap())),
+        (0o700, 0o700)
+    );
+    let dropped = desk.run(&[
+        "dead-letters",
+        "drop",
+        "1",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
     assert_eq!(dropped.code, 0, "{}", dropped.log);
     assert_eq!(desk.play(&desk.file("other", lines(&[event(1)]))).code, 0);
-    assert_eq!(desk.left(), Vec::<PathBuf>::new(), "what holds nothing any more goes with the next start");
+    assert_eq!(
+        desk.left(),
+        Vec::<PathBuf>::new(),
+        "what holds nothing any more goes with the next start"
+    );
 }
 
 #[test]
 fn recordings_are_kept_apart_and_one_that_is_read_anew_takes_its_own_place() {
     let desk = Desk::new();
-    let (first, second) = (desk.file("first", odd()), desk.file("second", format!("{}other text\n", odd())));
+    let (first, second) = (
+        desk.file("first", odd()),
+        desk.file("second", format!("{}other text\n", odd())),
+    );
     let (one, two) = (desk.play(&first), desk.play(&second));
-    assert_eq!((letters_at(&desk, &told(&one)).len(), letters_at(&desk, &told(&two)).len()), (1, 2));
+    assert_eq!(
+        (
+            letters_at(&desk, &told(&one)).len(),
+            letters_at(&desk, &told(&two)).len()
+        ),
+        (1, 2)
+    );
     assert_eq!(desk.letters().len(), 2, "the last one's");
     let again = desk.play(&first);
-    assert_eq!((again.code, again.names(), told(&again)), (3, vec!["e1".to_owned()], told(&one)), "{}", again.log);
+    assert_eq!(
+        (again.code, again.names(), told(&again)),
+        (3, vec!["e1".to_owned()], told(&one)),
+        "{}",
+        again.log
+    );
     std::fs::write(&first, lines(&[event(1)])).unwrap();
-    assert_eq!((desk.play(&first).code, told(&one).exists(), told(&two).exists()), (0, false, true));
+    assert_eq!(
+        (
+            desk.play(&first).code,
+            told(&one).exists(),
+            told(&two).exists()
+        ),
+        (0, false, true)
+    );
 }
 
 #[test]
@@ -93,39 +157,102 @@ fn a_recording_never_touches_the_journal_of_a_service_and_runs_beside_it() {
     std::fs::copy(options.directory.join("journal.sqlite"), &service).unwrap();
     let before = std::fs::read(&service).unwrap();
     let run = desk.play(&desk.file("in", odd()));
-    assert_eq!((run.code, run.names()), (3, vec!["e1".to_owned()]), "{}", run.log);
+    assert_eq!(
+        (run.code, run.names()),
+        (3, vec!["e1".to_owned()]),
+        "{}",
+        run.log
+    );
     assert_eq!(std::fs::read(&service).unwrap(), before);
     let listed = desk.run(&["dead-letters", "list", "--data-dir", data.to_str().unwrap()]);
-    assert!(listed.out.contains("No dead letters") && listed.log.contains(told(&run).to_str().unwrap()), "{}{}", listed.out, listed.log);
+    assert!(
+        listed.out.contains("No dead letters") && listed.log.contains(told(&run).to_str().unwrap()),
+        "{}{}",
+        listed.out,
+        listed.log
+    );
     assert_eq!(letters_at(&desk, &told(&run)).len(), 1);
 }
 
 #[test]
 fn letters_that_are_put_back_are_tried_when_the_recording_is_read_again_and_nothing_else_is() {
     let desk = Desk::new();
-    let (refuses, requests) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (refuses, requests) = (
+        Arc::new(AtomicBool::new(true)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let hook = serve({
         let (refuses, requests) = (refuses.clone(), requests.clone());
         move |_, body, client| {
             requests.fetch_add(1, Ordering::Relaxed);
-            say(client, if refuses.load(Ordering::Relaxed) && body.contains("message 2") { 400 } else { 200 }, b"");
+            say(
+                client,
+                if refuses.load(Ordering::Relaxed) && body.contains("message 2") {
+                    400
+                } else {
+                    200
+                },
+                b"",
+            );
         }
     });
     let (data, sinks) = (desk.data(), testkit::program::sinks());
     let file = desk.file("in", lines(&[event(1), event(2)]));
-    let line =
-        ["--shipped-sinks", sinks.to_str().unwrap(), "--data-dir", data.to_str().unwrap(), "--log-format", "json", "--event-storage", "webhook"];
-    let rest = ["--once", "--objects", "all", "--timeout", "120s", "--from", file.to_str().unwrap()];
+    let line = [
+        "--shipped-sinks",
+        sinks.to_str().unwrap(),
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--log-format",
+        "json",
+        "--event-storage",
+        "webhook",
+    ];
+    let rest = [
+        "--once",
+        "--objects",
+        "all",
+        "--timeout",
+        "120s",
+        "--from",
+        file.to_str().unwrap(),
+    ];
     let url = format!("http://localhost:{}", hook.port());
-    let play = || Run::of(Command::new(PROGRAM).env_clear().env("WEBHOOK_URL", &url).args(line).args(rest).output().unwrap());
+    let play = || {
+        Run::of(
+            Command::new(PROGRAM)
+                .env_clear()
+                .env("WEBHOOK_URL", &url)
+                .args(line)
+                .args(rest)
+                .output()
+                .unwrap(),
+        )
+    };
     let run = play();
     assert_eq!((run.code, desk.letters().len()), (3, 1), "{}", run.log);
     refuses.store(false, Ordering::Relaxed);
     let before = requests.load(Ordering::Relaxed);
-    let retried = desk.run(&["dead-letters", "retry", "1", "--data-dir", data.to_str().unwrap()]);
-    assert!(retried.code == 0 && retried.out.contains("--from"), "{}{}", retried.out, retried.log);
+    let retried = desk.run(&[
+        "dead-letters",
+        "retry",
+        "1",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
+    assert!(
+        retried.code == 0 && retried.out.contains("--from"),
+        "{}{}",
+        retried.out,
+        retried.log
+    );
     let run = play();
-    assert_eq!((run.code, requests.load(Ordering::Relaxed) - before), (0, 1), "{}", run.log);
+    assert_eq!(
+        (run.code, requests.load(Ordering::Relaxed) - before),
+        (0, 1),
+        "{}",
+        run.log
+    );
     assert_eq!(desk.left(), Vec::<PathBuf>::new());
 }
 
@@ -141,7 +268,16 @@ fn what_a_killed_process_left_is_private_and_goes_with_the_next_start() {
         .env_clear()
         .env("WEBHOOK_URL", "http://127.0.0.1:9")
         .env("TMPDIR", &temporary)
-        .args(["--shipped-sinks", sinks.to_str().unwrap(), "--data-dir", data.to_str().unwrap(), "--event-storage", "webhook", "--objects", "all"])
+        .args([
+            "--shipped-sinks",
+            sinks.to_str().unwrap(),
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--event-storage",
+            "webhook",
+            "--objects",
+            "all",
+        ])
         .args(["--once", "--from", file.to_str().unwrap()])
         .stderr(Stdio::null())
         .spawn()
@@ -149,14 +285,28 @@ fn what_a_killed_process_left_is_private_and_goes_with_the_next_start() {
     let until = Instant::now() + Duration::from_secs(120);
     let begun = |path: &PathBuf| path.ends_with("journal.sqlite");
     while !data.is_dir() || !all(&data).iter().any(begun) {
-        assert!(Instant::now() < until && child.try_wait().unwrap().is_none(), "the recording does not begin");
+        assert!(
+            Instant::now() < until && child.try_wait().unwrap().is_none(),
+            "the recording does not begin"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
     child.wait().unwrap();
     let journal = all(&data).into_iter().find(begun).unwrap();
-    assert_eq!(std::fs::metadata(journal.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(all(&temporary), Vec::<PathBuf>::new(), "no events in the folder for temporary files");
+    assert_eq!(
+        std::fs::metadata(journal.parent().unwrap())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o700
+    );
+    assert_eq!(
+        all(&temporary),
+        Vec::<PathBuf>::new(),
+        "no events in the folder for temporary files"
+    );
     assert_eq!(desk.play(&desk.file("other", lines(&[event(1)]))).code, 0);
     assert!(desk.left().is_empty(), "{:?}", desk.left());
 }

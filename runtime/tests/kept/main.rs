@@ -1,6 +1,13 @@
-//! Is what people have kept read: files of any usual form, with odd things among them, and settings as they are written?
+//! Is what people have kept read: files of any usual form, with odd things among them, and settings
+//! as they are written?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
 
 mod formats;
 mod home;
@@ -34,7 +41,10 @@ fn event(number: u32) -> Value {
 /// The same without `kind` and `apiVersion`, as Go clients write it.
 fn bare(number: u32) -> Value {
     let mut event = event(number);
-    event.as_object_mut().unwrap().retain(|key, _| key != "kind" && key != "apiVersion");
+    event
+        .as_object_mut()
+        .unwrap()
+        .retain(|key, _| key != "kind" && key != "apiVersion");
     event
 }
 
@@ -54,17 +64,30 @@ struct Run {
 impl Run {
     fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), log: text(output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            log: text(output.stderr),
+        }
     }
 
     /// What the sink printed.
     fn events(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}\n{}", self.log))).collect()
+        self.out
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line)
+                    .unwrap_or_else(|why| panic!("{why}: {line}\n{}", self.log))
+            })
+            .collect()
     }
 
     /// Names of the events that the sink printed.
     fn names(&self) -> Vec<String> {
-        self.events().iter().map(|event| event["name"].as_str().unwrap().to_owned()).collect()
+        self.events()
+            .iter()
+            .map(|event| event["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -88,7 +111,13 @@ impl Desk {
 
     /// The program with a line; its sinks are the built ones.
     fn run(&self, line: &[&str]) -> Run {
-        Run::of(Command::new(PROGRAM).env_clear().args(line).output().unwrap())
+        Run::of(
+            Command::new(PROGRAM)
+                .env_clear()
+                .args(line)
+                .output()
+                .unwrap(),
+        )
     }
 
     /// A recording into the sink `stdout`.
@@ -99,16 +128,54 @@ impl Desk {
     fn play_with(&self, file: &Path, more: &[&str]) -> Run {
         let sinks = testkit::program::sinks();
         let (data, sinks) = (self.data(), sinks.to_str().unwrap().to_owned());
-        let line = ["--shipped-sinks", &sinks, "--data-dir", data.to_str().unwrap(), "--log-format", "json", "--event-storage", "stdout"];
-        let rest = ["--once", "--objects", "all", "--timeout", "120s", "--from", file.to_str().unwrap()];
-        self.run(&line.into_iter().chain(rest).chain(more.iter().copied()).collect::<Vec<_>>())
+        let line = [
+            "--shipped-sinks",
+            &sinks,
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--log-format",
+            "json",
+            "--event-storage",
+            "stdout",
+        ];
+        let rest = [
+            "--once",
+            "--objects",
+            "all",
+            "--timeout",
+            "120s",
+            "--from",
+            file.to_str().unwrap(),
+        ];
+        self.run(
+            &line
+                .into_iter()
+                .chain(rest)
+                .chain(more.iter().copied())
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// `explain` of a file, as JSON.
     fn explain(&self, file: &Path) -> Run {
         let sinks = testkit::program::sinks();
-        let line = ["explain", file.to_str().unwrap(), "--format", "json", "--objects", "all", "--event-storage", "stdout", "--shipped-sinks"];
-        self.run(&line.into_iter().chain([sinks.to_str().unwrap()]).collect::<Vec<_>>())
+        let line = [
+            "explain",
+            file.to_str().unwrap(),
+            "--format",
+            "json",
+            "--objects",
+            "all",
+            "--event-storage",
+            "stdout",
+            "--shipped-sinks",
+        ];
+        self.run(
+            &line
+                .into_iter()
+                .chain([sinks.to_str().unwrap()])
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// What `dead-letters list` tells of the data folder.
@@ -119,12 +186,23 @@ impl Desk {
     }
 
     fn list_letters(&self) -> Run {
-        self.run(&["dead-letters", "list", "--format", "json", "--data-dir", self.data().to_str().unwrap()])
+        self.run(&[
+            "dead-letters",
+            "list",
+            "--format",
+            "json",
+            "--data-dir",
+            self.data().to_str().unwrap(),
+        ])
     }
 
     /// All that lies in the data folder, besides compiled sinks.
     fn left(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.data()).unwrap().map(|entry| entry.unwrap().path());
-        entries.filter(|path| !path.ends_with("compiled") && !path.ends_with("sinks")).collect()
+        let entries = std::fs::read_dir(self.data())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        entries
+            .filter(|path| !path.ends_with("compiled") && !path.ends_with("sinks"))
+            .collect()
     }
 }

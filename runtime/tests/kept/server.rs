@@ -1,4 +1,5 @@
-//! An HTTP server of a test's own, on loopback: it answers each request as the test says, and then closes the connection.
+//! An HTTP server of a test's own, on loopback: it answers each request as the test says, and then
+//! closes the connection.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -23,9 +24,14 @@ fn one(mut client: TcpStream, answer: &impl Fn(&str, &str, &mut TcpStream)) {
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
-    let length = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let mut body = Vec::new();
-    let length = length.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
+    let length = length
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0);
     let _ = (&mut client).take(length).read_to_end(&mut body);
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     answer(&path, &String::from_utf8_lossy(&body), &mut client);
@@ -33,6 +39,11 @@ fn one(mut client: TcpStream, answer: &impl Fn(&str, &str, &mut TcpStream)) {
 
 /// Writes a whole answer.
 pub fn say(client: &mut TcpStream, status: u16, body: &[u8]) {
-    let head = format!("HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(body));
+    let head = format!(
+        "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = client
+        .write_all(head.as_bytes())
+        .and_then(|()| client.write_all(body));
 }

@@ -15,8 +15,22 @@ const BOUND: Duration = Duration::from_secs(2 + 2);
 #[tokio::test]
 async fn while_an_acknowledgement_is_refused() {
     let world = World::new(&["t"], &[]).await;
-    let hook = Hook::answering(nobody(), |body| if String::from_utf8_lossy(body).contains("bad") { 400 } else { 202 }).unwrap();
-    let start = || to_hook(world.start("log").with("--grace", "1s"), world.folder.path(), "hook", &hook.url());
+    let hook = Hook::answering(nobody(), |body| {
+        if String::from_utf8_lossy(body).contains("bad") {
+            400
+        } else {
+            202
+        }
+    })
+    .unwrap();
+    let start = || {
+        to_hook(
+            world.start("log").with("--grace", "1s"),
+            world.folder.path(),
+            "hook",
+            &hook.url(),
+        )
+    };
     let mut program = start().start().unwrap();
     wait(&mut program, "The list is read.");
     world.event("t", "good", "good").await;
@@ -31,7 +45,11 @@ async fn while_an_acknowledgement_is_refused() {
     world.event("t", "bad", "bad").await;
     wait(&mut program, "Cannot note in the journal what is stored");
     std::thread::park_timeout(Duration::from_secs(5));
-    let said = program.log().unwrap().matches("Cannot note in the journal").count();
+    let said = program
+        .log()
+        .unwrap()
+        .matches("Cannot note in the journal")
+        .count();
     assert!(said <= 2, "{said} lines");
     let took = time_to_end(program);
     assert!(took < GRACE + BOUND, "{took:?}");
@@ -42,9 +60,19 @@ fn while_the_api_server_is_silent() {
     let api = FakeApi::start(|_| Some(Reply::Silence)).unwrap();
     for elect in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
-        let start = start.with("--event-storage", "stdout").with("--grace", "1s").with("--lease-namespace", "n");
-        let mut program = if elect { start.flag("--leader-elect") } else { start }.start().unwrap();
+        let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log")
+            .with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+        let start = start
+            .with("--event-storage", "stdout")
+            .with("--grace", "1s")
+            .with("--lease-namespace", "n");
+        let mut program = if elect {
+            start.flag("--leader-elect")
+        } else {
+            start
+        }
+        .start()
+        .unwrap();
         wait(&mut program, "Sink is ready to open");
         std::thread::park_timeout(Duration::from_secs(1));
         let took = time_to_end(program);
@@ -62,14 +90,24 @@ fn while_a_look_up_hangs() {
         if asked.path.contains("/replicasets/") {
             return Some(Reply::Silence);
         }
-        (asked.is_about("events") && !asked.is_watch()).then(|| Reply::list(5, std::slice::from_ref(&event)))
+        (asked.is_about("events") && !asked.is_watch())
+            .then(|| Reply::list(5, std::slice::from_ref(&event)))
     })
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
-    let program = start.with("--event-storage", "stdout").with("--grace", "1s").start().unwrap();
+    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log")
+        .with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+    let program = start
+        .with("--event-storage", "stdout")
+        .with("--grace", "1s")
+        .start()
+        .unwrap();
     let until = std::time::Instant::now() + PATIENCE;
-    while !api.asked().iter().any(|asked| asked.path.contains("/replicasets/")) {
+    while !api
+        .asked()
+        .iter()
+        .any(|asked| asked.path.contains("/replicasets/"))
+    {
         assert!(std::time::Instant::now() < until);
         std::thread::park_timeout(Duration::from_millis(50));
     }
@@ -85,19 +123,37 @@ async fn while_a_damaged_journal_is_saved_and_no_row_is_lost_by_it() {
     let data = folder.path().join("data");
     let lost = super::salvage::damaged(&data, ROWS).await;
     let nobody = format!("http://localhost:{}", nobody().port());
-    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
-    let program = to_hook(start, folder.path(), "a", &nobody).with("--grace", "1s").with("--retain", "1000000h").start().unwrap();
+    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log")
+        .with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+    let program = to_hook(start, folder.path(), "a", &nobody)
+        .with("--grace", "1s")
+        .with("--retain", "1000000h")
+        .start()
+        .unwrap();
     let until = std::time::Instant::now() + PATIENCE;
-    let is_building = || std::fs::metadata(data.join("journal.sqlite.salvage")).is_ok_and(|file| file.len() > 0);
+    let is_building =
+        || std::fs::metadata(data.join("journal.sqlite.salvage")).is_ok_and(|file| file.len() > 0);
     while !is_building() && std::fs::metadata(data.join("journal.sqlite.salvaged")).is_err() {
-        let is_done = std::fs::read_dir(&data).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().contains("damaged-"));
-        assert!(!is_done, "it was saved before it could be looked at: more rows are needed");
+        let is_done = std::fs::read_dir(&data).unwrap().any(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .contains("damaged-")
+        });
+        assert!(
+            !is_done,
+            "it was saved before it could be looked at: more rows are needed"
+        );
         assert!(std::time::Instant::now() < until);
         std::thread::park_timeout(Duration::from_millis(1));
     }
     let took = time_to_end(program);
     assert!(took < GRACE + BOUND, "{took:?}");
-    let options = kubedl_events::journal::Options { retain: Duration::MAX, ..kubedl_events::journal::Options::new(&data) };
+    let options = kubedl_events::journal::Options {
+        retain: Duration::MAX,
+        ..kubedl_events::journal::Options::new(&data)
+    };
     let journal = kubedl_events::journal::Journal::open(&options).unwrap();
     let rows = u64::try_from(super::salvage::read_all(&journal).await.unwrap()).unwrap();
     assert!(rows + lost >= ROWS, "{rows} of {ROWS}");
@@ -110,19 +166,39 @@ async fn while_the_disk_is_full() {
         return println!("a small disk can't be mounted here, so this is not tried");
     };
     let hook = Hook::start().unwrap();
-    let start = || to_hook(world.start("log").with("--grace", "1s"), world.folder.path(), "hook", &hook.url());
+    let start = || {
+        to_hook(
+            world.start("log").with("--grace", "1s"),
+            world.folder.path(),
+            "hook",
+            &hook.url(),
+        )
+    };
     let mut program = start().start().unwrap();
     wait(&mut program, "The list is read.");
     disk.fill().unwrap();
     for n in 0..200 {
-        world.event("t", &format!("e-{n}"), &format!("{n} {}", "x".repeat(20_000))).await;
+        world
+            .event(
+                "t",
+                &format!("e-{n}"),
+                &format!("{n} {}", "x".repeat(20_000)),
+            )
+            .await;
     }
     wait(&mut program, "Cannot store events, and the watch waits");
     let took = time_to_end(program);
     assert!(took < GRACE + BOUND, "{took:?}");
     disk.free().unwrap();
     let program = start().start().unwrap();
-    let all = hook.wait(PATIENCE, |posted| posted.iter().map(|(_, body)| body.clone()).collect::<std::collections::HashSet<_>>().len() >= 200);
+    let all = hook.wait(PATIENCE, |posted| {
+        posted
+            .iter()
+            .map(|(_, body)| body.clone())
+            .collect::<std::collections::HashSet<_>>()
+            .len()
+            >= 200
+    });
     assert!(all.is_ok(), "{} of 200", all.unwrap_err().len());
     assert!(program.terminate().unwrap().success());
 }
@@ -131,8 +207,14 @@ async fn while_the_disk_is_full() {
 fn while_a_sink_compiles() {
     let api = FakeApi::start(|_| None).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log").with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
-    let program = start.with("--event-storage", "webhook").env("WEBHOOK_URL", "http://localhost:1").with("--grace", "1s").start().unwrap();
+    let start = Start::new(std::path::Path::new(PROGRAM), folder.path(), "log")
+        .with("--kubeconfig", api.kubeconfig(folder.path()).unwrap());
+    let program = start
+        .with("--event-storage", "webhook")
+        .env("WEBHOOK_URL", "http://localhost:1")
+        .with("--grace", "1s")
+        .start()
+        .unwrap();
     std::thread::park_timeout(Duration::from_millis(300));
     let took = time_to_end(program);
     assert!(took < GRACE + BOUND, "{took:?}");

@@ -26,17 +26,35 @@ impl World {
         let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
         let server = ApiServer::start(&folder.path().join("cluster"), arguments).unwrap();
         let client = client(&server.kubeconfig).await.unwrap();
-        let world = Self { folder, server, client };
+        let world = Self {
+            folder,
+            server,
+            client,
+        };
         for namespace in namespaces {
-            world.post("/api/v1/namespaces", json!({"metadata": {"name": namespace}})).await;
+            world
+                .post(
+                    "/api/v1/namespaces",
+                    json!({"metadata": {"name": namespace}}),
+                )
+                .await;
             let account = json!({"metadata": {"name": "default"}});
-            world.try_post(&format!("/api/v1/namespaces/{namespace}/serviceaccounts"), account).await.ok();
+            world
+                .try_post(
+                    &format!("/api/v1/namespaces/{namespace}/serviceaccounts"),
+                    account,
+                )
+                .await
+                .ok();
         }
         world
     }
 
     pub async fn try_post(&self, path: &str, body: Value) -> Result<Value, kube::Error> {
-        let request = http::Request::post(path).header("content-type", "application/json").body(body.to_string().into_bytes()).unwrap();
+        let request = http::Request::post(path)
+            .header("content-type", "application/json")
+            .body(body.to_string().into_bytes())
+            .unwrap();
         self.client.request(request).await
     }
 
@@ -45,11 +63,18 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        self.client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
+        self.client
+            .request(http::Request::get(path).body(Vec::new()).unwrap())
+            .await
+            .unwrap()
     }
 
     pub async fn delete(&self, path: &str) {
-        let _: Value = self.client.request(http::Request::delete(path).body(Vec::new()).unwrap()).await.unwrap();
+        let _: Value = self
+            .client
+            .request(http::Request::delete(path).body(Vec::new()).unwrap())
+            .await
+            .unwrap();
     }
 
     /// An event about a job.
@@ -59,14 +84,23 @@ impl World {
     }
 
     pub async fn event_about(&self, namespace: &str, name: &str, message: &str, object: Value) {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
         let event = json!({"metadata": {"name": name, "namespace": namespace}, "involvedObject": object, "reason": "R", "message": message, "type": "Normal",
             "source": {"component": "x"}, "firstTimestamp": now, "lastTimestamp": now, "count": 1});
-        self.post(&format!("/api/v1/namespaces/{namespace}/events"), event).await;
+        self.post(&format!("/api/v1/namespaces/{namespace}/events"), event)
+            .await;
     }
 
     /// Makes an object under a controller; gives its uid.
-    pub async fn controlled(&self, path: &str, name: &str, controller: Value, spec: Value) -> String {
+    pub async fn controlled(
+        &self,
+        path: &str,
+        name: &str,
+        controller: Value,
+        spec: Value,
+    ) -> String {
         let mut owner = controller;
         owner["controller"] = true.into();
         let made = self.post(path, json!({"metadata": {"name": name, "labels": {"a": "b"}, "ownerReferences": [owner]}, "spec": spec})).await;
@@ -82,7 +116,9 @@ impl World {
     }
 
     pub fn start_with(&self, name: &str, kubeconfig: &Path) -> Start {
-        Start::new(Path::new(PROGRAM), self.folder.path(), name).with("--kubeconfig", kubeconfig).with("--lease-namespace", "default")
+        Start::new(Path::new(PROGRAM), self.folder.path(), name)
+            .with("--kubeconfig", kubeconfig)
+            .with("--lease-namespace", "default")
     }
 
     pub fn gaps(&self) -> Vec<Gap> {
@@ -105,11 +141,15 @@ impl World {
             .arg(&self.server.kubeconfig)
             .output()
             .unwrap();
-        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+        (
+            output.status.code().unwrap(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     }
 }
 
-/// An instance of the webhook sink that posts to a hook, or to where nobody listens yet; its grant in the folder of grants.
+/// An instance of the webhook sink that posts to a hook, or to where nobody listens yet; its grant
+/// in the folder of grants.
 pub fn to_hook(start: Start, folder: &Path, name: &str, url: &str) -> Start {
     let grants = folder.join("grants");
     std::fs::create_dir_all(&grants).unwrap();
@@ -121,22 +161,38 @@ pub fn to_hook(start: Start, folder: &Path, name: &str, url: &str) -> Start {
 
 /// A port where nobody listens.
 pub fn nobody() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// Messages of the events that a hook has, in the order in which they came.
 pub fn messages(posted: &[Posted]) -> Vec<String> {
-    let message = |body: &[u8]| serde_json::from_slice::<Value>(body).ok()?.pointer("/data/message")?.as_str().map(str::to_owned);
-    posted.iter().filter_map(|(_, body)| message(body)).collect()
+    let message = |body: &[u8]| {
+        serde_json::from_slice::<Value>(body)
+            .ok()?
+            .pointer("/data/message")?
+            .as_str()
+            .map(str::to_owned)
+    };
+    posted
+        .iter()
+        .filter_map(|(_, body)| message(body))
+        .collect()
 }
 
 /// Waits until a hook has all of these.
 pub fn expect(hook: &Hook, wanted: &[&str]) -> Vec<String> {
     let all = |posted: &[Posted]| {
         let got = messages(posted);
-        wanted.iter().all(|wanted| got.iter().any(|message| message == wanted))
+        wanted
+            .iter()
+            .all(|wanted| got.iter().any(|message| message == wanted))
     };
-    messages(&hook.wait(PATIENCE, all).unwrap_or_else(|posted| panic!("{wanted:?} are wanted, there are {:?}", messages(&posted))))
+    messages(&hook.wait(PATIENCE, all).unwrap_or_else(|posted| {
+        panic!("{wanted:?} are wanted, there are {:?}", messages(&posted))
+    }))
 }
 
 pub fn wait(program: &mut Program, text: &str) {

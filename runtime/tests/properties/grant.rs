@@ -26,20 +26,39 @@ fn said() -> impl Strategy<Value = String> {
         "KUBERNETES_X",
         "\u{1b}[2J",
     ]);
-    prop_oneof![sly.prop_map(str::to_owned), any::<String>(), "[A-Za-z_][A-Za-z0-9_]{0,8}", r"https://[a-z.*]{1,12}"]
+    prop_oneof![
+        sly.prop_map(str::to_owned),
+        any::<String>(),
+        "[A-Za-z_][A-Za-z0-9_]{0,8}",
+        r"https://[a-z.*]{1,12}"
+    ]
 }
 
 fn description() -> impl Strategy<Value = Description> {
-    let variable = (said(), said(), any::<bool>(), any::<bool>()).prop_map(|(name, help, required, secret)| EnvVar { name, help, required, secret });
-    (said(), said(), said(), vec(variable, 0..5), vec(said(), 0..5)).prop_map(|(name, version, summary, env, hosts)| Description {
-        name,
-        version,
-        summary,
-        env,
-        hosts,
-        batch_events: 0,
-        batch_bytes: 0,
-    })
+    let variable = (said(), said(), any::<bool>(), any::<bool>()).prop_map(
+        |(name, help, required, secret)| EnvVar {
+            name,
+            help,
+            required,
+            secret,
+        },
+    );
+    (
+        said(),
+        said(),
+        said(),
+        vec(variable, 0..5),
+        vec(said(), 0..5),
+    )
+        .prop_map(|(name, version, summary, env, hosts)| Description {
+            name,
+            version,
+            summary,
+            env,
+            hosts,
+            batch_events: 0,
+            batch_bytes: 0,
+        })
 }
 
 proptest! {

@@ -20,8 +20,12 @@ fn names(bytes: &[u8]) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Vec<String> {
-    let Ok((recording, _)) = Recording::open(path, &|_| ()) else { return Vec::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let Ok((recording, _)) = Recording::open(path, &|_| ()) else {
+        return Vec::new();
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (out, mut observations) = tokio::sync::mpsc::channel(100);
         recording.play(&out, &Stats::default()).await.unwrap();
@@ -62,7 +66,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "|",
         "\x1e",
     ];
-    let events = [event("a"), event("b"), format!("{:#}", serde_json::from_str::<Value>(&event("c")).unwrap())];
+    let events = [
+        event("a"),
+        event("b"),
+        format!("{:#}", serde_json::from_str::<Value>(&event("c")).unwrap()),
+    ];
     prop_oneof![
         proptest::sample::select(known.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
         proptest::sample::select(events.to_vec()).prop_map(String::into_bytes),

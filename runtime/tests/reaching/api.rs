@@ -1,4 +1,5 @@
-//! A small API server on loopback: one event, one namespace, no Pods; in the clear or over TLS. What it answers can be changed.
+//! A small API server on loopback: one event, one namespace, no Pods; in the clear or over TLS.
+//! What it answers can be changed.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// Head of a request, when it came.
 pub type Asked = (Instant, String);
-/// What is answered to a request line (`GET /path HTTP/1.1`) in place of the usual; none: the usual.
+/// What is answered to a request line (`GET /path HTTP/1.1`) in place of the usual; none: the
+/// usual.
 pub type Change = dyn Fn(&str, usize) -> Option<Vec<u8>> + Send + Sync;
 
 #[derive(Clone)]
@@ -24,7 +26,9 @@ impl Api {
     }
 
     /// `change` gets the request line, and how many requests came before it.
-    pub fn changed(change: impl Fn(&str, usize) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+    pub fn changed(
+        change: impl Fn(&str, usize) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         Self::listen(None, Arc::new(change))
     }
 
@@ -34,14 +38,21 @@ impl Api {
 
     fn listen(tls: Option<Arc<ServerConfig>>, change: Arc<Change>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let api = Self { address: listener.local_addr().unwrap(), asked: Arc::default() };
+        let api = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+        };
         let asked = api.asked.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (tls, asked, change) = (tls.clone(), asked.clone(), change.clone());
                 std::thread::spawn(move || match tls {
                     None => serve(stream, &asked, &*change),
-                    Some(config) => serve(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), &asked, &*change),
+                    Some(config) => serve(
+                        StreamOwned::new(ServerConnection::new(config).unwrap(), stream),
+                        &asked,
+                        &*change,
+                    ),
                 });
             }
         });
@@ -70,11 +81,23 @@ impl Api {
 /// An answer, after which the connection is closed.
 pub fn reply(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    [format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).as_bytes(), body].concat()
+    [
+        format!(
+            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            body.len()
+        )
+        .as_bytes(),
+        body,
+    ]
+    .concat()
 }
 
 pub fn json(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    reply(status, &format!("Content-Type: application/json\r\n{headers}"), body)
+    reply(
+        status,
+        &format!("Content-Type: application/json\r\n{headers}"),
+        body,
+    )
 }
 
 /// The list that it usually answers with.
@@ -91,19 +114,27 @@ fn usual(line: &str) -> Option<Vec<u8>> {
         return None;
     }
     Some(match path.split('?').next().unwrap_or_default() {
-        "/api/v1/namespaces/kube-system" => {
-            json("200 OK", "", r#"{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system","uid":"ks"}}"#)
-        }
+        "/api/v1/namespaces/kube-system" => json(
+            "200 OK",
+            "",
+            r#"{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system","uid":"ks"}}"#,
+        ),
         path if path.ends_with("/events") => json("200 OK", "", &list("")),
         path if path.ends_with("/pods") => json(
             "200 OK",
             "",
             r#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"2000"},"items":[]}"#,
         ),
-        path if path.ends_with("/leases") => {
-            json("201 Created", "", r#"{"metadata":{"name":"kubedl-events","namespace":"lab","resourceVersion":"1"}}"#)
-        }
-        _ => json("404 Not Found", "", r#"{"kind":"Status","status":"Failure","reason":"NotFound","message":"not found","code":404}"#),
+        path if path.ends_with("/leases") => json(
+            "201 Created",
+            "",
+            r#"{"metadata":{"name":"kubedl-events","namespace":"lab","resourceVersion":"1"}}"#,
+        ),
+        _ => json(
+            "404 Not Found",
+            "",
+            r#"{"kind":"Status","status":"Failure","reason":"NotFound","message":"not found","code":404}"#,
+        ),
     })
 }
 
@@ -117,7 +148,16 @@ fn serve(mut stream: impl Read + Write, asked: &Mutex<Vec<Asked>>, change: &Chan
         head.extend_from_slice(&byte);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+    let length = head
+        .lines()
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0);
     let _ = stream.read_exact(&mut vec![0; length]);
     let line = head.lines().next().unwrap_or_default().to_owned();
     let before = {
@@ -131,14 +171,19 @@ fn serve(mut stream: impl Read + Write, asked: &Mutex<Vec<Asked>>, change: &Chan
         return;
     }
     // A watch in which nothing happens.
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let _ = stream.write_all(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
     let _ = stream.flush();
     let _ = stream.read(&mut [0]);
 }
 
 /// Passes bytes on in both directions until one end closes.
 pub fn join(client: TcpStream, server: TcpStream) {
-    let (mut up, mut down) = ((client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client));
+    let (mut up, mut down) = (
+        (client.try_clone().unwrap(), server.try_clone().unwrap()),
+        (server, client),
+    );
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut up.0, &mut up.1);
         let _ = up.1.shutdown(std::net::Shutdown::Write);

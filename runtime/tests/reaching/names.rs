@@ -1,4 +1,5 @@
-//! Are names and addresses that can't be told before anything is asked, by the start and by `config check` alike?
+//! Are names and addresses that can't be told before anything is asked, by the start and by `config
+//! check` alike?
 
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +12,18 @@ fn told(line: &[&str]) -> (i32, String) {
     let sinks = testkit::program::sinks();
     let run = |begin: &[&str]| {
         let mut command = Command::new(PROGRAM);
-        command.env_clear().args(begin).args(["--event-storage", "stdout", "--shipped-sinks"]).arg(&sinks).arg("--data-dir").arg(folder.path());
+        command
+            .env_clear()
+            .args(begin)
+            .args(["--event-storage", "stdout", "--shipped-sinks"])
+            .arg(&sinks)
+            .arg("--data-dir")
+            .arg(folder.path());
         let output = command.args(line).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let check = run(&["config", "check"]);
     // What would start is not started here.
@@ -40,20 +50,38 @@ fn a_namespace_that_can_not_be_is_refused_with_a_sentence() {
         ("-a", "it begins or ends with a -"),
     ] {
         let (code, said) = told(&[&format!("--namespace={value}")]);
-        assert!(code == 2 && said.contains(words), "{value:?}: {code} {said}");
+        assert!(
+            code == 2 && said.contains(words),
+            "{value:?}: {code} {said}"
+        );
         if value != "all" && value != "lab," {
             let (code, said) = told(&[&format!("--lease-namespace={value}")]);
-            assert!(code == 2 && said.contains(words), "{value:?}: {code} {said}");
+            assert!(
+                code == 2 && said.contains(words),
+                "{value:?}: {code} {said}"
+            );
         }
     }
-    assert_eq!(told(&["--namespace=lab,kube-system", "--lease-namespace=lab", "--lease-name=kubedl.events-2", "--listen-address=:8080"]).0, 0);
+    assert_eq!(
+        told(&[
+            "--namespace=lab,kube-system",
+            "--lease-namespace=lab",
+            "--lease-name=kubedl.events-2",
+            "--listen-address=:8080"
+        ])
+        .0,
+        0
+    );
 }
 
 #[test]
 fn a_lease_name_and_an_address_that_can_not_be_are_refused() {
     for value in ["", "a/b", "A", "a..b", "kubedl events"] {
         let (code, said) = told(&[&format!("--lease-name={value}")]);
-        assert!(code == 2 && said.contains("--lease-name") && said.contains(&format!("{value:?}")), "{value:?}: {code} {said}");
+        assert!(
+            code == 2 && said.contains("--lease-name") && said.contains(&format!("{value:?}")),
+            "{value:?}: {code} {said}"
+        );
     }
     for (value, words) in [
         ("8080", "it is a port alone"),
@@ -68,9 +96,19 @@ fn a_lease_name_and_an_address_that_can_not_be_are_refused() {
         ("a b:80", "neither an address nor a name"),
     ] {
         let (code, said) = told(&[&format!("--listen-address={value}")]);
-        assert!(code == 2 && said.contains("--listen-address") && said.contains(words), "{value:?}: {code} {said}");
+        assert!(
+            code == 2 && said.contains("--listen-address") && said.contains(words),
+            "{value:?}: {code} {said}"
+        );
     }
-    for value in [":0", "127.0.0.1:8080", "[::1]:8080", "[fe80::1%eth0]:1", "localhost:8080", "0.0.0.0:1"] {
+    for value in [
+        ":0",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "[fe80::1%eth0]:1",
+        "localhost:8080",
+        "0.0.0.0:1",
+    ] {
         let (code, said) = told(&[&format!("--listen-address={value}")]);
         assert_eq!(code, 0, "{value:?}: {said}");
     }
@@ -97,6 +135,13 @@ fn the_namespace_of_a_context_is_looked_at_where_it_is_for_the_lease() {
     let path = case.folder.path().join("odd");
     let text = "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\ncontexts: [{name: x, context: {cluster: c, namespace: 'My Lab'}}]\ncurrent-context: x\n";
     std::fs::write(&path, text).unwrap();
-    let (status, _, log) = case.start().with("--kubeconfig", Path::new(&path)).run().unwrap();
-    assert!(status.code() == Some(1) && log.contains("\"My Lab\" is not a name of Kubernetes"), "{log}");
+    let (status, _, log) = case
+        .start()
+        .with("--kubeconfig", Path::new(&path))
+        .run()
+        .unwrap();
+    assert!(
+        status.code() == Some(1) && log.contains("\"My Lab\" is not a name of Kubernetes"),
+        "{log}"
+    );
 }

@@ -36,7 +36,12 @@ impl Ended {
     /// The event arrived; in a folder that had it before, it is known.
     pub fn is_well(&self) {
         assert_eq!(self.code, 0, "{}", self.log);
-        assert!(self.out.lines().count() == 1 || self.log.contains("\"known\":1"), "{}{}", self.out, self.log);
+        assert!(
+            self.out.lines().count() == 1 || self.log.contains("\"known\":1"),
+            "{}{}",
+            self.out,
+            self.log
+        );
         assert!(!self.log.contains("panicked"), "{}", self.log);
     }
 
@@ -51,16 +56,23 @@ impl Ended {
 
 impl Case {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn start(&self) -> Start {
-        Start::new(Path::new(PROGRAM), self.folder.path(), "log").with("--event-storage", "stdout").with("--objects", "all")
+        Start::new(Path::new(PROGRAM), self.folder.path(), "log")
+            .with("--event-storage", "stdout")
+            .with("--objects", "all")
     }
 
     /// With a kubeconfig, as [`kubeconfig`] writes it.
     pub fn by(&self, cluster: &str, user: &str) -> Start {
-        self.start().with("--kubeconfig", kubeconfig(self.folder.path(), cluster, user))
+        self.start().with(
+            "--kubeconfig",
+            kubeconfig(self.folder.path(), cluster, user),
+        )
     }
 
     /// `--once`, to its end.
@@ -70,8 +82,17 @@ impl Case {
 
     /// `--once`, to its end, or for so long.
     pub fn once_for(&self, start: Start, time: &str) -> Ended {
-        let (status, out, log) = start.flag("--once").with("--timeout", time).with("--grace", "1s").run().unwrap();
-        Ended { code: status.code().unwrap_or(-1), out, log }
+        let (status, out, log) = start
+            .flag("--once")
+            .with("--timeout", time)
+            .with("--grace", "1s")
+            .run()
+            .unwrap();
+        Ended {
+            code: status.code().unwrap_or(-1),
+            out,
+            log,
+        }
     }
 
     /// Runs until the log has these words.
@@ -84,7 +105,9 @@ impl Case {
 
 /// Lines of a log above the level of information.
 pub fn complaints(log: &str) -> Vec<&str> {
-    log.lines().filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).collect()
+    log.lines()
+        .filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""))
+        .collect()
 }
 
 /// A text as YAML within braces.

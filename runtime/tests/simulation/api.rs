@@ -40,8 +40,18 @@ impl tower_service::Service<Request<Body>> for Api {
             if request.uri().path().contains("/leases") {
                 return lease(world, replica, request).await;
             }
-            let namespace = request.uri().path().strip_prefix("/api/v1/namespaces/").and_then(|rest| rest.strip_suffix("/events"));
-            answer(world, replica, namespace, request.uri().query().unwrap_or_default()).await
+            let namespace = request
+                .uri()
+                .path()
+                .strip_prefix("/api/v1/namespaces/")
+                .and_then(|rest| rest.strip_suffix("/events"));
+            answer(
+                world,
+                replica,
+                namespace,
+                request.uri().query().unwrap_or_default(),
+            )
+            .await
         })
     }
 }
@@ -57,8 +67,17 @@ fn refusal(code: u16, reason: &str) -> String {
     )
 }
 
-async fn answer(world: Shared, replica: usize, namespace: Option<&str>, query: &str) -> Result<Answer, Failure> {
-    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+async fn answer(
+    world: Shared,
+    replica: usize,
+    namespace: Option<&str>,
+    query: &str,
+) -> Result<Answer, Failure> {
+    let value = |name: &str| {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
     let limit = value("limit").and_then(|limit| limit.parse().ok());
     let (latency, fault) = {
         let mut world = lock(&world);
@@ -68,7 +87,14 @@ async fn answer(world: Shared, replica: usize, namespace: Option<&str>, query: &
             _ => {}
         }
         let latency = world.random.below(20);
-        (latency, if world.calm { 100 } else { world.random.below(100) })
+        (
+            latency,
+            if world.calm {
+                100
+            } else {
+                world.random.below(100)
+            },
+        )
     };
     sleep(Duration::from_millis(latency)).await;
     if lock(&world).is_cut_off(replica) {
@@ -81,32 +107,68 @@ async fn answer(world: Shared, replica: usize, namespace: Option<&str>, query: &
             return Ok(Response::builder()
                 .status(429)
                 .header("retry-after", "1")
-                .body(Full::new(Bytes::new()).map_err(Failure::from).boxed_unsync())?);
+                .body(
+                    Full::new(Bytes::new())
+                        .map_err(Failure::from)
+                        .boxed_unsync(),
+                )?);
         }
         3 => return text(200, "{\"kind\":\"EventList\",\"metadata\":{\"resour"),
         _ => {}
     }
     if value("watch").is_some() {
-        let from = value("resourceVersion").and_then(|from| from.parse().ok()).ok_or("no resourceVersion")?;
-        let seconds = value("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).ok_or("no timeoutSeconds")?;
-        return watch(&world, namespace.map(str::to_owned), from, Duration::from_secs(seconds));
+        let from = value("resourceVersion")
+            .and_then(|from| from.parse().ok())
+            .ok_or("no resourceVersion")?;
+        let seconds = value("timeoutSeconds")
+            .and_then(|seconds| seconds.parse().ok())
+            .ok_or("no timeoutSeconds")?;
+        return watch(
+            &world,
+            namespace.map(str::to_owned),
+            from,
+            Duration::from_secs(seconds),
+        );
     }
-    if let Some(name) = value("fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name%3D")) {
+    if let Some(name) =
+        value("fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name%3D"))
+    {
         let exact = value("resourceVersion").and_then(|version| version.parse().ok());
         let (version, item) = match lock(&world).one(name, exact) {
             Ok(found) => found,
-            Err(504) => return text(504, refusal(504, "Timeout").replace("\"m\"", "\"Timeout: Too large resource version: 9, current: 1\"")),
+            Err(504) => {
+                return text(
+                    504,
+                    refusal(504, "Timeout").replace(
+                        "\"m\"",
+                        "\"Timeout: Too large resource version: 9, current: 1\"",
+                    ),
+                );
+            }
             Err(_) => return text(410, refusal(410, "Expired")),
         };
-        return text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"items\":[{item}]}}"));
+        return text(
+            200,
+            format!(
+                "{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"}},\"items\":[{item}]}}"
+            ),
+        );
     }
     let page = lock(&world).page(namespace, limit.ok_or("no limit")?, value("continue"));
     match page {
         Err(410) => text(410, refusal(410, "Expired")),
         Err(code) => text(code, refusal(code, "BadRequest")),
         Ok((version, items, next)) => {
-            let next = next.map(|next| format!(",\"continue\":\"{next}\"")).unwrap_or_default();
-            text(200, format!("{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"{next}}},\"items\":[{}]}}", items.join(",")))
+            let next = next
+                .map(|next| format!(",\"continue\":\"{next}\""))
+                .unwrap_or_default();
+            text(
+                200,
+                format!(
+                    "{{\"kind\":\"EventList\",\"metadata\":{{\"resourceVersion\":\"{version}\"{next}}},\"items\":[{}]}}",
+                    items.join(",")
+                ),
+            )
         }
     }
 }
@@ -114,10 +176,15 @@ async fn answer(world: Shared, replica: usize, namespace: Option<&str>, query: &
 /// Reads or writes the Lease.
 async fn lease(world: Shared, replica: usize, request: Request<Body>) -> Result<Answer, Failure> {
     let method = request.method().clone();
-    let written: Option<serde_json::Value> = serde_json::from_slice(&request.into_body().collect().await?.to_bytes()).ok();
+    let written: Option<serde_json::Value> =
+        serde_json::from_slice(&request.into_body().collect().await?.to_bytes()).ok();
     let (latency, fault) = {
         let mut world = lock(&world);
-        let fault = if world.calm { 100 } else { world.random.below(100) };
+        let fault = if world.calm {
+            100
+        } else {
+            world.random.below(100)
+        };
         (world.random.below(20), fault)
     };
     sleep(Duration::from_millis(latency)).await;
@@ -151,25 +218,51 @@ struct Stream {
     world: Shared,
 }
 
-fn watch(world: &Shared, namespace: Option<String>, from: u64, limit: Duration) -> Result<Answer, Failure> {
+fn watch(
+    world: &Shared,
+    namespace: Option<String>,
+    from: u64,
+    limit: Duration,
+) -> Result<Answer, Failure> {
     let Ok(lines) = lock(world).watch(namespace, from) else {
-        return text(200, format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", refusal(410, "Expired")));
+        return text(
+            200,
+            format!(
+                "{{\"type\":\"ERROR\",\"object\":{}}}\n",
+                refusal(410, "Expired")
+            ),
+        );
     };
-    let stream = Stream { lines, pieces: VecDeque::new(), end: Instant::now() + limit, world: world.clone() };
+    let stream = Stream {
+        lines,
+        pieces: VecDeque::new(),
+        end: Instant::now() + limit,
+        world: world.clone(),
+    };
     let pieces = stream::unfold(stream, |mut stream| async move {
         let piece = stream.next().await?;
         // The network has its latency.
         let latency = lock(&stream.world).random.below(5);
         sleep(Duration::from_millis(latency)).await;
-        Some((piece.map(|piece| Frame::data(Bytes::from(piece))).map_err(Failure::from), stream))
+        Some((
+            piece
+                .map(|piece| Frame::data(Bytes::from(piece)))
+                .map_err(Failure::from),
+            stream,
+        ))
     });
-    Ok(Response::new(BodyExt::boxed_unsync(StreamBody::new(pieces))))
+    Ok(Response::new(BodyExt::boxed_unsync(StreamBody::new(
+        pieces,
+    ))))
 }
 
 impl Stream {
     async fn next(&mut self) -> Option<Result<String, String>> {
         if self.pieces.is_empty() {
-            let line = timeout_at(self.end, self.lines.recv()).await.ok().flatten()?;
+            let line = timeout_at(self.end, self.lines.recv())
+                .await
+                .ok()
+                .flatten()?;
             if line.as_ref().is_err_and(|why| why == STALL) {
                 // A connection that died without a word has no end either.
                 std::future::pending::<()>().await;
@@ -186,21 +279,41 @@ impl Stream {
     fn spoil(&mut self, line: String) {
         let (fault, place) = {
             let mut world = lock(&self.world);
-            let fault = if world.calm { 1_000 } else { world.random.below(1_000) };
-            (fault, usize::try_from(world.random.below(line.len() as u64)).unwrap())
+            let fault = if world.calm {
+                1_000
+            } else {
+                world.random.below(1_000)
+            };
+            (
+                fault,
+                usize::try_from(world.random.below(line.len() as u64)).unwrap(),
+            )
         };
         let (first, second) = (line[..place].to_owned(), line[place..].to_owned());
-        let error = |object: String| Some(Ok(format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n")));
+        let error =
+            |object: String| Some(Ok(format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n")));
         match fault {
             // In the middle of a line, with and without a word.
-            0..=4 => self.pieces.extend([Some(Ok(first)), Some(Err("connection reset".to_owned()))]),
+            0..=4 => self
+                .pieces
+                .extend([Some(Ok(first)), Some(Err("connection reset".to_owned()))]),
             5..=9 => self.pieces.extend([Some(Ok(first)), None]),
-            10..=12 => self.pieces.extend([error(refusal(500, "InternalError")), None]),
+            10..=12 => self
+                .pieces
+                .extend([error(refusal(500, "InternalError")), None]),
             13..=15 => self.pieces.extend([error(refusal(504, "Timeout")), None]),
-            16..=18 => self.pieces.extend([error(refusal(429, "TooManyRequests")), None]),
-            19..=20 => self.pieces.extend([error("{\"code\":null,\"message\":null,\"reason\":null}".to_owned()), None]),
+            16..=18 => self
+                .pieces
+                .extend([error(refusal(429, "TooManyRequests")), None]),
+            19..=20 => self.pieces.extend([
+                error("{\"code\":null,\"message\":null,\"reason\":null}".to_owned()),
+                None,
+            ]),
             21 => self.pieces.extend([error("null".to_owned()), None]),
-            22..=24 => self.pieces.extend([Some(Ok("<html>502 Bad Gateway</html>\n".to_owned())), Some(Ok(line))]),
+            22..=24 => self.pieces.extend([
+                Some(Ok("<html>502 Bad Gateway</html>\n".to_owned())),
+                Some(Ok(line)),
+            ]),
             25..=124 => self.pieces.extend([Some(Ok(first)), Some(Ok(second))]),
             _ => self.pieces.push_back(Some(Ok(line))),
         }

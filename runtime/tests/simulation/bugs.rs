@@ -1,4 +1,5 @@
-//! Planted bugs, each of which the invariants must find. They are planted between the stages, or in what a stage is given.
+//! Planted bugs, each of which the invariants must find. They are planted between the stages, or in
+//! what a stage is given.
 
 use std::time::{Duration, SystemTime};
 
@@ -79,10 +80,17 @@ impl Bug {
 const LAG: Duration = Duration::from_secs(10);
 
 /// From the watch to the pipeline, with what a planted bug does to it.
-pub async fn pass(mut seen: mpsc::Receiver<Observation>, given: mpsc::Sender<Observation>, bug: Option<Bug>) {
+pub async fn pass(
+    mut seen: mpsc::Receiver<Observation>,
+    given: mpsc::Sender<Observation>,
+    bug: Option<Bug>,
+) {
     while let Some(mut observation) = seen.recv().await {
         if bug == Some(Bug::CheckpointBeforeCommit) && !observation.events.is_empty() {
-            let early = Observation { reached: observation.reached.take(), ..Observation::of(observation.scope.clone()) };
+            let early = Observation {
+                reached: observation.reached.take(),
+                ..Observation::of(observation.scope.clone())
+            };
             let _ = given.send(early).await;
         }
         spoil(&mut observation, bug);
@@ -105,16 +113,30 @@ fn spoil(observation: &mut Observation, bug: Option<Bug>) {
 }
 
 /// Where a watch begins.
-pub fn begin(mut begin: Begin, there: Option<&Told>, scope: &str, is_new: bool, bug: Option<Bug>) -> Begin {
+pub fn begin(
+    mut begin: Begin,
+    there: Option<&Told>,
+    scope: &str,
+    is_new: bool,
+    bug: Option<Bug>,
+) -> Begin {
     match bug {
         Some(Bug::OneWitness) => {
             let mut newest = Witnesses::default();
-            begin.witnesses.iter().take(1).cloned().for_each(|witness| newest.add(witness));
+            begin
+                .witnesses
+                .iter()
+                .take(1)
+                .cloned()
+                .for_each(|witness| newest.add(witness));
             begin.witnesses = newest;
         }
         Some(Bug::ResumeAtHighest) if is_new && begin.from.is_some() => {
             let number = |resume: &&Resume| resume.resource_version.parse::<u64>().unwrap_or(0);
-            let of_sinks = there.iter().flat_map(|told| told.delivered.values()).filter_map(|scopes| scopes.get(scope));
+            let of_sinks = there
+                .iter()
+                .flat_map(|told| told.delivered.values())
+                .filter_map(|scopes| scopes.get(scope));
             begin.from = of_sinks.max_by_key(number).cloned();
         }
         Some(Bug::NoListFirst) => (begin.list_first, begin.lost) = (false, None),
@@ -127,7 +149,9 @@ pub fn begin(mut begin: Begin, there: Option<&Told>, scope: &str, is_new: bool, 
 pub fn told(mut told: Told, bug: Option<Bug>) -> Told {
     if bug == Some(Bug::LeaseProvenNow) {
         let all: &mut Delivered = &mut told.delivered;
-        all.values_mut().flat_map(|scopes| scopes.values_mut()).for_each(|reached| reached.at = super::clock());
+        all.values_mut()
+            .flat_map(|scopes| scopes.values_mut())
+            .for_each(|reached| reached.at = super::clock());
     }
     told
 }

@@ -1,9 +1,18 @@
-//! Does the service keep its promises whatever happens? A simulation: the real watch, pipeline, journal (SQL and all) and relay, against an API
-//! server and a destination that misbehave by a seed, under a virtual clock, with crashes at any moment.
+//! Does the service keep its promises whatever happens? A simulation: the real watch, pipeline,
+//! journal (SQL and all) and relay, against an API server and a destination that misbehave by a
+//! seed, under a virtual clock, with crashes at any moment.
 //!
-//! `SEEDS=N` runs so many (default below), `SEEDS=A..B` those from A on up to B; `SEED=N` runs one and tells its story.
+//! `SEEDS=N` runs so many (default below), `SEEDS=A..B` those from A on up to B; `SEED=N` runs one
+//! and tells its story.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test fails by a panic"
+)]
 
 mod api;
 mod bugs;
@@ -50,7 +59,11 @@ pub fn elapsed() -> Duration {
 pub fn clock() -> SystemTime {
     let seconds = Duration::from_secs(skew().unsigned_abs());
     let now = beginning() + elapsed();
-    if skew() < 0 { now - seconds } else { now + seconds }
+    if skew() < 0 {
+        now - seconds
+    } else {
+        now + seconds
+    }
 }
 
 /// Seconds by which the wall clock is ahead.
@@ -64,7 +77,11 @@ pub fn set_skew(seconds: i64) {
 
 /// Plays one seed on this thread.
 fn play<T>(seed: u64, bug: Option<Bug>, end: impl FnOnce(&world::Shared) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         BEGAN.set(Some(Instant::now()));
         set_skew(0);
@@ -87,7 +104,9 @@ fn search(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> Option<(u64, Violati
                     if found.lock().unwrap().is_some() {
                         return;
                     }
-                    let Err(violation) = play(seed, bug, verdict::judge) else { continue };
+                    let Err(violation) = play(seed, bug, verdict::judge) else {
+                        continue;
+                    };
                     // What fails without the bug, too, does not show it.
                     if bug.is_none() || play(seed, None, verdict::judge).is_ok() {
                         *found.lock().unwrap() = Some((seed, violation));
@@ -100,12 +119,15 @@ fn search(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> Option<(u64, Violati
 }
 
 fn number(name: &str, text: &str) -> u64 {
-    text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
 }
 
 /// Those that are asked for.
 fn seeds() -> std::ops::Range<u64> {
-    let Ok(text) = std::env::var("SEEDS") else { return 0..SEEDS };
+    let Ok(text) = std::env::var("SEEDS") else {
+        return 0..SEEDS;
+    };
     let (first, end) = text.split_once("..").unwrap_or(("0", &text));
     number("SEEDS", first)..number("SEEDS", end)
 }
@@ -115,7 +137,11 @@ fn no_seed_breaks_a_promise() {
     let seeds = match std::env::var("SEED") {
         Ok(text) => {
             let seed = number("SEED", &text);
-            tracing_subscriber::fmt().without_time().with_max_level(tracing::Level::INFO).with_writer(std::io::stderr).init();
+            tracing_subscriber::fmt()
+                .without_time()
+                .with_max_level(tracing::Level::INFO)
+                .with_writer(std::io::stderr)
+                .init();
             seed..seed + 1
         }
         Err(_) => seeds(),
@@ -133,7 +159,11 @@ fn a_seed_plays_the_same_each_time() {
     let story = |seed| {
         play(seed, None, |world| {
             let world = world::lock(world);
-            let stored: Vec<Vec<u64>> = world.stores.values().map(|store| store.stored.clone()).collect();
+            let stored: Vec<Vec<u64>> = world
+                .stores
+                .values()
+                .map(|store| store.stored.clone())
+                .collect();
             (world.story.clone(), stored)
         })
     };
@@ -146,11 +176,19 @@ fn a_seed_plays_the_same_each_time() {
 fn every_planted_bug_is_found() {
     let only = std::env::var("BUG").ok();
     let mut survivors = Vec::new();
-    for bug in Bug::ALL.into_iter().filter(|bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"))) {
+    for bug in Bug::ALL
+        .into_iter()
+        .filter(|bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}")))
+    {
         match search(0..SEEDS_FOR_A_BUG, Some(bug)) {
-            Some((seed, violation)) => println!("{bug:?} is found by seed {seed}: {}", violation.what),
+            Some((seed, violation)) => {
+                println!("{bug:?} is found by seed {seed}: {}", violation.what)
+            }
             None => survivors.push(bug),
         }
     }
-    assert!(survivors.is_empty(), "not found in {SEEDS_FOR_A_BUG} seeds: {survivors:?}");
+    assert!(
+        survivors.is_empty(),
+        "not found in {SEEDS_FOR_A_BUG} seeds: {survivors:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The service in the world: started, crashed at any moment, started again, until the world is calm and all is settled.
+//! The service in the world: started, crashed at any moment, started again, until the world is calm
+//! and all is settled.
 
 use std::error::Error;
 use std::future::Future;
@@ -24,12 +25,14 @@ use super::sink::Sink;
 use super::trouble::trouble;
 use super::world::{Shared, TTL, World, lock};
 
-/// How long the oldest of what is still open may take to be settled afterwards, and once more for each event that is at fault: to find out that one is takes
-/// nine tries, 51 seconds apart in all, where all others are of its object.
+/// How long the oldest of what is still open may take to be settled afterwards, and once more for
+/// each event that is at fault: to find out that one is takes nine tries, 51 seconds apart in all,
+/// where all others are of its object.
 const CALM: Duration = Duration::from_secs(60);
 /// How long all of it may take.
 const ALL_CALM: Duration = Duration::from_secs(1200);
-/// How long what is delivered is kept: for as long as it has to be known when the storage is set back.
+/// How long what is delivered is kept: for as long as it has to be known when the storage is set
+/// back.
 const RETAIN: Duration = Duration::from_secs(30);
 
 type Ended = Result<(), Box<dyn Error>>;
@@ -47,10 +50,15 @@ pub async fn live(world: &Shared) {
         world.calm = true;
         world.tell("calm");
         (world.api_down, world.short_watches) = (false, false);
-        world.stores.values_mut().for_each(|store| store.down = false);
+        world
+            .stores
+            .values_mut()
+            .for_each(|store| store.down = false);
         world.cut_off.clear();
         // The service ends here without a word, too.
-        replicas.clone().for_each(|replica| disk::explain_in_flight(&mut world, replica));
+        replicas
+            .clone()
+            .for_each(|replica| disk::explain_in_flight(&mut world, replica));
         world.cut("closed");
     }
     let (_stop, stopped) = watch::channel(false);
@@ -91,9 +99,16 @@ async fn lives(world: &Shared, replica: usize) {
         }
         let down = {
             let mut world = lock(world);
-            world.tell(format!("{replica}: {}", if ended.is_some() { "stopped" } else { "crash" }));
+            world.tell(format!(
+                "{replica}: {}",
+                if ended.is_some() { "stopped" } else { "crash" }
+            ));
             disk::between_lives(&mut world, replica);
-            if world.random.percent(10) { 90_000 } else { world.random.below(8_000) }
+            if world.random.percent(10) {
+                90_000
+            } else {
+                world.random.below(8_000)
+            }
         };
         sleep(Duration::from_millis(down)).await;
         lock(world).tell(format!("{replica}: start"));
@@ -102,8 +117,21 @@ async fn lives(world: &Shared, replica: usize) {
 
 fn options(world: &Shared, replica: usize) -> Options {
     let world = lock(world);
-    let (max_size, on_full) = world.shape.cap.map_or((None, OnFull::Block), |(most, on_full)| (Some(most), on_full));
-    Options { durable: false, event_ttl: TTL, retain: RETAIN, now: super::clock, max_size, on_full, ..Options::new(&world.folders[replica]) }
+    let (max_size, on_full) = world
+        .shape
+        .cap
+        .map_or((None, OnFull::Block), |(most, on_full)| {
+            (Some(most), on_full)
+        });
+    Options {
+        durable: false,
+        event_ttl: TTL,
+        retain: RETAIN,
+        now: super::clock,
+        max_size,
+        on_full,
+        ..Options::new(&world.folders[replica])
+    }
 }
 
 /// One life: what `cli::run` wires, on one thread.
@@ -111,10 +139,16 @@ async fn run(world: &Shared, replica: usize, stopped: watch::Receiver<bool>) -> 
     let journal = Journal::open_inline(&options(world, replica))?;
     let (sinks, scopes, bug) = {
         let world = lock(world);
-        (world.shape.sinks.clone(), world.shape.scopes.clone(), world.bug)
+        (
+            world.shape.sinks.clone(),
+            world.shape.scopes.clone(),
+            world.bug,
+        )
     };
     if bug == Some(Bug::OneSinkBeforeCleanUp) {
-        journal.configure(&sinks[sinks.len() - 1..], Start::Oldest).await?;
+        journal
+            .configure(&sinks[sinks.len() - 1..], Start::Oldest)
+            .await?;
         sleep(Duration::from_millis(200)).await;
         journal.tidy();
     }
@@ -135,22 +169,45 @@ async fn run(world: &Shared, replica: usize, stopped: watch::Receiver<bool>) -> 
 }
 
 /// Delivers all the time, or while it leads. Ends with the stop.
-async fn act(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], stopped: watch::Receiver<bool>) -> Ended {
+async fn act(
+    world: &Shared,
+    replica: usize,
+    journal: &Journal,
+    sinks: &[String],
+    stopped: watch::Receiver<bool>,
+) -> Ended {
     let client = client(world, replica);
     let (elected, identity) = {
         let mut world = lock(world);
         world.started += 1;
         let elected = world.shape.replicas > 1;
         // What is random is kept in the data folder where nothing is elected.
-        let number = if elected { world.started } else { world.disks_lost };
-        (elected, Identity::new("host", &format!("{number:016x}"), elected))
+        let number = if elected {
+            world.started
+        } else {
+            world.disks_lost
+        };
+        (
+            elected,
+            Identity::new("host", &format!("{number:016x}"), elected),
+        )
     };
     let elector = Elector::new(&client, place(), identity, sinks.to_vec(), super::clock);
-    let scopes = lock(world).shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
+    let scopes = lock(world)
+        .shape
+        .scopes
+        .iter()
+        .map(|scope| scope.key().to_owned())
+        .collect();
     if elected {
         let lead = Lead {
             elector,
-            sinks: Relays { world: world.clone(), replica, journal: journal.clone(), names: sinks.to_vec() },
+            sinks: Relays {
+                world: world.clone(),
+                replica,
+                journal: journal.clone(),
+                names: sinks.to_vec(),
+            },
             scopes,
             journal: journal.clone(),
             start: Start::Oldest,
@@ -167,11 +224,19 @@ async fn act(world: &Shared, replica: usize, journal: &Journal, sinks: &[String]
         close.send_replace(true);
         ended
     };
-    join(delivering, cli::keep_lease(elector, journal.clone(), sinks.to_vec(), scopes, closed)).await.0
+    join(
+        delivering,
+        cli::keep_lease(elector, journal.clone(), sinks.to_vec(), scopes, closed),
+    )
+    .await
+    .0
 }
 
 fn place() -> Place {
-    Place { namespace: "default".to_owned(), name: "kubedl-events".to_owned() }
+    Place {
+        namespace: "default".to_owned(),
+        name: "kubedl-events".to_owned(),
+    }
 }
 
 fn client(world: &Shared, replica: usize) -> Client {
@@ -205,7 +270,14 @@ impl Sinks for Relays {
     }
 }
 
-async fn deliver(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], stopped: watch::Receiver<bool>, unsure: bool) -> Ended {
+async fn deliver(
+    world: &Shared,
+    replica: usize,
+    journal: &Journal,
+    sinks: &[String],
+    stopped: watch::Receiver<bool>,
+    unsure: bool,
+) -> Ended {
     let relays = sinks.iter().map(|name| {
         let (journal, stopped) = (journal.clone(), stopped.clone());
         async move {
@@ -218,24 +290,49 @@ async fn deliver(world: &Shared, replica: usize, journal: &Journal, sinks: &[Str
             }
             let options = relay::Options {
                 sink: name.clone(),
-                policy: Policy { misconfigured_wait: Duration::from_secs(5), ..Policy::default() },
+                policy: Policy {
+                    misconfigured_wait: Duration::from_secs(5),
+                    ..Policy::default()
+                },
                 grace: Duration::from_secs(1),
                 event: kubedl_events::event::Options::default(),
                 select: None,
                 spread: || 0.5,
                 now: super::clock,
             };
-            let mut sink = Sink { world: world.clone(), name: name.clone(), replica };
-            Ok::<_, Box<dyn Error>>(relay::run(&mut sink, journal, cursor, &options, &Progress::default(), stopped).await?)
+            let mut sink = Sink {
+                world: world.clone(),
+                name: name.clone(),
+                replica,
+            };
+            Ok::<_, Box<dyn Error>>(
+                relay::run(
+                    &mut sink,
+                    journal,
+                    cursor,
+                    &options,
+                    &Progress::default(),
+                    stopped,
+                )
+                .await?,
+            )
         }
     });
     join_all(relays).await.into_iter().collect()
 }
 
-async fn see(world: &Shared, replica: usize, journal: &Journal, sinks: &[String], scopes: &[Scope]) -> Ended {
+async fn see(
+    world: &Shared,
+    replica: usize,
+    journal: &Journal,
+    sinks: &[String],
+    scopes: &[Scope],
+) -> Ended {
     journal.bind("cluster").await?;
     let bug = lock(world).bug;
-    let told = cli::read_lease(&client(world, replica), &place()).await.map(|told| bugs::told(told, bug));
+    let told = cli::read_lease(&client(world, replica), &place())
+        .await
+        .map(|told| bugs::told(told, bug));
     let mut begins = Vec::new();
     for scope in scopes {
         let is_new = journal.checkpoint(scope.key()).await?.is_none();
@@ -293,9 +390,18 @@ async fn watch_held_back(world: &Shared, replica: usize, sinks: &[String]) {
         sleep(RETRY).await;
         let mut world = lock(world);
         for sink in sinks {
-            let held_back = world.read(replica, |_, reader| reader.held_back(sink, usize::MAX).ok()).unwrap_or_default();
-            let serials = held_back.iter().filter_map(|letter| super::verdict::serial(&letter.row.raw));
-            world.stores.get_mut(sink).unwrap().displaced.extend(serials);
+            let held_back = world
+                .read(replica, |_, reader| reader.held_back(sink, usize::MAX).ok())
+                .unwrap_or_default();
+            let serials = held_back
+                .iter()
+                .filter_map(|letter| super::verdict::serial(&letter.row.raw));
+            world
+                .stores
+                .get_mut(sink)
+                .unwrap()
+                .displaced
+                .extend(serials);
         }
     }
 }
@@ -324,7 +430,9 @@ async fn settled(world: &Shared) {
 
 /// The checkpoint of a scope in the journal of a replica.
 fn checkpoint(world: &mut World, replica: usize, key: &str) -> u64 {
-    world.read(replica, |_, reader| reader.checkpoint(key).ok().flatten()).map_or(0, |version| number(&version))
+    world
+        .read(replica, |_, reader| reader.checkpoint(key).ok().flatten())
+        .map_or(0, |version| number(&version))
 }
 
 fn number(version: &str) -> u64 {
@@ -333,14 +441,25 @@ fn number(version: &str) -> u64 {
 
 /// For each replica its scopes.
 fn replicas_and_scopes(world: &World) -> Vec<(usize, String)> {
-    let keys: Vec<String> = world.shape.scopes.iter().map(|scope| scope.key().to_owned()).collect();
-    world.replicas().flat_map(|replica| keys.iter().map(move |key| (replica, key.clone()))).collect()
+    let keys: Vec<String> = world
+        .shape
+        .scopes
+        .iter()
+        .map(|scope| scope.key().to_owned())
+        .collect();
+    world
+        .replicas()
+        .flat_map(|replica| keys.iter().map(move |key| (replica, key.clone())))
+        .collect()
 }
 
 /// What every journal has of every scope.
 pub fn committed(world: &mut World) -> u64 {
     let scopes = replicas_and_scopes(world).into_iter();
-    scopes.map(|(replica, key)| checkpoint(world, replica, &key)).min().unwrap_or(0)
+    scopes
+        .map(|(replica, key)| checkpoint(world, replica, &key))
+        .min()
+        .unwrap_or(0)
 }
 
 /// What the journals say of their scopes: the checkpoint, the newest event and when it came.
@@ -348,8 +467,15 @@ pub fn standing(world: &mut World) -> Vec<(String, u64, (u64, SystemTime))> {
     let scopes = replicas_and_scopes(world).into_iter();
     let of = |(replica, key): (usize, String)| {
         let committed = checkpoint(world, replica, &key);
-        let witnesses = world.read(replica, |_, reader| reader.witnesses(&key).ok()).unwrap_or_default();
-        let newest = witnesses.iter().next().map_or((0, SystemTime::UNIX_EPOCH), |newest| (number(&newest.resource_version), newest.seen_at));
+        let witnesses = world
+            .read(replica, |_, reader| reader.witnesses(&key).ok())
+            .unwrap_or_default();
+        let newest = witnesses
+            .iter()
+            .next()
+            .map_or((0, SystemTime::UNIX_EPOCH), |newest| {
+                (number(&newest.resource_version), newest.seen_at)
+            });
         (key, committed, newest)
     };
     scopes.map(of).collect()

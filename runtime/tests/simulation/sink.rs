@@ -34,7 +34,9 @@ impl Sink {
         let store = world.stores.get_mut(&self.name).unwrap();
         for item in items {
             store.stored.push(serial(item));
-            store.places.insert((self.replica, item.position), serial(item));
+            store
+                .places
+                .insert((self.replica, item.position), serial(item));
         }
         if reversed {
             let from = store.stored.len() - items.len();
@@ -55,7 +57,8 @@ impl Sink {
         lock(&self.world).writes[usize::try_from(serial(item)).unwrap()].nature
     }
 
-    /// What was sent to here before must be said to have been, or a sink that asks its destination about copies makes some.
+    /// What was sent to here before must be said to have been, or a sink that asks its destination
+    /// about copies makes some.
     fn check(&self, attempt: Attempt, items: &[Arc<Item>]) {
         let mut world = lock(&self.world);
         let told = attempt.maybe_sent && !(attempt.number == 0 && world.has(Bug::SureAfterStall));
@@ -67,12 +70,17 @@ impl Sink {
         };
         let again = items.iter().find(is_again);
         if let Some(item) = again.filter(|_| !told) {
-            let words = format!("{} at place {} is there already, and comes as one that was never sent ({attempt:?})", serial(item), item.position);
+            let words = format!(
+                "{} at place {} is there already, and comes as one that was never sent ({attempt:?})",
+                serial(item),
+                item.position
+            );
             store.misled.get_or_insert(words);
         }
     }
 
-    /// What failed often may come after later ones of its object, one of which was sent to show whether the destination is down.
+    /// What failed often may come after later ones of its object, one of which was sent to show
+    /// whether the destination is down.
     fn fail(&self, items: &[Arc<Item>]) {
         let mut world = lock(&self.world);
         let World { stores, writes, .. } = &mut *world;
@@ -80,7 +88,9 @@ impl Sink {
         for item in items {
             let times = store.failed.entry(serial(item)).or_default();
             *times += 1;
-            if *times >= OFTEN || writes[usize::try_from(serial(item)).unwrap()].nature == Nature::Failing {
+            if *times >= OFTEN
+                || writes[usize::try_from(serial(item)).unwrap()].nature == Nature::Failing
+            {
                 store.displaced.insert(serial(item));
             }
         }
@@ -88,19 +98,38 @@ impl Sink {
 
     /// What is sent while it is well, or while nothing says otherwise.
     fn take(&self, items: &[Arc<Item>], mood: u64) -> Outcome {
-        if mood.is_multiple_of(2) && items.iter().any(|item| self.nature(item) == Nature::Failing) {
-            return Outcome::Retry { reason: "500".to_owned(), after: None };
+        if mood.is_multiple_of(2)
+            && items
+                .iter()
+                .any(|item| self.nature(item) == Nature::Failing)
+        {
+            return Outcome::Retry {
+                reason: "500".to_owned(),
+                after: None,
+            };
         }
-        let refused: Vec<usize> = (0..items.len()).filter(|index| self.nature(&items[*index]) == Nature::Refused).collect();
+        let refused: Vec<usize> = (0..items.len())
+            .filter(|index| self.nature(&items[*index]) == Nature::Refused)
+            .collect();
         if !refused.is_empty() && mood.is_multiple_of(2) {
-            return Outcome::Refused { reason: "one of them is bad".to_owned() };
+            return Outcome::Refused {
+                reason: "one of them is bad".to_owned(),
+            };
         }
         match mood {
-            1 => return Outcome::Retry { reason: "busy".to_owned(), after: Some(Duration::from_secs(3)) },
+            1 => {
+                return Outcome::Retry {
+                    reason: "busy".to_owned(),
+                    after: Some(Duration::from_secs(3)),
+                };
+            }
             3 => {
                 self.store(items);
                 self.ambiguous(items, "stored, but the answer was lost");
-                return Outcome::Retry { reason: "connection reset".to_owned(), after: None };
+                return Outcome::Retry {
+                    reason: "connection reset".to_owned(),
+                    after: None,
+                };
             }
             5 => return broken("trap", false, Cause::Sink),
             7 => {
@@ -110,32 +139,63 @@ impl Sink {
             }
             _ => {}
         }
-        let busy = if mood % 10 == 9 { items.len() / 2 } else { usize::MAX };
-        let failure = |index: usize, retryable| Failure { index, retryable, after: None, reason: "not this one".to_owned() };
+        let busy = if mood % 10 == 9 {
+            items.len() / 2
+        } else {
+            usize::MAX
+        };
+        let failure = |index: usize, retryable| Failure {
+            index,
+            retryable,
+            after: None,
+            reason: "not this one".to_owned(),
+        };
         let failures: Vec<Failure> = (0..items.len())
             .filter_map(|index| {
                 if refused.contains(&index) {
                     return Some(failure(index, false));
                 }
-                (index == busy || self.nature(&items[index]) == Nature::Failing).then(|| failure(index, true))
+                (index == busy || self.nature(&items[index]) == Nature::Failing)
+                    .then(|| failure(index, true))
             })
             .collect();
         let is_good = |index: usize| failures.iter().all(|failure| failure.index != index);
-        let good: Vec<Arc<Item>> = items.iter().enumerate().filter(|(index, _)| is_good(*index)).map(|(_, item)| item.clone()).collect();
-        let named = failures.iter().filter(|failure| failure.retryable).map(|failure| serial(&items[failure.index]));
-        lock(&self.world).stores.get_mut(&self.name).unwrap().displaced.extend(named);
+        let good: Vec<Arc<Item>> = items
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_good(*index))
+            .map(|(_, item)| item.clone())
+            .collect();
+        let named = failures
+            .iter()
+            .filter(|failure| failure.retryable)
+            .map(|failure| serial(&items[failure.index]));
+        lock(&self.world)
+            .stores
+            .get_mut(&self.name)
+            .unwrap()
+            .displaced
+            .extend(named);
         self.store(&good);
         Outcome::Stored(failures)
     }
 }
 
 fn broken(reason: &str, maybe_sent: bool, cause: Cause) -> Outcome {
-    Outcome::Broken { reason: reason.to_owned(), maybe_sent, cause, after: None }
+    Outcome::Broken {
+        reason: reason.to_owned(),
+        maybe_sent,
+        cause,
+        after: None,
+    }
 }
 
 impl Destination for Sink {
     fn limits(&self) -> Limits {
-        Limits { events: BATCH, bytes: usize::MAX }
+        Limits {
+            events: BATCH,
+            bytes: usize::MAX,
+        }
     }
 
     async fn open(&mut self) -> Outcome {
@@ -145,7 +205,14 @@ impl Destination for Sink {
     async fn save(&mut self, attempt: Attempt, items: &[Arc<Item>]) -> Outcome {
         self.check(attempt, items);
         let outcome = self.answer(items).await;
-        if matches!(outcome, Outcome::Retry { .. } | Outcome::Broken { cause: Cause::Waiting, .. }) {
+        if matches!(
+            outcome,
+            Outcome::Retry { .. }
+                | Outcome::Broken {
+                    cause: Cause::Waiting,
+                    ..
+                }
+        ) {
             self.fail(items);
         }
         outcome
@@ -158,8 +225,17 @@ impl Sink {
     async fn answer(&self, items: &[Arc<Item>]) -> Outcome {
         let (latency, down, mood, bug) = {
             let mut world = lock(&self.world);
-            let mood = if world.calm { 100 } else { world.random.below(100) };
-            (world.random.below(50), world.stores[&self.name].down, mood, world.bug)
+            let mood = if world.calm {
+                100
+            } else {
+                world.random.below(100)
+            };
+            (
+                world.random.below(50),
+                world.stores[&self.name].down,
+                mood,
+                world.bug,
+            )
         };
         if bug == Some(Bug::CursorBeforeOk) && mood < 50 {
             // Says so at once, and then loses it.
@@ -168,13 +244,20 @@ impl Sink {
         sleep(Duration::from_millis(latency)).await;
         if down {
             return match mood % 3 {
-                _ if bug == Some(Bug::PoisonOnOutage) => broken("no connection", false, Cause::Sink),
-                0 => Outcome::Retry { reason: "down".to_owned(), after: None },
+                _ if bug == Some(Bug::PoisonOnOutage) => {
+                    broken("no connection", false, Cause::Sink)
+                }
+                0 => Outcome::Retry {
+                    reason: "down".to_owned(),
+                    after: None,
+                },
                 1 => {
                     sleep(Duration::from_secs(10)).await;
                     broken("took too long", true, Cause::Waiting)
                 }
-                _ => Outcome::Misconfigured { reason: "the key was revoked".to_owned() },
+                _ => Outcome::Misconfigured {
+                    reason: "the key was revoked".to_owned(),
+                },
             };
         }
         if items.iter().any(|item| self.nature(item) == Nature::Poison) {

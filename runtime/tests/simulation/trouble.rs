@@ -12,7 +12,8 @@ use super::world::{Shared, World, lock};
 const TROUBLE: Duration = Duration::from_secs(60);
 
 pub async fn trouble(world: &Shared) {
-    // A first list shows no event in a version that was replaced before it, so nothing is written before the first checkpoint.
+    // A first list shows no event in a version that was replaced before it, so nothing is written
+    // before the first checkpoint.
     loop {
         sleep(Duration::from_millis(100)).await;
         if committed(&mut lock(world)) > 0 {
@@ -47,12 +48,16 @@ fn happen(world: &mut World) {
             world.tell(format!("API server {}", if down { "down" } else { "up" }));
         }
         24..=35 => {
-            let place = usize::try_from(world.random.below(world.shape.sinks.len() as u64)).unwrap();
+            let place =
+                usize::try_from(world.random.below(world.shape.sinks.len() as u64)).unwrap();
             let name = world.shape.sinks[place].clone();
             let store = world.stores.get_mut(&name).unwrap();
             store.down = !store.down;
             let down = store.down;
-            world.tell(format!("destination {name} {}", if down { "down" } else { "up" }));
+            world.tell(format!(
+                "destination {name} {}",
+                if down { "down" } else { "up" }
+            ));
         }
         36..=39 => world.back_up(),
         // What several know of a storage that was set back is another story.
@@ -71,7 +76,11 @@ fn happen(world: &mut World) {
             if short {
                 world.cut("closed");
             }
-            world.tell(if short { "watches end at once" } else { "watches stay open" });
+            world.tell(if short {
+                "watches end at once"
+            } else {
+                "watches stay open"
+            });
         }
         60..=63 if world.shape.replicas > 1 => {
             let replica = usize::try_from(world.random.below(world.shape.replicas as u64)).unwrap();
@@ -85,14 +94,26 @@ fn happen(world: &mut World) {
     }
 }
 
-/// The resource version up to which the service has surely seen everything, and will know so after the loss of its disk.
+/// The resource version up to which the service has surely seen everything, and will know so after
+/// the loss of its disk.
 fn seen(world: &mut World) -> u64 {
     let committed = committed(world);
     if !world.shape.loses_disks {
         return committed;
     }
     let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
-    let of = |name: &String, key: &str| noted.get(&(name.clone(), key.to_owned())).copied().unwrap_or(0);
-    let all = world.shape.sinks.iter().flat_map(|name| world.shape.scopes.iter().map(move |scope| of(name, scope.key())));
+    let of = |name: &String, key: &str| {
+        noted
+            .get(&(name.clone(), key.to_owned()))
+            .copied()
+            .unwrap_or(0)
+    };
+    let all = world.shape.sinks.iter().flat_map(|name| {
+        world
+            .shape
+            .scopes
+            .iter()
+            .map(move |scope| of(name, scope.key()))
+    });
     all.min().unwrap_or(0).min(committed)
 }

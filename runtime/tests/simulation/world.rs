@@ -1,4 +1,5 @@
-//! The world outside: what happens to the API server's storage and to the destinations. Everything in it is decided by the seed.
+//! The world outside: what happens to the API server's storage and to the destinations. Everything
+//! in it is decided by the seed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -26,7 +27,8 @@ pub const NAMESPACES: [&str; 4] = ["a", "b", "c", "d"];
 /// One write of an event that the API server has acknowledged.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Also in the event's text, so that no two writes are the same, whatever resource version they got.
+    /// Also in the event's text, so that no two writes are the same, whatever resource version they
+    /// got.
     pub serial: u64,
     /// By the service's wall clock.
     pub at: SystemTime,
@@ -71,8 +73,18 @@ pub struct Shape {
 
 impl Shape {
     fn of(seed: u64) -> Self {
-        let sinks: &[&str] = if seed % 2 == 1 || seed % 8 == 6 { &["x", "y"] } else { &["x"] };
-        let scopes = if seed % 3 == 2 { ["a", "b"].map(|name| Scope::Namespace(name.to_owned())).to_vec() } else { vec![Scope::All] };
+        let sinks: &[&str] = if seed % 2 == 1 || seed % 8 == 6 {
+            &["x", "y"]
+        } else {
+            &["x"]
+        };
+        let scopes = if seed % 3 == 2 {
+            ["a", "b"]
+                .map(|name| Scope::Namespace(name.to_owned()))
+                .to_vec()
+        } else {
+            vec![Scope::All]
+        };
         let cap = match seed % 8 {
             1 => Some((CAP, OnFull::Shed)),
             5 => Some((CAP, OnFull::Block)),
@@ -85,13 +97,20 @@ impl Shape {
             loses_disks: matches!(seed % 8, 2 | 6 | 7),
             damages: seed % 16 == 3,
             clock_jumps: matches!(seed % 16, 4 | 11),
-            replicas: if matches!(seed % 16, 8 | 12 | 14 | 15) { 2 } else { 1 },
+            replicas: if matches!(seed % 16, 8 | 12 | 14 | 15) {
+                2
+            } else {
+                1
+            },
         }
     }
 
     /// The key of the scope that covers a namespace.
     pub fn scope_of(&self, namespace: &str) -> Option<&str> {
-        self.scopes.iter().map(Scope::key).find(|key| *key == "*" || *key == namespace)
+        self.scopes
+            .iter()
+            .map(Scope::key)
+            .find(|key| *key == "*" || *key == namespace)
     }
 }
 
@@ -118,7 +137,8 @@ pub struct Store {
     pub explained: HashMap<u64, u64>,
     /// Places in the present journal of each replica at which something was stored.
     pub places: HashMap<(usize, i64), u64>,
-    /// Serials that may be stored after later ones of their object: named by the destination as not stored, held back, or failed often.
+    /// Serials that may be stored after later ones of their object: named by the destination as not
+    /// stored, held back, or failed often.
     pub displaced: HashSet<u64>,
     /// How often a serial was among what was not stored, and nothing was.
     pub failed: HashMap<u64, u32>,
@@ -137,8 +157,9 @@ pub struct World {
     pub stores: BTreeMap<String, Store>,
     /// What the API server has of it.
     pub lease: Option<Lease>,
-    /// Notes in the Lease, of every sink and scope, that are still to be written until a lost disk is no loss: before the first one; after the storage was set
-    /// back; and when that was looked at, since a note of before may be on its way.
+    /// Notes in the Lease, of every sink and scope, that are still to be written until a lost disk
+    /// is no loss: before the first one; after the storage was set back; and when that was looked
+    /// at, since a note of before may be on its way.
     pub notes_due: u32,
     /// The data folder of each replica.
     pub folders: Vec<PathBuf>,
@@ -177,9 +198,17 @@ pub type Shared = Arc<Mutex<World>>;
 /// The world of a seed.
 pub fn world(seed: u64, bug: Option<Bug>, folder: &Path) -> Shared {
     let shape = Shape::of(seed);
-    let stores = shape.sinks.iter().map(|name| (name.clone(), Store::default())).collect();
-    let folders: Vec<PathBuf> = (0..shape.replicas).map(|replica| folder.join(replica.to_string())).collect();
-    folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let stores = shape
+        .sinks
+        .iter()
+        .map(|name| (name.clone(), Store::default()))
+        .collect();
+    let folders: Vec<PathBuf> = (0..shape.replicas)
+        .map(|replica| folder.join(replica.to_string()))
+        .collect();
+    folders
+        .iter()
+        .for_each(|folder| std::fs::create_dir(folder).unwrap());
     Arc::new(Mutex::new(World {
         random: Random::new(seed),
         bug,
@@ -221,10 +250,17 @@ impl World {
     }
 
     /// Looks into the journal of a replica.
-    pub fn read<T>(&mut self, replica: usize, look: impl FnOnce(&Self, &Reader) -> Option<T>) -> Option<T> {
-        let file = std::fs::metadata(self.folders[replica].join(FILE)).ok()?.ino();
+    pub fn read<T>(
+        &mut self,
+        replica: usize,
+        look: impl FnOnce(&Self, &Reader) -> Option<T>,
+    ) -> Option<T> {
+        let file = std::fs::metadata(self.folders[replica].join(FILE))
+            .ok()?
+            .ino();
         let open = self.readers[replica].take().filter(|(of, _)| *of == file);
-        let (_, reader) = open.or_else(|| Some((file, Reader::open(&self.folders[replica]).ok()?)))?;
+        let (_, reader) =
+            open.or_else(|| Some((file, Reader::open(&self.folders[replica]).ok()?)))?;
         let seen = look(self, &reader);
         self.readers[replica] = Some((file, reader));
         seen
@@ -250,17 +286,22 @@ impl World {
 
     /// A write is no longer what a list shows.
     pub fn gone(&mut self, serial: u64) {
-        self.writes[usize::try_from(serial).unwrap()].gone.push(super::clock());
+        self.writes[usize::try_from(serial).unwrap()]
+            .gone
+            .push(super::clock());
     }
 
     /// Copies of these may be stored in every destination.
     pub fn explain(&mut self, serials: impl IntoIterator<Item = u64>) {
         for serial in serials {
-            self.stores.values_mut().for_each(|store| *store.explained.entry(serial).or_default() += 1);
+            self.stores
+                .values_mut()
+                .for_each(|store| *store.explained.entry(serial).or_default() += 1);
         }
     }
 
-    /// The journal may have forgotten what a list shows: at its cap identities go early, and by a clock that jumps all of them are old.
+    /// The journal may have forgotten what a list shows: at its cap identities go early, and by a
+    /// clock that jumps all of them are old.
     pub fn forgets_identities(&self) -> bool {
         self.shape.cap.is_some() || self.shape.clock_jumps
     }

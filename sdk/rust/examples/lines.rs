@@ -1,6 +1,8 @@
 //! A sink that posts events as lines of JSON.
 
-use kubedl_events_sink::{Batch, Description, EnvVar, Error, Event, EventSink, Failure, env, export, http, json};
+use kubedl_events_sink::{
+    Batch, Description, EnvVar, Error, Event, EventSink, Failure, env, export, http, json,
+};
 
 /// Posts each batch as lines of JSON.
 struct Lines {
@@ -16,12 +18,16 @@ impl EventSink for Lines {
     }
 
     fn open() -> Result<Self, Error> {
-        Ok(Self { url: env::require("LINES_URL")? })
+        Ok(Self {
+            url: env::require("LINES_URL")?,
+        })
     }
 
     fn save(&mut self, _batch: &Batch, events: &[Event]) -> Result<Vec<Failure>, Error> {
         let lines: Vec<String> = events.iter().map(json::text).collect();
-        let request = http::Request::post(&self.url).header("content-type", "application/x-ndjson").body(lines.join("\n") + "\n");
+        let request = http::Request::post(&self.url)
+            .header("content-type", "application/x-ndjson")
+            .body(lines.join("\n") + "\n");
         http::settle(&http::send(&request))?;
         Ok(Vec::new())
     }

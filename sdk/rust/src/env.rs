@@ -36,11 +36,20 @@ pub mod fake {
 
     /// Replaces the whole environment of this thread.
     pub fn set(variables: &[(&str, &str)]) {
-        VARIABLES.set(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
+        VARIABLES.set(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        );
     }
 
     pub(super) fn value(name: &str) -> Option<String> {
-        VARIABLES.with_borrow(|all| all.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
+        VARIABLES.with_borrow(|all| {
+            all.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
+        })
     }
 }
 
@@ -51,8 +60,14 @@ mod tests {
     #[test]
     fn an_empty_variable_is_an_absent_one() {
         fake::set(&[("FULL", "value"), ("EMPTY", "")]);
-        assert_eq!([get("FULL"), get("EMPTY"), get("UNSET")], [Some("value".to_owned()), None, None]);
-        assert_eq!(require("EMPTY"), Err(Error::misconfigured("the variable EMPTY is not set")));
+        assert_eq!(
+            [get("FULL"), get("EMPTY"), get("UNSET")],
+            [Some("value".to_owned()), None, None]
+        );
+        assert_eq!(
+            require("EMPTY"),
+            Err(Error::misconfigured("the variable EMPTY is not set"))
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub use crate::bindings::exports::kubedl::events::event_sink::Guest;
 /// Where an instance is kept; a component has one thread.
 pub type Slot<S> = LocalKey<RefCell<Option<S>>>;
 
-/// Compiles for sinks only: also natively, an author hears what is missing, and that the sink is used.
+/// Compiles for sinks only: also natively, an author hears what is missing, and that the sink is
+/// used.
 pub const fn is_sink<S: EventSink>() {}
 
 /// As the contract's `open`.
@@ -21,7 +22,11 @@ pub fn open<S: EventSink>(slot: &'static Slot<S>) -> Result<(), Error> {
 }
 
 /// As the contract's `save-events`.
-pub fn save<S: EventSink>(slot: &'static Slot<S>, batch: &Batch, events: &[Event]) -> Result<Vec<Failure>, Error> {
+pub fn save<S: EventSink>(
+    slot: &'static Slot<S>,
+    batch: &Batch,
+    events: &[Event],
+) -> Result<Vec<Failure>, Error> {
     slot.with_borrow_mut(|sink| match sink {
         Some(sink) => sink.save(batch, events),
         None => Err(Error::misconfigured("save-events was called before open")),
@@ -33,7 +38,8 @@ pub fn close<S: EventSink>(slot: &'static Slot<S>) -> Result<(), Error> {
     slot.take().map_or(Ok(()), S::close)
 }
 
-/// Makes the component of a sink: once in a crate, with a type that implements [`EventSink`](crate::EventSink).
+/// Makes the component of a sink: once in a crate, with a type that implements
+/// [`EventSink`](crate::EventSink).
 ///
 /// Natively it makes nothing, so that the crate's tests can be linked.
 #[macro_export]
@@ -88,7 +94,10 @@ mod tests {
         }
 
         fn open() -> Result<Self, Error> {
-            crate::env::require("START")?.parse().map(Self).map_err(|_| Error::misconfigured("START is not a number"))
+            crate::env::require("START")?
+                .parse()
+                .map(Self)
+                .map_err(|_| Error::misconfigured("START is not a number"))
         }
 
         fn save(&mut self, _batch: &Batch, events: &[Event]) -> Result<Vec<Failure>, Error> {
@@ -112,14 +121,23 @@ mod tests {
         assert_eq!(save_one(), Err(Error::refused("6")));
         assert_eq!(save_one(), Err(Error::refused("7")));
         assert_eq!(close(&SINK), Ok(()));
-        assert_eq!(save_one(), Err(Error::misconfigured("save-events was called before open")));
+        assert_eq!(
+            save_one(),
+            Err(Error::misconfigured("save-events was called before open"))
+        );
     }
 
     #[test]
     fn a_sink_that_did_not_open_keeps_nothing() {
         crate::env::fake::set(&[]);
-        assert_eq!(open(&SINK), Err(Error::misconfigured("the variable START is not set")));
-        assert_eq!(save_one(), Err(Error::misconfigured("save-events was called before open")));
+        assert_eq!(
+            open(&SINK),
+            Err(Error::misconfigured("the variable START is not set"))
+        );
+        assert_eq!(
+            save_one(),
+            Err(Error::misconfigured("save-events was called before open"))
+        );
         assert_eq!(close(&SINK), Ok(()));
     }
 }

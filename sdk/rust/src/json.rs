@@ -11,7 +11,8 @@
 //! | `region`, `cluster` | the operator's names | if set |
 //! | `labels` | of the Pod | if any |
 //!
-//! An object has `kind`, `namespace`, `name`, `uid`, `apiVersion` and `fieldPath`, without those that are empty.
+//! An object has `kind`, `namespace`, `name`, `uid`, `apiVersion` and `fieldPath`, without those
+//! that are empty.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +49,11 @@ pub fn view(event: &Event) -> View<'_> {
         job: event.job.as_ref().map(Reference::from),
         region: event.region.as_deref(),
         cluster: event.cluster.as_deref(),
-        labels: event.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        labels: event
+            .labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect(),
     }
 }
 
@@ -123,21 +128,27 @@ impl<'a> From<&'a ObjectReference> for Reference<'a> {
 const SAYABLE: (i64, i64) = (-62_135_596_800, 253_402_300_799);
 const DAY: i64 = 86_400;
 
-/// A moment as `2026-11-23T10:32:46Z`, or `2026-11-23T10:32:46.25Z`: as many digits after the second as it has. A moment outside of the
-/// years 0001 to 9999 becomes the nearest inside.
+/// A moment as `2026-11-23T10:32:46Z`, or `2026-11-23T10:32:46.25Z`: as many digits after the
+/// second as it has. A moment outside of the years 0001 to 9999 becomes the nearest inside.
 pub fn moment(moment: &Timestamp) -> String {
     let seconds = moment.seconds.clamp(SAYABLE.0, SAYABLE.1);
     let (year, month, day) = date(seconds.div_euclid(DAY));
     let second = seconds.rem_euclid(DAY);
-    let whole = format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    let whole = format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
     match moment.nanoseconds.min(999_999_999) {
         0 => whole + "Z",
         rest => format!("{whole}.{}Z", format!("{rest:09}").trim_end_matches('0')),
     }
 }
 
-/// Year, month and day of the Gregorian calendar, from days since 1970-01-01. Years are counted from March, so that a leap day is the last
-/// of its year, and from the year 0 in eras of 400 years, all equally long.
+/// Year, month and day of the Gregorian calendar, from days since 1970-01-01. Years are counted
+/// from March, so that a leap day is the last of its year, and from the year 0 in eras of 400
+/// years, all equally long.
 fn date(days: i64) -> (i64, i64, i64) {
     const ERA: i64 = 146_097;
     let days = days + 719_468;
@@ -147,6 +158,10 @@ fn date(days: i64) -> (i64, i64, i64) {
     // Months from March have 31, 30, 31, 30, 31 days, and again: 153 days for five.
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }

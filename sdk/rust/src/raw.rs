@@ -1,7 +1,7 @@
 //! The events of the batch as Kubernetes' own JSON, for sinks that store the whole object.
 
-/// The event at this place of the list that `save` was given, as core/v1 without `managedFields`; `None` beyond its end and outside
-/// `save`.
+/// The event at this place of the list that `save` was given, as core/v1 without `managedFields`;
+/// `None` beyond its end and outside `save`.
 pub fn get(index: usize) -> Option<String> {
     get_from_host(u32::try_from(index).ok()?)
 }
@@ -40,6 +40,9 @@ mod tests {
     #[test]
     fn an_event_is_had_by_its_place() {
         super::fake::set(&["{}"]);
-        assert_eq!([super::get(0), super::get(1)], [Some("{}".to_owned()), None]);
+        assert_eq!(
+            [super::get(0), super::get(1)],
+            [Some("{}".to_owned()), None]
+        );
     }
 }

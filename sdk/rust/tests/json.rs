@@ -4,16 +4,26 @@ use kubedl_events_sink::json::{moment, text};
 use kubedl_events_sink::{Event, ObjectReference, Timestamp};
 
 fn at(seconds: i64, nanoseconds: u32) -> Timestamp {
-    Timestamp { seconds, nanoseconds }
+    Timestamp {
+        seconds,
+        nanoseconds,
+    }
 }
 
 fn object(kind: &str, name: &str) -> ObjectReference {
-    ObjectReference { kind: kind.to_owned(), name: name.to_owned(), ..ObjectReference::default() }
+    ObjectReference {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        ..ObjectReference::default()
+    }
 }
 
 #[test]
 fn an_event_with_little_to_say_has_the_keys_that_are_always_there() {
-    let event = Event { count: 1, ..Event::default() };
+    let event = Event {
+        count: 1,
+        ..Event::default()
+    };
     let epoch = "1970-01-01T00:00:00Z";
     let expected = format!(
         r#"{{"lastTimestamp":"{epoch}","type":"","reason":"","regarding":{{}},"message":"","count":1,"firstTimestamp":"{epoch}","observedAt":"{epoch}","namespace":"","name":"","uid":"","resourceVersion":""}}"#
@@ -32,12 +42,23 @@ fn an_event_with_more_to_say_has_more_keys_in_this_order() {
         host: "h".to_owned(),
         instance: "i".to_owned(),
         action: "a".to_owned(),
-        regarding: ObjectReference { namespace: "n".to_owned(), api_version: "v1".to_owned(), field_path: "f".to_owned(), ..object("Pod", "p") },
+        regarding: ObjectReference {
+            namespace: "n".to_owned(),
+            api_version: "v1".to_owned(),
+            field_path: "f".to_owned(),
+            ..object("Pod", "p")
+        },
         related: Some(object("Node", "n")),
-        job: Some(ObjectReference { uid: "j".to_owned(), ..object("TFJob", "j") }),
+        job: Some(ObjectReference {
+            uid: "j".to_owned(),
+            ..object("TFJob", "j")
+        }),
         region: Some("r".to_owned()),
         cluster: Some("prod".to_owned()),
-        labels: vec![("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())],
+        labels: vec![
+            ("b".to_owned(), "2".to_owned()),
+            ("a".to_owned(), "1".to_owned()),
+        ],
         ..Event::default()
     };
     let text = text(&event);
@@ -53,8 +74,14 @@ fn an_event_with_more_to_say_has_more_keys_in_this_order() {
 #[test]
 fn a_moment_has_the_digits_that_it_has() {
     assert_eq!(moment(&at(1_795_429_966, 0)), "2026-11-23T10:32:46Z");
-    assert_eq!(moment(&at(1_795_429_966, 250_000_000)), "2026-11-23T10:32:46.25Z");
-    assert_eq!(moment(&at(1_795_429_966, 1)), "2026-11-23T10:32:46.000000001Z");
+    assert_eq!(
+        moment(&at(1_795_429_966, 250_000_000)),
+        "2026-11-23T10:32:46.25Z"
+    );
+    assert_eq!(
+        moment(&at(1_795_429_966, 1)),
+        "2026-11-23T10:32:46.000000001Z"
+    );
     assert_eq!(moment(&at(-1, 0)), "1969-12-31T23:59:59Z");
     assert_eq!(moment(&at(-1, 500_000_000)), "1969-12-31T23:59:59.5Z");
 }

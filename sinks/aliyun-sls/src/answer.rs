@@ -1,7 +1,8 @@
 //! What an answer of SLS means for the events of its request.
 //!
-//! The error code decides, not the status: 403 may be a full quota or a missing right. Codes are those of SLS's page "Error
-//! codes" and of aliyun-log-go-sdk error_code.go; a code that is not in [`CODES`] is judged by its status.
+//! The error code decides, not the status: 403 may be a full quota or a missing right. Codes are
+//! those of SLS's page "Error codes" and of aliyun-log-go-sdk error_code.go; a code that is not in
+//! [`CODES`] is judged by its status.
 
 use crate::complaint::{Complaint, complaint};
 use crate::prelude::{String, ToOwned, format};
@@ -53,7 +54,8 @@ pub enum Cause {
     Form,
 }
 
-/// A full quota is a matter of seconds: KubeDL slept 800 ms, aliyun-log-java-producer waits 100 ms and more.
+/// A full quota is a matter of seconds: KubeDL slept 800 ms, aliyun-log-java-producer waits 100 ms
+/// and more.
 const QUOTA_PAUSE_MS: u32 = 1000;
 
 /// A longer wait than this is not believed, in seconds.
@@ -130,30 +132,59 @@ pub fn judge(answer: &Result<Response, HttpError>, settings: &Settings) -> Verdi
     }
 }
 
-/// SLS answers 200, an empty body and a request id. Another 200 with a body is of something else, such as a login page.
+/// SLS answers 200, an empty body and a request id. Another 200 with a body is of something else,
+/// such as a login page.
 fn is_stored(response: &Response) -> bool {
-    response.status == 200 && (response.body.is_empty() || header(response, "x-log-requestid").is_some())
+    response.status == 200
+        && (response.body.is_empty() || header(response, "x-log-requestid").is_some())
 }
 
 fn judge_response(response: &Response, settings: &Settings) -> Verdict {
     let complaint = complaint(&response.body);
-    let cause = cause(response.status, complaint.as_ref().map_or("", |complaint| &complaint.code));
+    let cause = cause(
+        response.status,
+        complaint.as_ref().map_or("", |complaint| &complaint.code),
+    );
     let words = match &complaint {
         Some(Complaint { code, message }) => format!("{code}: {message}"),
         None => String::from_utf8_lossy(&response.body).into_owned(),
     };
     let words = legible(&settings.redact(&words));
-    let request = header(response, "x-log-requestid").map(|id| format!(" (request {})", legible(&id)));
-    let reason = format!("SLS answered {} {words}{}", response.status, request.unwrap_or_default());
+    let request =
+        header(response, "x-log-requestid").map(|id| format!(" (request {})", legible(&id)));
+    let reason = format!(
+        "SLS answered {} {words}{}",
+        response.status,
+        request.unwrap_or_default()
+    );
     match cause {
         Cause::Content => Verdict::Content(reason),
-        Cause::Clock => Verdict::Clock { reason, server: header(response, "date").as_deref().and_then(moment::parse_http_date) },
-        Cause::Quota => Verdict::Later { reason, after_ms: Some(retry_after(response).unwrap_or(QUOTA_PAUSE_MS)) },
-        Cause::Server => Verdict::Later { reason, after_ms: retry_after(response) },
-        Cause::Credentials => Verdict::Mend(format!("{reason}; check SLS_KEY_ID, SLS_KEY_SECRET and SLS_SECURITY_TOKEN")),
-        Cause::Forbidden => Verdict::Mend(format!("{reason}; allow this key log:PostLogStoreLogs on the logstore")),
-        Cause::Destination => Verdict::Mend(format!("{reason}; check SLS_ENDPOINT, SLS_PROJECT and SLS_LOG_STORE")),
-        Cause::Form => Verdict::Mend(format!("{reason}; is SLS_ENDPOINT an SLS endpoint, reached without a proxy that changes requests?")),
+        Cause::Clock => Verdict::Clock {
+            reason,
+            server: header(response, "date")
+                .as_deref()
+                .and_then(moment::parse_http_date),
+        },
+        Cause::Quota => Verdict::Later {
+            reason,
+            after_ms: Some(retry_after(response).unwrap_or(QUOTA_PAUSE_MS)),
+        },
+        Cause::Server => Verdict::Later {
+            reason,
+            after_ms: retry_after(response),
+        },
+        Cause::Credentials => Verdict::Mend(format!(
+            "{reason}; check SLS_KEY_ID, SLS_KEY_SECRET and SLS_SECURITY_TOKEN"
+        )),
+        Cause::Forbidden => Verdict::Mend(format!(
+            "{reason}; allow this key log:PostLogStoreLogs on the logstore"
+        )),
+        Cause::Destination => Verdict::Mend(format!(
+            "{reason}; check SLS_ENDPOINT, SLS_PROJECT and SLS_LOG_STORE"
+        )),
+        Cause::Form => Verdict::Mend(format!(
+            "{reason}; is SLS_ENDPOINT an SLS endpoint, reached without a proxy that changes requests?"
+        )),
     }
 }
 
@@ -178,26 +209,40 @@ fn cause(status: u16, code: &str) -> Cause {
 fn judge_error(error: &HttpError, settings: &Settings) -> Verdict {
     let later = |what: &str, why: &str| {
         let reason = format!("{what}: {}", legible(&settings.redact(why)));
-        Verdict::Later { reason, after_ms: None }
+        Verdict::Later {
+            reason,
+            after_ms: None,
+        }
     };
     match error {
-        HttpError::Denied(why) => Verdict::Mend(format!("not granted: {}", legible(&settings.redact(why)))),
-        HttpError::InvalidRequest(why) => Verdict::Mend(format!("not a request: {}", legible(&settings.redact(why)))),
-        HttpError::RequestTooLarge(limit) => Verdict::Content(format!("the request is over the grant's {limit} bytes")),
+        HttpError::Denied(why) => {
+            Verdict::Mend(format!("not granted: {}", legible(&settings.redact(why))))
+        }
+        HttpError::InvalidRequest(why) => {
+            Verdict::Mend(format!("not a request: {}", legible(&settings.redact(why))))
+        }
+        HttpError::RequestTooLarge(limit) => {
+            Verdict::Content(format!("the request is over the grant's {limit} bytes"))
+        }
         HttpError::Dns(why) => later("SLS not found by name", why),
         HttpError::Connect(why) => later("no connection to SLS", why),
         HttpError::Tls(why) => later("no secure connection to SLS", why),
         HttpError::Proxy(why) => later("the proxy refused", why),
         HttpError::NotSent(why) => later("not sent", why),
         HttpError::Timeout => later("no answer from SLS in time", "the events may be stored"),
-        HttpError::Interrupted(why) => later("SLS's answer broke off, the events may be stored", why),
+        HttpError::Interrupted(why) => {
+            later("SLS's answer broke off, the events may be stored", why)
+        }
         HttpError::Protocol(why) => later("the answer was not HTTP, the events may be stored", why),
         HttpError::Other(why) => later("no answer from SLS, the events may be stored", why),
     }
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
-    let found = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    let found = response
+        .headers
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| String::from_utf8_lossy(value).trim().to_owned())
 }
 
@@ -209,5 +254,10 @@ fn retry_after(response: &Response) -> Option<u32> {
 
 /// One line of limited length.
 fn legible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect::<String>().trim().to_owned()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST_MESSAGE)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -1,4 +1,5 @@
-//! The body of an answer that is not a success: `{"errorCode":"X","errorMessage":"Y"}` (aliyun-log-go-sdk client.go Error).
+//! The body of an answer that is not a success: `{"errorCode":"X","errorMessage":"Y"}`
+//! (aliyun-log-go-sdk client.go Error).
 //!
 //! Read by hand: these two strings through a JSON library would be a fifth of the component's size.
 
@@ -20,13 +21,21 @@ pub fn complaint(body: &[u8]) -> Option<Complaint> {
         return None;
     }
     let code = member(body, "\"errorCode\"")?;
-    Some(Complaint { code, message: member(body, "\"errorMessage\"").unwrap_or_default() })
+    Some(Complaint {
+        code,
+        message: member(body, "\"errorMessage\"").unwrap_or_default(),
+    })
 }
 
-/// The string that follows `name` and a colon. A string value can't hold `name` unescaped, so it is a name wherever it is.
+/// The string that follows `name` and a colon. A string value can't hold `name` unescaped, so it is
+/// a name wherever it is.
 fn member(object: &str, name: &str) -> Option<String> {
     let (_, rest) = object.split_once(name)?;
-    let text = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let text = rest
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
     let mut chars = text.chars();
     let mut value = String::new();
     loop {
@@ -44,7 +53,8 @@ fn escaped(chars: &mut core::str::Chars) -> Option<char> {
         'u' => {
             let digits = chars.as_str().get(..4)?;
             *chars = chars.as_str().get(4..)?.chars();
-            char::from_u32(u32::from_str_radix(digits, 16).ok()?).unwrap_or(char::REPLACEMENT_CHARACTER)
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+                .unwrap_or(char::REPLACEMENT_CHARACTER)
         }
         other => other,
     })

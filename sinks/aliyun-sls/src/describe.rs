@@ -17,12 +17,37 @@ pub fn describe() -> Description {
                 true,
                 false,
             ),
-            variable("SLS_KEY_ID", "AccessKey ID that may write to the logstore.", true, true),
-            variable("SLS_KEY_SECRET", "AccessKey secret that belongs to it.", true, true),
+            variable(
+                "SLS_KEY_ID",
+                "AccessKey ID that may write to the logstore.",
+                true,
+                true,
+            ),
+            variable(
+                "SLS_KEY_SECRET",
+                "AccessKey secret that belongs to it.",
+                true,
+                true,
+            ),
             variable("SLS_PROJECT", "Project of the logstore.", true, false),
-            variable("SLS_LOG_STORE", "Logstore to write to; it must exist.", true, false),
-            variable("SLS_REGION", "Region such as cn-hangzhou: when set, requests are signed by version 4.", false, false),
-            variable("SLS_SECURITY_TOKEN", "Token of a temporary key (STS).", false, true),
+            variable(
+                "SLS_LOG_STORE",
+                "Logstore to write to; it must exist.",
+                true,
+                false,
+            ),
+            variable(
+                "SLS_REGION",
+                "Region such as cn-hangzhou: when set, requests are signed by version 4.",
+                false,
+                false,
+            ),
+            variable(
+                "SLS_SECURITY_TOKEN",
+                "Token of a temporary key (STS).",
+                false,
+                true,
+            ),
         ],
         hosts: vec!["${SLS_PROJECT}.${SLS_ENDPOINT}".to_owned()],
         batch_events: MOST_LOGS as u32,
@@ -32,5 +57,10 @@ pub fn describe() -> Description {
 }
 
 fn variable(name: &str, help: &str, required: bool, secret: bool) -> EnvVar {
-    EnvVar { name: name.to_owned(), help: help.to_owned(), required, secret }
+    EnvVar {
+        name: name.to_owned(),
+        help: help.to_owned(),
+        required,
+        secret,
+    }
 }

@@ -7,7 +7,10 @@ use crate::bindings::exports::kubedl::events::event_sink::Guest;
 use crate::bindings::kubedl::events::http;
 use crate::bindings::wasi::cli::environment;
 use crate::bindings::wasi::clocks::wall_clock;
-use crate::{Batch, Description, Error, Event, Failure, HttpError, Request, Response, Settings, Sink, Timestamp, Transport};
+use crate::{
+    Batch, Description, Error, Event, Failure, HttpError, Request, Response, Settings, Sink,
+    Timestamp, Transport,
+};
 
 /// A component has one thread: nothing ever waits for this lock.
 static SINK: Mutex<Option<Sink>> = Mutex::new(None);
@@ -21,7 +24,12 @@ impl Guest for Component {
 
     fn open() -> Result<(), Error> {
         let variables = environment::get_environment();
-        let lookup = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let lookup = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
+        };
         *SINK.lock() = Some(Sink::new(Settings::from_env(&lookup)?));
         Ok(())
     }
@@ -29,7 +37,9 @@ impl Guest for Component {
     fn save_events(_batch: Batch, events: Vec<Event>) -> Result<Vec<Failure>, Error> {
         match SINK.lock().as_mut() {
             Some(sink) => sink.save(&events, &local_time, &mut Host),
-            None => Err(Error::Misconfigured("save-events was called before open".to_owned())),
+            None => Err(Error::Misconfigured(
+                "save-events was called before open".to_owned(),
+            )),
         }
     }
 
@@ -53,7 +63,10 @@ impl Transport for Host {
 
 fn local_time() -> Timestamp {
     let now = wall_clock::now();
-    Timestamp { seconds: now.seconds.cast_signed(), nanoseconds: now.nanoseconds }
+    Timestamp {
+        seconds: now.seconds.cast_signed(),
+        nanoseconds: now.nanoseconds,
+    }
 }
 
 crate::bindings::export!(Component with_types_in crate::bindings);

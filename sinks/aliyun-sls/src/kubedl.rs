@@ -1,8 +1,9 @@
 //! An event as the keys and values of one log.
 //!
-//! The first twelve keys, their order and their forms are KubeDL's (pkg/storage/backends/events/aliyun_sls/sls_logstore.go
-//! wrapSLSLog), so that KubeDL's own reader finds them: one malformed `Count` or time makes it fail for a whole page. The
-//! keys after them are additions that it ignores; each is written only where there is a value.
+//! The first twelve keys, their order and their forms are KubeDL's
+//! (pkg/storage/backends/events/aliyun_sls/sls_logstore.go wrapSLSLog), so that KubeDL's own reader
+//! finds them: one malformed `Count` or time makes it fail for a whole page. The keys after them
+//! are additions that it ignores; each is written only where there is a value.
 
 use crate::prelude::{String, ToOwned, format};
 use alloc::borrow::Cow;
@@ -12,13 +13,15 @@ use serde::{Serialize, Serializer};
 use crate::moment;
 use crate::{Event, ObjectReference};
 
-/// The longest value, in bytes: SLS takes 1 MB (its page "Log"); read as the smaller of the two megabytes.
+/// The longest value, in bytes: SLS takes 1 MB (its page "Log"); read as the smaller of the two
+/// megabytes.
 pub const LONGEST_VALUE: usize = 1_000_000;
 
 /// The longest source, in bytes (SLS, page "Log").
 pub const LONGEST_SOURCE: usize = 128;
 
-/// Log times that SLS takes: from 7 days ago to 15 minutes ahead (its page "PutLogs"). Outside of that it refuses the group.
+/// Log times that SLS takes: from 7 days ago to 15 minutes ahead (its page "PutLogs"). Outside of
+/// that it refuses the group.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
     earliest: i64,
@@ -31,7 +34,10 @@ impl Window {
 
     /// The window at `now`, seconds since 1970.
     pub fn at(now: i64) -> Window {
-        Window { earliest: now - 7 * 24 * 3600 + Self::MARGIN, latest: now + 15 * 60 - Self::MARGIN }
+        Window {
+            earliest: now - 7 * 24 * 3600 + Self::MARGIN,
+            latest: now + 15 * 60 - Self::MARGIN,
+        }
     }
 
     /// The nearest second in the window, as protobuf's `uint32` can say it.
@@ -55,7 +61,8 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// `digits` is room for the count.
     pub fn new(event: &'a Event, digits: &'a mut itoa::Buffer) -> Record<'a> {
-        // A zero time would win every comparison of KubeDL's reader and hide the object's other events.
+        // A zero time would win every comparison of KubeDL's reader and hide the object's other
+        // events.
         let real = |seconds: i64, instead: i64| if seconds > 0 { seconds } else { instead };
         let last_seconds = real(event.last_timestamp.seconds, event.observed_at.seconds);
         let first_seconds = real(event.first_timestamp.seconds, last_seconds);
@@ -70,7 +77,8 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The log's own time: the event's last, moved into the window. The true one is in `LastTimestamp`.
+    /// The log's own time: the event's last, moved into the window. The true one is in
+    /// `LastTimestamp`.
     pub fn time(&self, window: Window) -> u32 {
         window.clamp(self.last_seconds)
     }
@@ -98,8 +106,14 @@ impl<'a> Record<'a> {
 
     fn twelve(&self, put: &mut dyn FnMut(&'static str, &str)) {
         let event = self.event;
-        put("FirstTimestamp", core::str::from_utf8(&self.first).unwrap_or_default());
-        put("LastTimestamp", core::str::from_utf8(&self.last).unwrap_or_default());
+        put(
+            "FirstTimestamp",
+            core::str::from_utf8(&self.first).unwrap_or_default(),
+        );
+        put(
+            "LastTimestamp",
+            core::str::from_utf8(&self.last).unwrap_or_default(),
+        );
         put("Count", self.count);
         put("Name", &event.name);
         put("Kind", &event.regarding.kind);
@@ -147,13 +161,24 @@ pub fn source(component: &str, host: &str) -> String {
     cut(&whole, LONGEST_SOURCE).to_owned()
 }
 
-/// KubeDL's reader keeps one event for each `ObjUID`: empty ones would collapse all their objects into one.
+/// KubeDL's reader keeps one event for each `ObjUID`: empty ones would collapse all their objects
+/// into one.
 fn object_uid(event: &Event) -> Cow<'_, str> {
-    let ObjectReference { kind, namespace, name, uid, .. } = &event.regarding;
+    let ObjectReference {
+        kind,
+        namespace,
+        name,
+        uid,
+        ..
+    } = &event.regarding;
     match (uid.is_empty(), name.is_empty()) {
         (false, _) => Cow::Borrowed(uid),
         (true, false) => Cow::Owned(format!("{kind}/{namespace}/{name}")),
-        (true, true) => Cow::Borrowed(if event.uid.is_empty() { "unknown" } else { &event.uid }),
+        (true, true) => Cow::Borrowed(if event.uid.is_empty() {
+            "unknown"
+        } else {
+            &event.uid
+        }),
     }
 }
 

@@ -36,7 +36,14 @@ mod bare;
 mod guest;
 mod prelude;
 
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -61,7 +68,9 @@ mod bindings {
     });
 }
 
-pub use bindings::exports::kubedl::events::event_sink::{Batch, Description, EnvVar, Error, Event, Failure, Retry};
+pub use bindings::exports::kubedl::events::event_sink::{
+    Batch, Description, EnvVar, Error, Event, Failure, Retry,
+};
 pub use bindings::kubedl::events::http::{Error as HttpError, Request, Response};
 pub use bindings::kubedl::events::types::{ObjectReference, Timestamp};
 pub use save::{Sink, Transport};

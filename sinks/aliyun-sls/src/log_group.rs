@@ -1,4 +1,5 @@
-//! The body of PutLogs: a `LogGroup` in protobuf (aliyun-log-go-sdk log.proto, proto2), written by hand.
+//! The body of PutLogs: a `LogGroup` in protobuf (aliyun-log-go-sdk log.proto, proto2), written by
+//! hand.
 //!
 //! ```text
 //! LogContent { required string Key=1; required string Value=2 }
@@ -19,7 +20,8 @@ const GROUP_LOG: u8 = 1 << 3 | 2;
 const GROUP_TOPIC: u8 = 3 << 3 | 2;
 const GROUP_SOURCE: u8 = 4 << 3 | 2;
 
-/// Encoded logs, one after another in one buffer: any choice of them makes a group without encoding again.
+/// Encoded logs, one after another in one buffer: any choice of them makes a group without encoding
+/// again.
 #[derive(Debug, Default)]
 pub struct Logs {
     bytes: Vec<u8>,
@@ -27,7 +29,8 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Adds a log. `contents` is run twice, for the sizes and for the bytes, and must give the same both times.
+    /// Adds a log. `contents` is run twice, for the sizes and for the bytes, and must give the same
+    /// both times.
     pub fn push(&mut self, time: u32, contents: impl Fn(&mut dyn FnMut(&str, &str))) {
         let mut size = 1 + varint_size(time as usize);
         contents(&mut |key, value| size += field_size(content_size(key, value)));
@@ -45,8 +48,15 @@ impl Logs {
 
     /// The bytes of the log at `index`, as a field of its group; empty beyond the last.
     pub fn get(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let range = self.ends.get(index).and_then(|end| self.bytes.get(start..*end));
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied()
+            .unwrap_or(0);
+        let range = self
+            .ends
+            .get(index)
+            .and_then(|end| self.bytes.get(start..*end));
         range.unwrap_or_default()
     }
 
@@ -54,7 +64,9 @@ impl Logs {
     pub fn group(&self, indices: &[usize], source: &str) -> Vec<u8> {
         let size: usize = indices.iter().map(|index| self.get(*index).len()).sum();
         let mut out = Vec::with_capacity(size + trailer_size(source));
-        indices.iter().for_each(|index| out.extend_from_slice(self.get(*index)));
+        indices
+            .iter()
+            .for_each(|index| out.extend_from_slice(self.get(*index)));
         text(&mut out, GROUP_TOPIC, "");
         text(&mut out, GROUP_SOURCE, source);
         out

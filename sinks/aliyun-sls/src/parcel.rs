@@ -1,6 +1,7 @@
 //! Which events go together in one request.
 //!
-//! A request holds one group, a group has one source: events of another component or host need another request.
+//! A request holds one group, a group has one source: events of another component or host need
+//! another request.
 
 use crate::Event;
 use crate::kubedl;
@@ -26,29 +27,42 @@ impl Parcel {
     /// Two parcels of half the events each; none when there is but one event.
     pub fn halves(&self) -> Option<[Parcel; 2]> {
         let (left, right) = self.events.split_at(self.events.len() / 2);
-        let half = |events: &[usize]| Parcel { source: self.source.clone(), events: events.to_vec() };
+        let half = |events: &[usize]| Parcel {
+            source: self.source.clone(),
+            events: events.to_vec(),
+        };
         (!left.is_empty()).then(|| [half(left), half(right)])
     }
 }
 
-/// Parcels for all events, sources in the order of their first event, each within the limits. An event that alone is over
-/// [`LARGEST_GROUP`] gets a parcel of its own.
+/// Parcels for all events, sources in the order of their first event, each within the limits. An
+/// event that alone is over [`LARGEST_GROUP`] gets a parcel of its own.
 pub fn parcels(events: &[Event], logs: &Logs) -> Vec<Parcel> {
-    // Sources, sorted, each with the place of its group: a map would be a tenth of the component's size.
+    // Sources, sorted, each with the place of its group: a map would be a tenth of the component's
+    // size.
     let mut known: Vec<((&str, &str), usize)> = Vec::new();
     let mut groups: Vec<Parcel> = Vec::new();
     for (index, event) in events.iter().enumerate() {
         let source = (event.component.as_str(), event.host.as_str());
         let found = known.binary_search_by_key(&source, |(source, _)| *source);
-        let group = found.ok().and_then(|at| known.get(at)).and_then(|(_, place)| groups.get_mut(*place));
+        let group = found
+            .ok()
+            .and_then(|at| known.get(at))
+            .and_then(|(_, place)| groups.get_mut(*place));
         if let Some(group) = group {
             group.events.push(index);
         } else {
             known.insert(found.unwrap_or_else(|at| at), (source, groups.len()));
-            groups.push(Parcel { source: kubedl::source(source.0, source.1), events: vec![index] });
+            groups.push(Parcel {
+                source: kubedl::source(source.0, source.1),
+                events: vec![index],
+            });
         }
     }
-    groups.into_iter().flat_map(|group| within_limits(group, logs)).collect()
+    groups
+        .into_iter()
+        .flat_map(|group| within_limits(group, logs))
+        .collect()
 }
 
 fn within_limits(group: Parcel, logs: &Logs) -> Vec<Parcel> {
@@ -69,5 +83,11 @@ fn within_limits(group: Parcel, logs: &Logs) -> Vec<Parcel> {
             }
         }
     }
-    parts.into_iter().map(|events| Parcel { source: source.clone(), events }).collect()
+    parts
+        .into_iter()
+        .map(|events| Parcel {
+            source: source.clone(),
+            events,
+        })
+        .collect()
 }

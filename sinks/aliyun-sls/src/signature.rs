@@ -1,4 +1,5 @@
-//! The header `Authorization`, by version 1 (aliyun-log-go-sdk signature.go) and version 4 (signature_v4.go) of SLS.
+//! The header `Authorization`, by version 1 (aliyun-log-go-sdk signature.go) and version 4
+//! (signature_v4.go) of SLS.
 
 use crate::prelude::{String, Vec, format};
 use base64::Engine as _;
@@ -17,13 +18,18 @@ pub struct Message<'a> {
     pub path: &'a str,
     /// Parameters sorted by name, in the canonical form of the version; empty for none.
     pub query: &'a str,
-    /// All headers, names in lower case; those that a signature does not cover are left out of it here.
+    /// All headers, names in lower case; those that a signature does not cover are left out of it
+    /// here.
     pub headers: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Message<'a> {
     fn header(&self, name: &str) -> &'a str {
-        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value).unwrap_or_default()
+        self.headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
+            .unwrap_or_default()
     }
 
     fn sorted(&self, covered: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
@@ -38,7 +44,12 @@ impl<'a> Message<'a> {
 /// Version 1: HMAC-SHA1. Needs the headers `date`, and for a body `content-md5` and `content-type`.
 pub fn v1(key_id: &str, key_secret: &str, message: &Message) -> String {
     let mut text = String::with_capacity(512);
-    let fixed = [message.method, message.header("content-md5"), message.header("content-type"), message.header("date")];
+    let fixed = [
+        message.method,
+        message.header("content-md5"),
+        message.header("content-type"),
+        message.header("date"),
+    ];
     for line in fixed {
         push_all(&mut text, &[line, "\n"]);
     }
@@ -53,15 +64,18 @@ pub fn v1(key_id: &str, key_secret: &str, message: &Message) -> String {
     format!("LOG {key_id}:{signature}")
 }
 
-/// Version 4: HMAC-SHA256 with a key for one day and region. Needs the headers `host`, `x-log-date` (as
-/// `20261123T103246Z`) and `x-log-content-sha256`.
+/// Version 4: HMAC-SHA256 with a key for one day and region. Needs the headers `host`, `x-log-date`
+/// (as `20261123T103246Z`) and `x-log-content-sha256`.
 pub fn v4(key_id: &str, key_secret: &str, region: &str, message: &Message) -> String {
     const END: &str = "aliyun_v4_request";
     let at = message.header("x-log-date");
     let day = at.get(..8).unwrap_or(at);
     let scope = format!("{day}/{region}/sls/{END}");
     let canonical = canonical_v4(message);
-    let text = format!("SLS4-HMAC-SHA256\n{at}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let text = format!(
+        "SLS4-HMAC-SHA256\n{at}\n{scope}\n{}",
+        hex(&Sha256::digest(canonical.as_bytes()))
+    );
     let mut key = format!("aliyun_v4{key_secret}").into_bytes();
     for part in [day, region, "sls", END] {
         key = mac::<Hmac<Sha256>>(&key, part.as_bytes()).to_vec();
@@ -73,13 +87,26 @@ pub fn v4(key_id: &str, key_secret: &str, region: &str, message: &Message) -> St
 /// Lower case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 fn canonical_v4(message: &Message) -> String {
     let covered = message.sorted(|name| is_own(name) || name == "host" || name == "content-type");
     let mut text = String::with_capacity(1024);
-    push_all(&mut text, &[message.method, "\n", message.path, "\n", message.query, "\n"]);
+    push_all(
+        &mut text,
+        &[
+            message.method,
+            "\n",
+            message.path,
+            "\n",
+            message.query,
+            "\n",
+        ],
+    );
     for (name, value) in &covered {
         push_all(&mut text, &[name, ":", value, "\n"]);
     }

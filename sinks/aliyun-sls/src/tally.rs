@@ -18,7 +18,10 @@ pub struct Tally {
 impl Tally {
     /// For a call with so many events.
     pub fn new(events: usize) -> Tally {
-        Tally { failures: vec![None; events], ..Tally::default() }
+        Tally {
+            failures: vec![None; events],
+            ..Tally::default()
+        }
     }
 
     /// These are stored.
@@ -51,16 +54,24 @@ impl Tally {
         self.add(events, true, reason);
     }
 
-    /// Something stands in the way of every further request: what it is, as the reason for events not tried.
+    /// Something stands in the way of every further request: what it is, as the reason for events
+    /// not tried.
     pub fn obstacle(&self) -> Option<&str> {
         self.mend.as_deref().or(self.later.as_deref())
     }
 
-    /// The answer to the host. With something stored the rest is named event by event, so that nothing is sent twice; with
-    /// nothing stored it is an error of the call as a whole: a person's part first, since no retry helps before it.
+    /// The answer to the host. With something stored the rest is named event by event, so that
+    /// nothing is sent twice; with nothing stored it is an error of the call as a whole: a person's
+    /// part first, since no retry helps before it.
     pub fn finish(self) -> Result<Vec<Failure>, Error> {
         if self.stored == 0 {
-            let Tally { later, mend, refused, after_ms, .. } = self;
+            let Tally {
+                later,
+                mend,
+                refused,
+                after_ms,
+                ..
+            } = self;
             return match (mend, later, refused) {
                 (Some(reason), _, _) => Err(Error::Misconfigured(reason)),
                 (None, Some(reason), _) => Err(Error::Retry(Retry { reason, after_ms })),
@@ -70,13 +81,23 @@ impl Tally {
         }
         let after_ms = |failure: &Failure| self.after_ms.filter(|_| failure.retryable);
         let failures = self.failures.into_iter().flatten();
-        Ok(failures.map(|failure| Failure { after_ms: after_ms(&failure), ..failure }).collect())
+        Ok(failures
+            .map(|failure| Failure {
+                after_ms: after_ms(&failure),
+                ..failure
+            })
+            .collect())
     }
 
     fn add(&mut self, events: &[usize], retryable: bool, reason: &str) {
         for &event in events {
             if let (Some(place), Ok(index)) = (self.failures.get_mut(event), u32::try_from(event)) {
-                *place = Some(Failure { index, retryable, after_ms: None, reason: reason.to_owned() });
+                *place = Some(Failure {
+                    index,
+                    retryable,
+                    after_ms: None,
+                    reason: reason.to_owned(),
+                });
             }
         }
     }

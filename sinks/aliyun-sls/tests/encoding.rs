@@ -1,6 +1,11 @@
 //! Can an independent protobuf decoder read what is sent?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod fixture;
 
@@ -11,12 +16,20 @@ use prost::Message;
 #[test]
 fn a_decoded_group_encodes_to_the_same_bytes() {
     let mut sls = Sls::new(|_, _| stored());
-    let events: Vec<_> = ["", "short", &"long".repeat(10_000), "Ünïcode 中"].map(|message| event("node-1", message)).into();
+    let events: Vec<_> = ["", "short", &"long".repeat(10_000), "Ünïcode 中"]
+        .map(|message| event("node-1", message))
+        .into();
     save(&events, &mut sls).unwrap();
     let request = sls.waves.borrow()[0][0].clone();
     let group = Group::decode(raw(&request).as_slice()).unwrap();
     assert_eq!(group.encode_to_vec(), raw(&request));
-    assert_eq!(group.messages(), events.iter().map(|event| event.message.as_str()).collect::<Vec<_>>());
+    assert_eq!(
+        group.messages(),
+        events
+            .iter()
+            .map(|event| event.message.as_str())
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -25,8 +38,17 @@ fn empty_required_fields_are_written() {
     logs.push(0, |each| each("", ""));
     let group = Group::decode(logs.group(&[0], "").as_slice()).unwrap();
     assert_eq!(group.logs[0].time, Some(0));
-    assert_eq!((group.logs[0].contents[0].key.as_deref(), group.logs[0].contents[0].value.as_deref()), (Some(""), Some("")));
-    assert_eq!((group.topic.as_deref(), group.source.as_deref()), (Some(""), Some("")));
+    assert_eq!(
+        (
+            group.logs[0].contents[0].key.as_deref(),
+            group.logs[0].contents[0].value.as_deref()
+        ),
+        (Some(""), Some(""))
+    );
+    assert_eq!(
+        (group.topic.as_deref(), group.source.as_deref()),
+        (Some(""), Some(""))
+    );
 }
 
 #[test]
@@ -48,7 +70,10 @@ fn any_choice_of_logs_makes_a_group() {
     let mut logs = Logs::default();
     (0..5).for_each(|time| logs.push(time, |each| each("Message", "m")));
     let group = Group::decode(logs.group(&[1, 4], "s").as_slice()).unwrap();
-    assert_eq!(group.logs.iter().map(|log| log.time).collect::<Vec<_>>(), [Some(1), Some(4)]);
+    assert_eq!(
+        group.logs.iter().map(|log| log.time).collect::<Vec<_>>(),
+        [Some(1), Some(4)]
+    );
     assert!(logs.get(5).is_empty());
 }
 
@@ -58,10 +83,19 @@ fn the_body_is_a_raw_lz4_block_with_its_size_in_a_header() {
     save(&[event("node-1", "m")], &mut sls).unwrap();
     let request = sls.waves.borrow()[0][0].clone();
     assert_eq!(request.method, "POST");
-    assert_eq!(request.url, "https://proj.cn-hangzhou.log.aliyuncs.com/logstores/kubedl/shards/lb");
+    assert_eq!(
+        request.url,
+        "https://proj.cn-hangzhou.log.aliyuncs.com/logstores/kubedl/shards/lb"
+    );
     assert_eq!(header(&request, "x-log-compresstype").unwrap(), "lz4");
     assert_eq!(header(&request, "x-log-apiversion").unwrap(), "0.6.0");
-    assert_eq!(header(&request, "content-type").unwrap(), "application/x-protobuf");
+    assert_eq!(
+        header(&request, "content-type").unwrap(),
+        "application/x-protobuf"
+    );
     assert_eq!(header(&request, "content-md5").unwrap().len(), 32);
-    assert_eq!(header(&request, "x-log-bodyrawsize").unwrap(), raw(&request).len().to_string());
+    assert_eq!(
+        header(&request, "x-log-bodyrawsize").unwrap(),
+        raw(&request).len().to_string()
+    );
 }

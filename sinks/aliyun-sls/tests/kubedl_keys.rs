@@ -1,30 +1,58 @@
 //! Does KubeDL's own reader find what it wants in a log?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod fixture;
 
 use aliyun_sls::Event;
 use fixture::{NOW, at, event, log, object};
 
-const TWELVE: [&str; 12] =
-    ["FirstTimestamp", "LastTimestamp", "Count", "Name", "Kind", "ObjUID", "ObjNamespace", "ObjName", "Type", "Reason", "Message", "Region"];
+const TWELVE: [&str; 12] = [
+    "FirstTimestamp",
+    "LastTimestamp",
+    "Count",
+    "Name",
+    "Kind",
+    "ObjUID",
+    "ObjNamespace",
+    "ObjName",
+    "Type",
+    "Reason",
+    "Message",
+    "Region",
+];
 
 #[test]
 fn the_twelve_keys_come_first_and_in_order() {
-    let keys = log(Event { region: Some("eu".to_owned()), ..event("n", "m") }).keys();
+    let keys = log(Event {
+        region: Some("eu".to_owned()),
+        ..event("n", "m")
+    })
+    .keys();
     assert_eq!(keys[..12], TWELVE);
     let without = log(event("n", "m")).keys();
     assert_eq!(without[..11], TWELVE[..11]);
     assert!(!without.contains(&"Region".to_owned()));
-    let empty = log(Event { region: Some(String::new()), ..event("n", "m") }).keys();
+    let empty = log(Event {
+        region: Some(String::new()),
+        ..event("n", "m")
+    })
+    .keys();
     assert!(!empty.contains(&"Region".to_owned()));
 }
 
 #[test]
 fn values_are_in_kubedls_forms() {
     let log = log(event("node-1", "Back-off restarting"));
-    let twelve: Vec<_> = TWELVE[..11].iter().map(|key| log.get(key).unwrap()).collect();
+    let twelve: Vec<_> = TWELVE[..11]
+        .iter()
+        .map(|key| log.get(key).unwrap())
+        .collect();
     let expected = [
         "2026-11-23T10:22:46Z",
         "2026-11-23T10:31:46Z",
@@ -43,22 +71,50 @@ fn values_are_in_kubedls_forms() {
 
 #[test]
 fn empty_values_of_the_twelve_are_written_and_of_the_additions_not() {
-    let bare = Event { type_: String::new(), reason: String::new(), message: String::new(), host: String::new(), ..event("", "") };
+    let bare = Event {
+        type_: String::new(),
+        reason: String::new(),
+        message: String::new(),
+        host: String::new(),
+        ..event("", "")
+    };
     let log = log(bare);
-    assert_eq!(["Type", "Reason", "Message"].map(|key| log.get(key)), [Some(""); 3]);
-    assert_eq!(log.keys()[11..], ["EventUID", "ResourceVersion", "Component"]);
+    assert_eq!(
+        ["Type", "Reason", "Message"].map(|key| log.get(key)),
+        [Some(""); 3]
+    );
+    assert_eq!(
+        log.keys()[11..],
+        ["EventUID", "ResourceVersion", "Component"]
+    );
 }
 
 #[test]
 fn a_count_is_within_int32() {
-    assert_eq!(log(Event { count: u32::MAX, ..event("n", "m") }).get("Count"), Some("2147483647"));
+    assert_eq!(
+        log(Event {
+            count: u32::MAX,
+            ..event("n", "m")
+        })
+        .get("Count"),
+        Some("2147483647")
+    );
 }
 
 #[test]
 fn times_are_whole_seconds_of_four_digit_years() {
     let last = |seconds, nanoseconds| {
-        let moment = aliyun_sls::Timestamp { seconds, nanoseconds };
-        log(Event { last_timestamp: moment, ..event("n", "m") }).get("LastTimestamp").unwrap().to_owned()
+        let moment = aliyun_sls::Timestamp {
+            seconds,
+            nanoseconds,
+        };
+        log(Event {
+            last_timestamp: moment,
+            ..event("n", "m")
+        })
+        .get("LastTimestamp")
+        .unwrap()
+        .to_owned()
     };
     assert_eq!(last(NOW, 999_999_999), "2026-11-23T10:32:46Z");
     assert_eq!(last(951_782_399, 0), "2000-02-28T23:59:59Z");
@@ -69,19 +125,44 @@ fn times_are_whole_seconds_of_four_digit_years() {
 #[test]
 fn a_zero_time_is_replaced_by_a_real_one() {
     let year_1 = at(-62_135_596_800);
-    let zero_first = log(Event { first_timestamp: year_1, ..event("n", "m") });
-    assert_eq!(zero_first.get("FirstTimestamp"), zero_first.get("LastTimestamp"));
-    let zero_both = log(Event { first_timestamp: year_1, last_timestamp: at(0), ..event("n", "m") });
-    assert_eq!(zero_both.get("FirstTimestamp"), Some("2026-11-23T10:31:47Z"));
+    let zero_first = log(Event {
+        first_timestamp: year_1,
+        ..event("n", "m")
+    });
+    assert_eq!(
+        zero_first.get("FirstTimestamp"),
+        zero_first.get("LastTimestamp")
+    );
+    let zero_both = log(Event {
+        first_timestamp: year_1,
+        last_timestamp: at(0),
+        ..event("n", "m")
+    });
+    assert_eq!(
+        zero_both.get("FirstTimestamp"),
+        Some("2026-11-23T10:31:47Z")
+    );
     assert_eq!(zero_both.get("LastTimestamp"), Some("2026-11-23T10:31:47Z"));
 }
 
 #[test]
 fn an_object_uid_is_never_empty() {
-    let uid = |regarding| log(Event { regarding, ..event("n", "m") }).get("ObjUID").unwrap().to_owned();
+    let uid = |regarding| {
+        log(Event {
+            regarding,
+            ..event("n", "m")
+        })
+        .get("ObjUID")
+        .unwrap()
+        .to_owned()
+    };
     assert_eq!(uid(object("Pod", "train", "p", "")), "Pod/train/p");
     assert_eq!(uid(object("", "", "", "")), "event-uid");
-    let nothing = log(Event { uid: String::new(), regarding: object("", "", "", ""), ..event("n", "m") });
+    let nothing = log(Event {
+        uid: String::new(),
+        regarding: object("", "", "", ""),
+        ..event("n", "m")
+    });
     assert_eq!(nothing.get("ObjUID"), Some("unknown"));
 }
 
@@ -97,11 +178,22 @@ fn additions_follow_where_there_is_something_to_say() {
         job: Some(object("PyTorchJob", "train", "job-a", "job-uid")),
         related: Some(object("Node", "", "node-1", "")),
         cluster: Some("prod".to_owned()),
-        labels: vec![("a/b".to_owned(), "say \"hi\"".to_owned()), ("c".to_owned(), String::new())],
+        labels: vec![
+            ("a/b".to_owned(), "say \"hi\"".to_owned()),
+            ("c".to_owned(), String::new()),
+        ],
         ..event("node-1", "m")
     };
     let log = log(full);
-    let additions: Vec<_> = log.contents[11..].iter().map(|content| (content.key.as_deref().unwrap(), content.value.as_deref().unwrap())).collect();
+    let additions: Vec<_> = log.contents[11..]
+        .iter()
+        .map(|content| {
+            (
+                content.key.as_deref().unwrap(),
+                content.value.as_deref().unwrap(),
+            )
+        })
+        .collect();
     let expected = [
         ("EventUID", "event-uid"),
         ("ResourceVersion", "4711"),
@@ -124,10 +216,18 @@ fn additions_follow_where_there_is_something_to_say() {
 
 #[test]
 fn keys_are_such_as_sls_takes() {
-    let full =
-        Event { job: Some(object("k", "n", "j", "u")), related: Some(object("k", "n", "j", "u")), cluster: Some("c".to_owned()), ..event("n", "m") };
+    let full = Event {
+        job: Some(object("k", "n", "j", "u")),
+        related: Some(object("k", "n", "j", "u")),
+        cluster: Some("c".to_owned()),
+        ..event("n", "m")
+    };
     for key in log(full).keys() {
-        assert!(key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(|c| c.is_ascii_alphanumeric()), "{key}");
+        assert!(
+            key.starts_with(|c: char| c.is_ascii_alphabetic())
+                && key.chars().all(|c| c.is_ascii_alphanumeric()),
+            "{key}"
+        );
     }
 }
 

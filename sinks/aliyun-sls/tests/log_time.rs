@@ -1,6 +1,11 @@
 //! Is a log's own time one that SLS takes?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod fixture;
 
@@ -10,7 +15,14 @@ use fixture::{NOW, at, event, log};
 const DAY: i64 = 24 * 3600;
 
 fn time_of(seconds: i64) -> i64 {
-    i64::from(log(Event { last_timestamp: at(seconds), ..event("n", "m") }).time.unwrap())
+    i64::from(
+        log(Event {
+            last_timestamp: at(seconds),
+            ..event("n", "m")
+        })
+        .time
+        .unwrap(),
+    )
 }
 
 #[test]
@@ -32,6 +44,9 @@ fn a_time_out_of_range_is_moved_to_its_edge_with_a_margin() {
 
 #[test]
 fn the_true_time_stays_in_its_key() {
-    let old = log(Event { last_timestamp: at(NOW - 30 * DAY), ..event("n", "m") });
+    let old = log(Event {
+        last_timestamp: at(NOW - 30 * DAY),
+        ..event("n", "m")
+    });
     assert_eq!(old.get("LastTimestamp"), Some("2026-10-24T10:32:46Z"));
 }

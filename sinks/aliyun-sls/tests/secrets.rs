@@ -1,6 +1,11 @@
 //! Can a secret get into anything that is shown?
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod fixture;
 
@@ -27,7 +32,14 @@ fn a_reason_has_none_though_the_destination_says_them() {
     let said = format!("{KEY_ID} {SECRET} {TOKEN} {}{SECRET}", "x".repeat(230));
     let json = format!(r#"{{"errorCode":"Unauthorized","errorMessage":"{said}"}}"#);
     let id = ("x-log-requestid".to_owned(), b"1".to_vec());
-    let response = |status, body: &str| Ok(Response { status, headers: vec![id.clone()], body: body.as_bytes().to_vec(), truncated: false });
+    let response = |status, body: &str| {
+        Ok(Response {
+            status,
+            headers: vec![id.clone()],
+            body: body.as_bytes().to_vec(),
+            truncated: false,
+        })
+    };
     let answers = [
         response(401, &json),
         response(500, &json),
@@ -39,7 +51,9 @@ fn a_reason_has_none_though_the_destination_says_them() {
     for answer in answers {
         let mut transport = |_: &_| answer.clone();
         let clock = || fixture::at(fixture::NOW);
-        let error = Sink::new(settings()).save(&[event("a", "m")], &clock, &mut transport).unwrap_err();
+        let error = Sink::new(settings())
+            .save(&[event("a", "m")], &clock, &mut transport)
+            .unwrap_err();
         assert_clean(&format!("{error:?}"));
     }
 }
@@ -53,10 +67,18 @@ fn a_request_carries_signatures_and_never_the_secret() {
 
 #[test]
 fn a_malformed_setting_is_named_and_not_shown() {
-    let bad: [&'static [(&'static str, &'static str)]; 3] =
-        [&[("SLS_KEY_ID", "bad id")], &[("SLS_SECURITY_TOKEN", "bad\ttoken")], &[("SLS_KEY_ID", "bad-ü")]];
+    let bad: [&'static [(&'static str, &'static str)]; 3] = [
+        &[("SLS_KEY_ID", "bad id")],
+        &[("SLS_SECURITY_TOKEN", "bad\ttoken")],
+        &[("SLS_KEY_ID", "bad-ü")],
+    ];
     for env in bad {
-        let Err(Error::Misconfigured(reason)) = settings_with(env) else { panic!("{env:?}") };
-        assert!(reason.contains(env[0].0) && !reason.contains("bad"), "{reason}");
+        let Err(Error::Misconfigured(reason)) = settings_with(env) else {
+            panic!("{env:?}")
+        };
+        assert!(
+            reason.contains(env[0].0) && !reason.contains("bad"),
+            "{reason}"
+        );
     }
 }

@@ -7,13 +7,23 @@ use serde_json::Value;
 
 use crate::tags::Identity;
 
-/// 2001-09-09. Before, seconds have eight digits or so, which Graphite may read as a date: such events are looked for since 1970.
+/// 2001-09-09. Before, seconds have eight digits or so, which Graphite may read as a date: such
+/// events are looked for since 1970.
 const UNMISTAKABLE: i64 = 1_000_000_000;
 
-/// The query of `/events/get_data` for one version of an event that happened at this second since 1970.
+/// The query of `/events/get_data` for one version of an event that happened at this second since
+/// 1970.
 pub fn query(identity: &Identity, seconds: i64) -> String {
-    let (from, until) = if seconds > UNMISTAKABLE { (seconds - 1, seconds + 2) } else { (0, UNMISTAKABLE + 2) };
-    format!("tags={}%20{}&set=intersection&from={from}&until={until}", escape(&identity.uid), escape(&identity.resource_version))
+    let (from, until) = if seconds > UNMISTAKABLE {
+        (seconds - 1, seconds + 2)
+    } else {
+        (0, UNMISTAKABLE + 2)
+    };
+    format!(
+        "tags={}%20{}&set=intersection&from={from}&until={until}",
+        escape(&identity.uid),
+        escape(&identity.resource_version)
+    )
 }
 
 /// Whether an answer has it.
@@ -21,17 +31,26 @@ pub fn query(identity: &Identity, seconds: i64) -> String {
 /// # Errors
 /// When the answer doesn't tell: the event must not be sent again then.
 pub fn is_there(answer: &http::Answer, identity: &Identity) -> Result<bool, Error> {
-    http::settle(answer).map_err(|error| prefixed(error, "cannot look whether the event is stored already: "))?;
-    let body = answer.as_ref().map(|response| response.body.as_slice()).unwrap_or_default();
-    // Graphite says [] for nothing; who says nothing at all to this would say so to the event too, which then counts as stored.
+    http::settle(answer)
+        .map_err(|error| prefixed(error, "cannot look whether the event is stored already: "))?;
+    let body = answer
+        .as_ref()
+        .map(|response| response.body.as_slice())
+        .unwrap_or_default();
+    // Graphite says [] for nothing; who says nothing at all to this would say so to the event too,
+    // which then counts as stored.
     if body.is_empty() {
         return Ok(false);
     }
     let Ok(Value::Array(events)) = serde_json::from_slice(body) else {
-        return Err(Error::misconfigured("cannot look whether the event is stored already: the answer is not a list of Graphite's events"));
+        return Err(Error::misconfigured(
+            "cannot look whether the event is stored already: the answer is not a list of Graphite's events",
+        ));
     };
     // Graphite 0.9 doesn't know set=intersection, and finds more than was asked for.
-    Ok(events.iter().any(|event| has(event, &identity.uid) && has(event, &identity.resource_version)))
+    Ok(events
+        .iter()
+        .any(|event| has(event, &identity.uid) && has(event, &identity.resource_version)))
 }
 
 fn has(event: &Value, wanted: &str) -> bool {
@@ -44,9 +63,14 @@ fn has(event: &Value, wanted: &str) -> bool {
 
 fn prefixed(error: Error, words: &str) -> Error {
     match error {
-        Error::Retry(Retry { reason, after_ms }) => Error::Retry(Retry { reason: format!("{words}{reason}"), after_ms }),
+        Error::Retry(Retry { reason, after_ms }) => Error::Retry(Retry {
+            reason: format!("{words}{reason}"),
+            after_ms,
+        }),
         // What the destination makes of the question is no verdict on the event.
-        Error::Refused(reason) | Error::Misconfigured(reason) => Error::misconfigured(format!("{words}{reason}")),
+        Error::Refused(reason) | Error::Misconfigured(reason) => {
+            Error::misconfigured(format!("{words}{reason}"))
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! Tags, within what Graphite can find and store.
 //!
-//! Graphite joins an event's tags with spaces into one column of 255 characters, and django-tagging takes that apart again: a space splits
-//! a tag, a comma anywhere makes commas the only separators, a double quote loses the tag. A tag has 50 characters at most
-//! (`MAX_TAG_LENGTH`). SQLite lets longer ones pass; PostgreSQL and MySQL answer 500.
+//! Graphite joins an event's tags with spaces into one column of 255 characters, and django-tagging
+//! takes that apart again: a space splits a tag, a comma anywhere makes commas the only separators,
+//! a double quote loses the tag. A tag has 50 characters at most (`MAX_TAG_LENGTH`). SQLite lets
+//! longer ones pass; PostgreSQL and MySQL answer 500.
 
 use kubedl_events_sink::Event;
 
 /// Characters of a tag (graphite-web 1.1.10, settings.py).
 const LONGEST: usize = 50;
-/// Characters of all tags together with the spaces between (graphite-web 1.1.10, events/migrations).
+/// Characters of all tags together with the spaces between (graphite-web 1.1.10,
+/// events/migrations).
 const LONGEST_OF_ALL: usize = 255;
 
 /// The tags of an event that make it known again.
@@ -23,16 +25,20 @@ pub struct Identity {
 impl Identity {
     /// Of this event; `None` where the tags don't say it in full.
     pub fn of(event: &Event) -> Option<Self> {
-        let [uid, resource_version] = [("uid:", &event.uid), ("rv:", &event.resource_version)].map(|(prefix, value)| {
-            let whole = format!("{prefix}{value}");
-            (!value.is_empty() && clean(&whole) == whole).then_some(whole)
-        });
-        Some(Self { uid: uid?, resource_version: resource_version? })
+        let [uid, resource_version] =
+            [("uid:", &event.uid), ("rv:", &event.resource_version)].map(|(prefix, value)| {
+                let whole = format!("{prefix}{value}");
+                (!value.is_empty() && clean(&whole) == whole).then_some(whole)
+            });
+        Some(Self {
+            uid: uid?,
+            resource_version: resource_version?,
+        })
     }
 }
 
-/// All tags of an event: `Warning BackOff Pod ns:train name:p job:mnist kubelet cluster:prod uid:.. rv:..`, without the least useful ones
-/// where they are too long together.
+/// All tags of an event: `Warning BackOff Pod ns:train name:p job:mnist kubelet cluster:prod uid:..
+/// rv:..`, without the least useful ones where they are too long together.
 pub fn tags(event: &Event) -> Vec<String> {
     let job = event.job.as_ref().map_or("", |job| &job.name);
     // With the order in which they are dropped; what makes the event known again never is.
@@ -56,18 +62,29 @@ pub fn tags(event: &Event) -> Vec<String> {
         }
     }
     while length(&kept) > LONGEST_OF_ALL {
-        let Some(least) = kept.iter().map(|(_, worth)| *worth).min() else { break };
+        let Some(least) = kept.iter().map(|(_, worth)| *worth).min() else {
+            break;
+        };
         kept.retain(|(_, worth)| *worth != least);
     }
     kept.into_iter().map(|(tag, _)| tag).collect()
 }
 
 fn length(tags: &[(String, u8)]) -> usize {
-    tags.iter().map(|(tag, _)| tag.chars().count() + 1).sum::<usize>().saturating_sub(1)
+    tags.iter()
+        .map(|(tag, _)| tag.chars().count() + 1)
+        .sum::<usize>()
+        .saturating_sub(1)
 }
 
 /// Replaces what would take a tag apart, and cuts it.
 fn clean(tag: &str) -> String {
-    let clean = |c: char| if c.is_whitespace() || c.is_control() || matches!(c, ',' | '"') { '_' } else { c };
+    let clean = |c: char| {
+        if c.is_whitespace() || c.is_control() || matches!(c, ',' | '"') {
+            '_'
+        } else {
+            c
+        }
+    };
     tag.chars().take(LONGEST).map(clean).collect()
 }

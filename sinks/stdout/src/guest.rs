@@ -16,7 +16,12 @@ impl Guest for Component {
 
     fn save_events(_batch: Batch, events: Vec<Event>) -> Result<Vec<Failure>, Error> {
         let printed = crate::print(&events, &mut std::io::stdout().lock());
-        let retry = |error| Error::Retry(Retry { reason: format!("cannot write to standard output: {error}"), after_ms: None });
+        let retry = |error| {
+            Error::Retry(Retry {
+                reason: format!("cannot write to standard output: {error}"),
+                after_ms: None,
+            })
+        };
         printed.map(|()| Vec::new()).map_err(retry)
     }
 

@@ -12,19 +12,31 @@ pub mod moment;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "sink", generate_all });
 }
 
-pub use bindings::exports::kubedl::events::event_sink::{Batch, Description, Error, Event, Failure, Retry};
+pub use bindings::exports::kubedl::events::event_sink::{
+    Batch, Description, Error, Event, Failure, Retry,
+};
 pub use bindings::kubedl::events::types::{ObjectReference, Timestamp};
 
 /// Writes all events, a line each, and flushes.
 pub fn print(events: &[Event], out: &mut dyn Write) -> io::Result<()> {
     let mut text = Vec::with_capacity(events.len() * 512);
     for event in events {
-        text.extend(serde_json::to_vec(&line::Line::from(event)).map_err(|why| io::Error::other(why.to_string()))?);
+        text.extend(
+            serde_json::to_vec(&line::Line::from(event))
+                .map_err(|why| io::Error::other(why.to_string()))?,
+        );
         text.push(b'\n');
     }
     out.write_all(&text)?;

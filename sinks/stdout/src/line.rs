@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::moment::rfc3339;
 use crate::{Event, ObjectReference};
 
-/// One line. Keys are never renamed or removed; the optional ones are left out where they are empty.
+/// One line. Keys are never renamed or removed; the optional ones are left out where they are
+/// empty.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
@@ -85,7 +86,11 @@ impl<'a> From<&'a Event> for Line<'a> {
             job: event.job.as_ref().map(Reference::from),
             region: event.region.as_deref(),
             cluster: event.cluster.as_deref(),
-            labels: event.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            labels: event
+                .labels
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
         }
     }
 }

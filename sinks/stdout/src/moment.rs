@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use crate::Timestamp;
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of a year can say; others become the nearest.
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of a year can say; others become
+/// the nearest.
 const SAYABLE: (i64, i64) = (-62_135_596_800, 253_402_300_799);
 
 /// As `2026-11-23T10:32:46Z`, or `2026-11-23T10:32:46.25Z`.

@@ -7,11 +7,21 @@ use stdout::{Event, ObjectReference, Timestamp, print};
 
 fn object(kind: &str, name: &str) -> ObjectReference {
     let [kind, name] = [kind, name].map(str::to_owned);
-    ObjectReference { api_version: String::new(), kind, namespace: "train".to_owned(), name, uid: String::new(), field_path: String::new() }
+    ObjectReference {
+        api_version: String::new(),
+        kind,
+        namespace: "train".to_owned(),
+        name,
+        uid: String::new(),
+        field_path: String::new(),
+    }
 }
 
 fn at(seconds: i64, nanoseconds: u32) -> Timestamp {
-    Timestamp { seconds, nanoseconds }
+    Timestamp {
+        seconds,
+        nanoseconds,
+    }
 }
 
 fn event() -> Event {
@@ -44,7 +54,11 @@ fn event() -> Event {
 fn lines(events: &[Event]) -> Vec<Value> {
     let mut out = Vec::new();
     print(events, &mut out).unwrap();
-    String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -73,9 +87,24 @@ fn an_event_with_more_to_say_has_more_keys() {
         ..event()
     };
     let line = lines(&[full]).remove(0);
-    let keys = ["action", "component", "host", "instance", "region", "cluster"].map(|key| line[key].as_str().unwrap().to_owned());
+    let keys = [
+        "action",
+        "component",
+        "host",
+        "instance",
+        "region",
+        "cluster",
+    ]
+    .map(|key| line[key].as_str().unwrap().to_owned());
     assert_eq!(keys, ["a", "c", "h", "i", "r", "prod"]);
-    assert_eq!((&line["related"]["name"], &line["job"]["kind"], &line["labels"]), (&json!("n"), &json!("TFJob"), &json!({"k": "v"})));
+    assert_eq!(
+        (
+            &line["related"]["name"],
+            &line["job"]["kind"],
+            &line["labels"]
+        ),
+        (&json!("n"), &json!("TFJob"), &json!({"k": "v"}))
+    );
 }
 
 #[test]

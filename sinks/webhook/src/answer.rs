@@ -1,4 +1,5 @@
-//! What an answer means for the events of its request: as every sink has it, and with a date or a body where the receiver says it so.
+//! What an answer means for the events of its request: as every sink has it, and with a date or a
+//! body where the receiver says it so.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,8 @@ use regex_lite::Regex;
 /// Characters of an answer's body that are told.
 const LONGEST: usize = 200;
 
-/// `Ok` where the events are stored. `stored_if` is what the body of a success must have in it; without it every success counts.
+/// `Ok` where the events are stored. `stored_if` is what the body of a success must have in it;
+/// without it every success counts.
 ///
 /// # Errors
 /// As [`http::settle`]; and to try again, where a success has another body.
@@ -17,10 +19,12 @@ pub fn settle(answer: &Answer, stored_if: Option<&Regex>, now: SystemTime) -> Re
     match (http::settle(answer), answer) {
         (Ok(()), Ok(response)) => stored_if.map_or(Ok(()), |wanted| look(response, wanted)),
         // The seconds are read already; what is left is a date.
-        (Err(Error::Retry(retry)), Ok(response)) if retry.after_ms.is_none() => Err(match until_date(response, now) {
-            Some(after) => Error::retry_after(retry.reason, after),
-            None => Error::Retry(retry),
-        }),
+        (Err(Error::Retry(retry)), Ok(response)) if retry.after_ms.is_none() => {
+            Err(match until_date(response, now) {
+                Some(after) => Error::retry_after(retry.reason, after),
+                None => Error::Retry(retry),
+            })
+        }
         (settled, _) => settled,
     }
 }
@@ -31,12 +35,20 @@ fn look(response: &Response, wanted: &Regex) -> Result<(), Error> {
         return Ok(());
     }
     let words: String = body.trim().chars().take(LONGEST).collect();
-    Err(Error::retry(format!("the destination answered {}, but with a body that WEBHOOK_STORED_IF does not match: {words:?}", response.status)))
+    Err(Error::retry(format!(
+        "the destination answered {}, but with a body that WEBHOOK_STORED_IF does not match: {words:?}",
+        response.status
+    )))
 }
 
-/// How long it is until the date of `Retry-After` (RFC 9110, section 10.2.3), by the clock of the answer, where it says what that is.
+/// How long it is until the date of `Retry-After` (RFC 9110, section 10.2.3), by the clock of the
+/// answer, where it says what that is.
 fn until_date(response: &Response, now: SystemTime) -> Option<Duration> {
     let date = |name| httpdate::parse_http_date(response.header(name)?.trim()).ok();
     let until = date("retry-after")?;
-    Some(until.duration_since(date("date").unwrap_or(now)).unwrap_or_default())
+    Some(
+        until
+            .duration_since(date("date").unwrap_or(now))
+            .unwrap_or_default(),
+    )
 }

@@ -31,7 +31,12 @@ pub struct CloudEvent<'a> {
 
 impl<'a> From<&'a Event> for CloudEvent<'a> {
     fn from(event: &'a Event) -> Self {
-        let [cluster, namespace, name] = [event.cluster.as_deref().unwrap_or("default"), &event.namespace, &event.name].map(segment);
+        let [cluster, namespace, name] = [
+            event.cluster.as_deref().unwrap_or("default"),
+            &event.namespace,
+            &event.name,
+        ]
+        .map(segment);
         Self {
             specversion: "1.0",
             id: format!("{}/{}", event.uid, event.resource_version),
@@ -48,17 +53,27 @@ impl<'a> From<&'a Event> for CloudEvent<'a> {
 /// `Pod/train/p`; `Node/n` for an object of the whole cluster.
 fn subject(object: &ObjectReference) -> String {
     let parts = [&object.kind, &object.namespace, &object.name];
-    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/")
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
-/// A text as a segment of a path (RFC 3986, section 3.3). What Kubernetes takes for a name stays as it is.
+/// A text as a segment of a path (RFC 3986, section 3.3). What Kubernetes takes for a name stays as
+/// it is.
 fn segment(text: &str) -> String {
-    escape(text, |byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte))
+    escape(text, |byte| {
+        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+    })
 }
 
 /// A text as the value of a header (CloudEvents HTTP binding, section 3.1.3.2).
 pub fn header_value(text: &str) -> String {
-    escape(text, |byte| byte.is_ascii_graphic() && !b"\"%".contains(&byte))
+    escape(text, |byte| {
+        byte.is_ascii_graphic() && !b"\"%".contains(&byte)
+    })
 }
 
 fn escape(text: &str, is_plain: impl Fn(u8) -> bool) -> String {

@@ -14,7 +14,9 @@ pub mod signature;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kubedl_events_sink::{Batch, Description, EnvVar, Error, Event, EventSink, Failure, export, failures, http};
+use kubedl_events_sink::{
+    Batch, Description, EnvVar, Error, Event, EventSink, Failure, export, failures, http,
+};
 
 pub use settings::Settings;
 
@@ -45,7 +47,8 @@ impl EventSink for Webhook {
                 "A regular expression: a 2xx counts as stored only where its body matches. Without it every 2xx does.",
             ))
             .host("${WEBHOOK_URL}")
-            // One request an event: at a second a request and eight at a time, a call takes half of its minute.
+            // One request an event: at a second a request and eight at a time, a call takes half of
+            // its minute.
             .batch(200, 1 << 20)
     }
 
@@ -72,24 +75,50 @@ impl Webhook {
     /// An event that can't be written down is refused alone; the others are sent side by side.
     fn save_one_by_one(&self, events: &[Event]) -> Result<Vec<Failure>, Error> {
         let Settings { mode, layout, .. } = self.settings;
-        let (mut outcomes, mut requests) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
+        let (mut outcomes, mut requests) = (
+            Vec::with_capacity(events.len()),
+            Vec::with_capacity(events.len()),
+        );
         for event in events {
             let message = Message::of_event(mode, layout, event);
-            outcomes.push(message.map(|message| requests.push(self.request(message, std::slice::from_ref(event)))));
+            outcomes.push(
+                message.map(|message| {
+                    requests.push(self.request(message, std::slice::from_ref(event)))
+                }),
+            );
         }
         let mut answers = http::send_all(&requests).into_iter();
-        failures(outcomes.into_iter().map(|outcome| outcome.and_then(|()| answers.next().map_or_else(unanswered, |answer| self.settle(&answer)))))
+        failures(outcomes.into_iter().map(|outcome| {
+            outcome.and_then(|()| {
+                answers
+                    .next()
+                    .map_or_else(unanswered, |answer| self.settle(&answer))
+            })
+        }))
     }
 
     fn settle(&self, answer: &http::Answer) -> Result<(), Error> {
-        answer::settle(answer, self.settings.stored_if.as_ref(), UNIX_EPOCH + Duration::from_secs((self.now)()))
+        answer::settle(
+            answer,
+            self.settings.stored_if.as_ref(),
+            UNIX_EPOCH + Duration::from_secs((self.now)()),
+        )
     }
 
     fn request(&self, message: Message, events: &[Event]) -> http::Request {
         let settings = &self.settings;
-        let signed = settings.signer.as_ref().map(|signer| signer.headers(events, (self.now)(), &message.body)).unwrap_or_default();
+        let signed = settings
+            .signer
+            .as_ref()
+            .map(|signer| signer.headers(events, (self.now)(), &message.body))
+            .unwrap_or_default();
         let mut request = http::Request::post(&settings.url).body(message.body);
-        for (name, value) in message.headers.into_iter().chain(settings.headers.iter().cloned()).chain(signed) {
+        for (name, value) in message
+            .headers
+            .into_iter()
+            .chain(settings.headers.iter().cloned())
+            .chain(signed)
+        {
             request = request.header(name, value);
         }
         request
@@ -102,7 +131,9 @@ fn unanswered() -> Result<(), Error> {
 }
 
 fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 export!(Webhook);

@@ -31,16 +31,26 @@ impl Signer {
             Form::Standard => {
                 let id = message_id(events);
                 let signature = self.standard_signature(&id, now, body);
-                vec![("webhook-id", id), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)]
+                vec![
+                    ("webhook-id", id),
+                    ("webhook-timestamp", now.to_string()),
+                    ("webhook-signature", signature),
+                ]
             }
             Form::GitHub => vec![("x-hub-signature-256", self.github_signature(body))],
         };
-        headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// The value of `webhook-signature`.
     pub fn standard_signature(&self, id: &str, now: u64, body: &[u8]) -> String {
-        format!("v1,{}", STANDARD.encode(self.mac(&[format!("{id}.{now}.").as_bytes(), body])))
+        format!(
+            "v1,{}",
+            STANDARD.encode(self.mac(&[format!("{id}.{now}.").as_bytes(), body]))
+        )
     }
 
     /// The value of `X-Hub-Signature-256`.
@@ -50,7 +60,9 @@ impl Signer {
 
     fn mac(&self, parts: &[&[u8]]) -> Vec<u8> {
         // A key of any length is taken.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return Vec::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
+            return Vec::new();
+        };
         for part in parts {
             mac.update(part);
         }
@@ -58,7 +70,8 @@ impl Signer {
     }
 }
 
-/// The same for the same events at each try, so that a receiver can tell a repetition; without a dot, which would end it in what is signed.
+/// The same for the same events at each try, so that a receiver can tell a repetition; without a
+/// dot, which would end it in what is signed.
 fn message_id(events: &[Event]) -> String {
     let mut digest = Sha256::new();
     for event in events {
@@ -70,5 +83,8 @@ fn message_id(events: &[Event]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Faults of every kind against the real thing: is any event lost silently?
 //!
-//! Ends with 0 only when nothing is missing outside of reported gaps, and nothing is stored twice beyond the bound.
+//! Ends with 0 only when nothing is missing outside of reported gaps, and nothing is stored twice
+//! beyond the bound.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use testkit::chaos::{self, Class, Error, Load, Options, Stop};
 
-/// How long the API server keeps an event here: a destination can be down for longer without the run taking hours.
+/// How long the API server keeps an event here: a destination can be down for longer without the
+/// run taking hours.
 const EVENT_TTL: Duration = Duration::from_secs(60);
 
 #[derive(Parser)]
@@ -30,7 +32,8 @@ struct Args {
     /// One class of faults alone
     #[arg(long)]
     only: Option<Class>,
-    /// How the report looks, which is the last that standard output gets; progress goes to standard error
+    /// How the report looks, which is the last that standard output gets; progress goes to standard
+    /// error
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Keep the folder with logs, journal and the API server's data, and say where it is
@@ -51,15 +54,21 @@ fn main() -> ExitCode {
         eprintln!("error: {why}");
         return ExitCode::FAILURE;
     }
-    let folder = testkit::memory_folder().join(format!("kubedl-events-chaos-{}", std::process::id()));
+    let folder =
+        testkit::memory_folder().join(format!("kubedl-events-chaos-{}", std::process::id()));
     let options = Options {
         program: args.program,
         folder: folder.clone(),
         time: Duration::from_secs(u64::from(args.minutes) * 60),
         rounds: 3,
         event_ttl: EVENT_TTL,
-        load: Load { rate: args.rate, updates: 25 },
-        seed: args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
+        load: Load {
+            rate: args.rate,
+            updates: 25,
+        },
+        seed: args
+            .seed
+            .unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs()),
         only: args.only,
         keep: args.keep,
     };
@@ -71,8 +80,19 @@ fn main() -> ExitCode {
     }
     match result {
         Ok(report) => {
-            println!("{}", if args.format == Format::Json { report.json().to_string() } else { report.text() });
-            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            println!(
+                "{}",
+                if args.format == Format::Json {
+                    report.json().to_string()
+                } else {
+                    report.text()
+                }
+            );
+            if report.is_good() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(Error::Stopped) => {
             eprintln!("{}", Error::Stopped);
@@ -88,9 +108,15 @@ fn main() -> ExitCode {
 /// SIGINT and SIGTERM end it in order: children die, and the small disk is unmounted.
 fn stop_at_signals(stop: Stop) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut int, mut term) =
-        runtime.block_on(async { Ok::<_, std::io::Error>((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut int, mut term) = runtime.block_on(async {
+        Ok::<_, std::io::Error>((
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ))
+    })?;
     let wait = move || {
         runtime.block_on(async {
             tokio::select! {
@@ -100,5 +126,8 @@ fn stop_at_signals(stop: Stop) -> std::io::Result<()> {
         });
         stop.set();
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .map(drop)
 }

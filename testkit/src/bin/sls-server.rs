@@ -8,7 +8,8 @@ use clap::Parser;
 use testkit::sls::{Limits, Options, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A strict server of Aliyun SLS on 127.0.0.1. Prints `ready http://localhost:PORT`, then serves until SIGTERM.
+/// A strict server of Aliyun SLS on 127.0.0.1. Prints `ready http://localhost:PORT`, then serves
+/// until SIGTERM.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -36,7 +37,8 @@ struct Args {
     /// Another name of the endpoint, with its port if it isn't the scheme's own; may be repeated.
     #[arg(long = "host")]
     hosts: Vec<String>,
-    /// The vendor's present limits (10 MB, 512,000 logs) in place of the older, stricter ones (3 MB, 4096 logs).
+    /// The vendor's present limits (10 MB, 512,000 logs) in place of the older, stricter ones (3
+    /// MB, 4096 logs).
     #[arg(long)]
     newest_limits: bool,
     /// A file that gets a JSON line for each stored log.
@@ -60,20 +62,27 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> io::Result<()> {
     let lifeline = args.stdin_lifeline;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (mut terminated, mut interrupted) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        )
     };
     let server = Server::start(args.into_options())?;
     writeln!(io::stdout(), "ready {}", server.endpoint())?;
     let (stdin_ends, mut stdin_ended) = tokio::sync::mpsc::channel::<()>(1);
     if lifeline {
-        std::thread::Builder::new().name("lifeline".into()).spawn(move || {
-            // An error ends the lifeline as an end does.
-            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-            drop(stdin_ends);
-        })?;
+        std::thread::Builder::new()
+            .name("lifeline".into())
+            .spawn(move || {
+                // An error ends the lifeline as an end does.
+                let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+                drop(stdin_ends);
+            })?;
         runtime.block_on(async {
             tokio::select! { _ = terminated.recv() => {} _ = interrupted.recv() => {} _ = stdin_ended.recv() => {} }
         });
@@ -95,7 +104,11 @@ impl Args {
             access_key_secret: self.key_secret,
             region: self.region,
             security_token: self.security_token,
-            limits: if self.newest_limits { Limits::newest() } else { Limits::default() },
+            limits: if self.newest_limits {
+                Limits::newest()
+            } else {
+                Limits::default()
+            },
             port: self.port,
             other_hosts: self.hosts,
             dump: self.dump,

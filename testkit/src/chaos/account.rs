@@ -1,7 +1,7 @@
 //! What was put, against what the journal and the destination of one sink have. Pure.
 //!
-//! Each version of an event has a number of its own in its message, so that it is told from every other, also where a storage that was
-//! set back gives a resource version a second time.
+//! Each version of an event has a number of its own in its message, so that it is told from every
+//! other, also where a storage that was set back gives a resource version a second time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -58,7 +58,8 @@ pub struct Tally {
     pub doubled: u64,
     /// How many copies may be.
     pub bound: u64,
-    /// For each fault, from the end of its cause until what was put before had arrived (without what never did).
+    /// For each fault, from the end of its cause until what was put before had arrived (without
+    /// what never did).
     pub recoveries: Vec<Duration>,
 }
 
@@ -69,7 +70,8 @@ pub struct Account {
     pub classes: BTreeMap<Option<Class>, Tally>,
     /// Every missing version.
     pub missing: Vec<Missing>,
-    /// At the destination or in the journal, but never put, or with another identity than the API server gave.
+    /// At the destination or in the journal, but never put, or with another identity than the API
+    /// server gave.
     pub foreign: Vec<String>,
     /// Delivered, but unknown to the journal.
     pub unjournaled: u64,
@@ -80,7 +82,13 @@ pub struct Account {
 impl Account {
     /// Compares. `windows` are in the order of time, and `sink` is the name of the program's sink.
     #[must_use]
-    pub fn of(puts: &[Put], journal: &Journal, arrivals: &[Arrival], windows: &[Window], sink: &str) -> Self {
+    pub fn of(
+        puts: &[Put],
+        journal: &Journal,
+        arrivals: &[Arrival],
+        windows: &[Window],
+        sink: &str,
+    ) -> Self {
         let mut account = Self::default();
         for window in windows {
             let tally = account.tally(Some(window.class));
@@ -99,23 +107,41 @@ impl Account {
         account
     }
 
-    /// Nothing is missing outside of gaps, doubles are within bounds, the order is right, and nothing is there that should not be.
+    /// Nothing is missing outside of gaps, doubles are within bounds, the order is right, and
+    /// nothing is there that should not be.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        let bounded = self.classes.values().all(|tally| tally.doubled <= tally.bound);
-        self.missing.is_empty() && self.foreign.is_empty() && self.disordered.is_empty() && self.unjournaled == 0 && bounded
+        let bounded = self
+            .classes
+            .values()
+            .all(|tally| tally.doubled <= tally.bound);
+        self.missing.is_empty()
+            && self.foreign.is_empty()
+            && self.disordered.is_empty()
+            && self.unjournaled == 0
+            && bounded
     }
 
     fn tally(&mut self, class: Option<Class>) -> &mut Tally {
         self.classes.entry(class).or_default()
     }
 
-    fn judge(&mut self, put: &Put, evidence: &Evidence<'_>, journal: &Journal, gaps: &Gaps<'_>, windows: &[Window]) {
+    fn judge(
+        &mut self,
+        put: &Put,
+        evidence: &Evidence<'_>,
+        journal: &Journal,
+        gaps: &Gaps<'_>,
+        windows: &[Window],
+    ) {
         let class = class_at(windows, put.sent_ns);
         self.tally(class).put += 1;
         let delivered = evidence.first_arrival.contains_key(&put.number);
         let position = evidence.positions.get(&put.number).copied();
-        let claimed = put.identity.as_ref().and_then(|identity| journal.identities.get(identity).copied());
+        let claimed = put
+            .identity
+            .as_ref()
+            .and_then(|identity| journal.identities.get(identity).copied());
         if delivered {
             if position.is_none() && claimed.is_none() {
                 self.unjournaled += 1;
@@ -135,13 +161,20 @@ impl Account {
             }
             (None, None) => Lost::NotJournaled,
         };
-        let is_there = lost == Lost::NotDelivered && place.is_some_and(|place| place > journal.lost_through);
+        let is_there =
+            lost == Lost::NotDelivered && place.is_some_and(|place| place > journal.lost_through);
         if gaps.excuse(put, is_there, lost == Lost::NotDelivered) {
             self.tally(class).excused += 1;
             return;
         }
         self.tally(class).missing += 1;
-        self.missing.push(Missing { number: put.number, identity: put.identity.clone(), sent_ns: put.sent_ns, class, lost });
+        self.missing.push(Missing {
+            number: put.number,
+            identity: put.identity.clone(),
+            sent_ns: put.sent_ns,
+            class,
+            lost,
+        });
     }
 
     fn find_doubles(&mut self, arrivals: &[Arrival], windows: &[Window]) {
@@ -154,9 +187,17 @@ impl Account {
     }
 
     fn find_foreign(&mut self, puts: &[Put], journal: &Journal, arrivals: &[Arrival]) {
-        let known: HashMap<u64, Option<&(String, String)>> = puts.iter().map(|put| (put.number, put.identity.as_ref())).collect();
-        let rows = journal.rows.iter().map(|row| ("the journal", row.number, &row.identity));
-        let stored = arrivals.iter().map(|arrival| ("the destination", arrival.number, &arrival.identity));
+        let known: HashMap<u64, Option<&(String, String)>> = puts
+            .iter()
+            .map(|put| (put.number, put.identity.as_ref()))
+            .collect();
+        let rows = journal
+            .rows
+            .iter()
+            .map(|row| ("the journal", row.number, &row.identity));
+        let stored = arrivals
+            .iter()
+            .map(|arrival| ("the destination", arrival.number, &arrival.identity));
         for (place, number, identity) in rows.chain(stored) {
             let is_put = match number.and_then(|number| known.get(&number)) {
                 Some(Some(put)) => *put == identity,
@@ -164,7 +205,10 @@ impl Account {
                 None => false,
             };
             if !is_put {
-                self.foreign.push(format!("{place} has {} at {}, number {number:?}", identity.0, identity.1));
+                self.foreign.push(format!(
+                    "{place} has {} at {}, number {number:?}",
+                    identity.0, identity.1
+                ));
             }
         }
     }
@@ -173,7 +217,9 @@ impl Account {
     fn find_disorder(&mut self, puts: &[Put], evidence: &Evidence<'_>) {
         let mut events: HashMap<&str, Vec<(u64, usize)>> = HashMap::new();
         for put in puts {
-            if let (Some((uid, _)), Some(place)) = (&put.identity, evidence.first_place.get(&put.number)) {
+            if let (Some((uid, _)), Some(place)) =
+                (&put.identity, evidence.first_place.get(&put.number))
+            {
                 events.entry(uid).or_default().push((put.number, *place));
             }
         }
@@ -192,10 +238,18 @@ impl Account {
 
     fn measure_recoveries(&mut self, puts: &[Put], evidence: &Evidence<'_>, windows: &[Window]) {
         for window in windows {
-            let before = |put: &&Put| window.began_ns <= put.settled_ns && put.settled_ns <= window.healed_ns;
-            let last = puts.iter().filter(before).filter_map(|put| evidence.first_arrival.get(&put.number)).max();
+            let before = |put: &&Put| {
+                window.began_ns <= put.settled_ns && put.settled_ns <= window.healed_ns
+            };
+            let last = puts
+                .iter()
+                .filter(before)
+                .filter_map(|put| evidence.first_arrival.get(&put.number))
+                .max();
             let took = last.map_or(0, |last| last.saturating_sub(window.healed_ns));
-            self.tally(Some(window.class)).recoveries.push(Duration::from_nanos(took));
+            self.tally(Some(window.class))
+                .recoveries
+                .push(Duration::from_nanos(took));
         }
     }
 }
@@ -212,13 +266,31 @@ struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     fn new(journal: &'a Journal, arrivals: &[Arrival], sink: &str) -> Self {
         let (mut first_arrival, mut first_place) = (HashMap::new(), HashMap::new());
-        for (place, (number, at)) in arrivals.iter().filter_map(|arrival| Some((arrival.number?, arrival.at_ns))).enumerate() {
+        for (place, (number, at)) in arrivals
+            .iter()
+            .filter_map(|arrival| Some((arrival.number?, arrival.at_ns)))
+            .enumerate()
+        {
             first_arrival.entry(number).or_insert(at);
             first_place.entry(number).or_insert(place);
         }
-        let positions = journal.rows.iter().filter_map(|row| Some((row.number?, row.position))).collect();
+        let positions = journal
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.number?, row.position)))
+            .collect();
         let concerns = |letter: &&Letter| letter.sink.is_empty() || letter.sink == sink;
-        let letters = journal.letters.iter().filter(concerns).filter_map(|letter| Some((letter.position?, letter.reason.as_str()))).collect();
-        Self { first_arrival, first_place, positions, letters }
+        let letters = journal
+            .letters
+            .iter()
+            .filter(concerns)
+            .filter_map(|letter| Some((letter.position?, letter.reason.as_str())))
+            .collect();
+        Self {
+            first_arrival,
+            first_place,
+            positions,
+            letters,
+        }
     }
 }

@@ -17,13 +17,15 @@ pub enum Class {
     Cut,
     /// etcd is compacted while the watch is open.
     Compact,
-    /// etcd is compacted while the program is down, so that its resource version is gone (410) when it comes back.
+    /// etcd is compacted while the program is down, so that its resource version is gone (410) when
+    /// it comes back.
     CompactDown,
     /// The API server stops, and is back some seconds later.
     Restart,
     /// etcd is replaced by an older copy of itself: resource versions go back.
     Restore,
-    /// The same while the program is down; resource versions have passed the old ones when it comes back.
+    /// The same while the program is down; resource versions have passed the old ones when it comes
+    /// back.
     RestoreDown,
     /// The data folder's disk is full.
     DiskFull,
@@ -41,7 +43,8 @@ pub enum Class {
     LoseAnswer,
     /// One destination answers 503 for longer than the API server keeps events.
     Outlast,
-    /// SIGKILL, and a start with an empty disk; in some rounds after one destination was down for a moment, or as in `outlast`.
+    /// SIGKILL, and a start with an empty disk; in some rounds after one destination was down for a
+    /// moment, or as in `outlast`.
     LoseDisk,
 }
 
@@ -49,7 +52,9 @@ impl Class {
     /// As on the command line.
     #[must_use]
     pub fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
     }
 
     /// Whether it leaves writes without an answer, which may then be stored twice.
@@ -64,16 +69,29 @@ impl Class {
         matches!(self, Self::Restore | Self::RestoreDown)
     }
 
-    /// Whether it can keep events out of sight until nobody can show them any more, so that the program has to report a gap. Every gap
-    /// must overlap the time from the beginning of such a fault to that of the next one.
+    /// Whether it can keep events out of sight until nobody can show them any more, so that the
+    /// program has to report a gap. Every gap must overlap the time from the beginning of such a
+    /// fault to that of the next one.
     #[must_use]
     pub fn may_leave_gaps(self) -> bool {
         match self {
-            // Resource versions are gone, the storage or the journal is another, or nothing could be taken into the journal.
-            Self::Compact | Self::CompactDown | Self::Restore | Self::RestoreDown | Self::DiskFull | Self::LoseDisk => true,
+            // Resource versions are gone, the storage or the journal is another, or nothing could
+            // be taken into the journal.
+            Self::Compact
+            | Self::CompactDown
+            | Self::Restore
+            | Self::RestoreDown
+            | Self::DiskFull
+            | Self::LoseDisk => true,
             Self::Kill | Self::KillAgain | Self::Cut | Self::Restart => false,
             // The destination is nothing that is seen through.
-            Self::Refuse | Self::Busy | Self::Hang | Self::BreakAnswer | Self::Garbage | Self::LoseAnswer | Self::Outlast => false,
+            Self::Refuse
+            | Self::Busy
+            | Self::Hang
+            | Self::BreakAnswer
+            | Self::Garbage
+            | Self::LoseAnswer
+            | Self::Outlast => false,
         }
     }
 }

@@ -15,7 +15,10 @@ impl Dice {
     /// Throws that follow from a seed.
     #[must_use]
     pub fn new(seed: u64, lowest: bool) -> Self {
-        Self { state: seed, lowest }
+        Self {
+            state: seed,
+            lowest,
+        }
     }
 
     fn throw(&mut self) -> u64 {

@@ -16,7 +16,8 @@ use super::stage::Stage;
 const SHOWS: Duration = Duration::from_secs(20);
 /// The Lease has been renewed after a fault before, of which the promise for a lost disk depends.
 const RENEWAL: Duration = Duration::from_secs(3);
-/// A little more than the time to live, after which etcd has revoked what was put (kube-apiserver adds a twentieth of it).
+/// A little more than the time to live, after which etcd has revoked what was put (kube-apiserver
+/// adds a twentieth of it).
 const REVOKED: Duration = Duration::from_secs(2);
 /// For ever, as far as a call with a time-out is concerned.
 const HANGS: Duration = Duration::from_secs(600);
@@ -38,7 +39,11 @@ pub(super) fn cause(class: Class, stage: &mut Stage<'_>) -> Result<Option<String
         Class::Refuse => refuse(stage),
         Class::Busy => {
             let after = stage.dice.number(1..=3).to_string();
-            answer_some(stage, Order::answer(429, "WriteQuotaExceed", "Too much.").header("Retry-After", &after), 2)
+            answer_some(
+                stage,
+                Order::answer(429, "WriteQuotaExceed", "Too much.").header("Retry-After", &after),
+                2,
+            )
         }
         Class::Hang => hang(stage),
         Class::BreakAnswer => answer_some(stage, Order::break_answer(), 4),
@@ -88,7 +93,8 @@ fn compact_while_down(stage: &mut Stage<'_>) -> Remark {
     let pause = stage.dice.time(1_500..=5_000);
     stage.pass(pause)?;
     stage.server.compact()?;
-    // The revision of a compaction can still be read: only a second one, after another write, hides what was missed.
+    // The revision of a compaction can still be read: only a second one, after another write, hides
+    // what was missed.
     stage.pass(Duration::from_millis(300))?;
     stage.server.compact()?;
     stage.start()?;
@@ -98,15 +104,21 @@ fn compact_while_down(stage: &mut Stage<'_>) -> Remark {
 fn restart(stage: &mut Stage<'_>) -> Remark {
     let down = stage.dice.time(1_000..=5_000);
     let stop = stage.stop;
-    stage.server.restart_at_same_port(|| if stop.wait(down) { Err(io::Error::other("stopped")) } else { Ok(()) })?;
+    stage.server.restart_at_same_port(|| {
+        if stop.wait(down) {
+            Err(io::Error::other("stopped"))
+        } else {
+            Ok(())
+        }
+    })?;
     Ok(None)
 }
 
 fn restore(stage: &mut Stage<'_>) -> Remark {
     let copy = stage.folder.join("etcd-copy");
     stage.server.snapshot(&copy)?;
-    // So old that the program looks again before the resource versions have passed the old ones: its longest wait is about as long as the
-    // server is away.
+    // So old that the program looks again before the resource versions have passed the old ones:
+    // its longest wait is about as long as the server is away.
     let pause = stage.dice.time(8_000..=12_000);
     stage.pass(pause)?;
     stage.server.restore(&copy)?;
@@ -131,7 +143,9 @@ fn restore_while_down(stage: &mut Stage<'_>) -> Remark {
 fn fill_disk(stage: &mut Stage<'_>) -> Remark {
     // The journal may make room with what is delivered.
     stage.readings.remember().map_err(Error::Journal)?;
-    let Ok(disk) = &stage.disk else { return Ok(None) };
+    let Ok(disk) = &stage.disk else {
+        return Ok(None);
+    };
     disk.fill()?;
     // That goes on for a while.
     let shows = stage.wait_for_silence(Duration::from_secs(2), SHOWS / 2)?;
@@ -167,7 +181,9 @@ fn wait_beyond_life(stage: &mut Stage<'_>, refuses: usize) -> Remark {
     let began = now_ns();
     let more = stage.dice.time(0..=8_000);
     stage.pass(life + life / 20 + REVOKED + more)?;
-    let stands = |(place, destination): (usize, &Destination)| place != refuses && destination.follow.reached_ns <= began;
+    let stands = |(place, destination): (usize, &Destination)| {
+        place != refuses && destination.follow.reached_ns <= began
+    };
     let stands = stage.destinations.iter().enumerate().any(stands);
     Ok(stands.then(|| "the other destination got nothing meanwhile".to_owned()))
 }
@@ -212,7 +228,11 @@ fn last(stage: &Stage<'_>) -> usize {
 }
 
 fn refuse_at(stage: &Stage<'_>, place: usize) {
-    order(stage, place, Order::answer(503, "ServerBusy", "Server is busy."));
+    order(
+        stage,
+        place,
+        Order::answer(503, "ServerBusy", "Server is busy."),
+    );
 }
 
 fn order(stage: &Stage<'_>, place: usize, order: Order) {
@@ -230,13 +250,25 @@ fn clear(stage: &Stage<'_>) {
 
 fn hang(stage: &mut Stage<'_>) -> Remark {
     // The lowest throw is the worse one: stored, and not known to be.
-    let order = if stage.dice.number(0..=1) == 0 { Order::delay_answer(HANGS) } else { Order::delay(HANGS) };
+    let order = if stage.dice.number(0..=1) == 0 {
+        Order::delay_answer(HANGS)
+    } else {
+        Order::delay(HANGS)
+    };
     answer_some(stage, order, 3)
 }
 
 fn garbage(stage: &mut Stage<'_>) -> Remark {
-    // The page with status 200 asks for a person, so that the next try comes late: nothing for a run with little time.
-    let order = if stage.dice.number(0..=1) == 0 { Order::bad_gateway() } else { Order::new(Fault::Page { status: 200, html: LOGIN.to_owned() }) };
+    // The page with status 200 asks for a person, so that the next try comes late: nothing for a
+    // run with little time.
+    let order = if stage.dice.number(0..=1) == 0 {
+        Order::bad_gateway()
+    } else {
+        Order::new(Fault::Page {
+            status: 200,
+            html: LOGIN.to_owned(),
+        })
+    };
     answer_some(stage, order, 2)
 }
 
@@ -245,7 +277,12 @@ fn answer_some(stage: &mut Stage<'_>, order: Order, most: u32) -> Remark {
     let times = stage.dice.number(1..=most);
     let place = aim(stage);
     self::order(stage, place, order.times(times));
-    let used = stage.wait_until(SHOWS, |stage| stage.destinations.iter().all(|destination| destination.sls.orders() == 0))?;
+    let used = stage.wait_until(SHOWS, |stage| {
+        stage
+            .destinations
+            .iter()
+            .all(|destination| destination.sls.orders() == 0)
+    })?;
     clear(stage);
     Ok((!used).then(|| format!("not {times} writes came that it could happen to")))
 }

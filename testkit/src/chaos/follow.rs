@@ -33,7 +33,11 @@ impl Follow {
         for log in sls.stored_from(self.arrivals.len()) {
             let field = |key| log.get(key).unwrap_or_default().to_owned();
             let number = number_of(&field("Message"));
-            self.arrivals.push(Arrival { number, identity: (field("EventUID"), field("ResourceVersion")), at_ns: log.arrived_ns });
+            self.arrivals.push(Arrival {
+                number,
+                identity: (field("EventUID"), field("ResourceVersion")),
+                at_ns: log.arrived_ns,
+            });
             let Some(number) = number else { continue };
             *self.times.entry(number).or_default() += 1;
             if self.open.remove(&number).is_some() {
@@ -42,29 +46,44 @@ impl Follow {
         }
         if let Some(newest) = newest {
             // Numbers are given in the order of sending.
-            let sent = puts.iter().rev().find(|put| put.number == newest).map_or(0, |put| put.sent_ns);
+            let sent = puts
+                .iter()
+                .rev()
+                .find(|put| put.number == newest)
+                .map_or(0, |put| put.sent_ns);
             self.reached_ns = self.reached_ns.max(sent);
         }
     }
 
     /// Versions that were put before a time and have not arrived.
     pub fn open_before(&self, at_ns: u64) -> usize {
-        self.open.values().filter(|settled| **settled <= at_ns).count()
+        self.open
+            .values()
+            .filter(|settled| **settled <= at_ns)
+            .count()
     }
 
-    /// No longer waits for versions that were put before a time; whether they are missing is for the account.
+    /// No longer waits for versions that were put before a time; whether they are missing is for
+    /// the account.
     pub fn give_up_before(&mut self, at_ns: u64) {
         self.open.retain(|_, settled| *settled > at_ns);
     }
 
     /// How many arrivals there were since a time.
     pub fn since(&self, at_ns: u64) -> usize {
-        self.arrivals.iter().rev().take_while(|arrival| arrival.at_ns >= at_ns).count()
+        self.arrivals
+            .iter()
+            .rev()
+            .take_while(|arrival| arrival.at_ns >= at_ns)
+            .count()
     }
 
     /// Copies that have arrived beyond the first of each version.
     pub fn doubled(&self) -> usize {
-        self.times.values().map(|times| times.saturating_sub(1) as usize).sum()
+        self.times
+            .values()
+            .map(|times| times.saturating_sub(1) as usize)
+            .sum()
     }
 
     /// Versions that have arrived.

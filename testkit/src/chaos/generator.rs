@@ -1,7 +1,8 @@
 //! Puts events at a steady rate, on a thread of its own, and writes down what the API server took.
 //!
-//! A worker whose answer was lost first finds out what became of that put, for as long as it takes the server to answer again: so an
-//! outage leaves one put in doubt for each worker, and nobody waits for the generator.
+//! A worker whose answer was lost first finds out what became of that put, for as long as it takes
+//! the server to answer again: so an outage leaves one put in doubt for each worker, and nobody
+//! waits for the generator.
 
 use std::collections::VecDeque;
 use std::io;
@@ -60,10 +61,16 @@ impl Generator {
     /// # Errors
     /// When the API server can't be asked for Pods, or has none.
     pub fn start(kubeconfig: &Path, scopes: &[&str], load: Load) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (client, subjects) = runtime.block_on(subjects(kubeconfig, scopes)).map_err(io::Error::other)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (client, subjects) = runtime
+            .block_on(subjects(kubeconfig, scopes))
+            .map_err(io::Error::other)?;
         if subjects.is_empty() {
-            return Err(io::Error::other("there are no Pods on the cluster that events could be about"));
+            return Err(io::Error::other(
+                "there are no Pods on the cluster that events could be about",
+            ));
         }
         let shared = Arc::new(Shared {
             load,
@@ -74,17 +81,28 @@ impl Generator {
             abandoned: AtomicBool::new(false),
         });
         let (work, subjects) = (shared.clone(), Arc::new(subjects));
-        let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || {
-            runtime.block_on(async move {
-                let mut workers = tokio::task::JoinSet::new();
-                for number in 0..WORKERS {
-                    let worker = Worker { client: client.clone(), subjects: subjects.clone(), shared: work.clone(), number, recent: VecDeque::new() };
-                    workers.spawn(worker.run());
-                }
-                while workers.join_next().await.is_some() {}
-            });
-        })?;
-        Ok(Self { shared, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("generator".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let mut workers = tokio::task::JoinSet::new();
+                    for number in 0..WORKERS {
+                        let worker = Worker {
+                            client: client.clone(),
+                            subjects: subjects.clone(),
+                            shared: work.clone(),
+                            number,
+                            recent: VecDeque::new(),
+                        };
+                        workers.spawn(worker.run());
+                    }
+                    while workers.join_next().await.is_some() {}
+                });
+            })?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// What is settled, from a place on.
@@ -110,7 +128,10 @@ impl Drop for Generator {
 }
 
 /// A client, and the Pods of these namespaces with the jobs that control them.
-async fn subjects(kubeconfig: &Path, scopes: &[&str]) -> Result<(kube::Client, Vec<Subject>), Box<dyn std::error::Error + Send + Sync>> {
+async fn subjects(
+    kubeconfig: &Path,
+    scopes: &[&str],
+) -> Result<(kube::Client, Vec<Subject>), Box<dyn std::error::Error + Send + Sync>> {
     let client = crate::apiserver::client(kubeconfig).await?;
     let pods: Api<Pod> = Api::all(client.clone());
     let mut subjects: Vec<Subject> = Vec::new();
@@ -121,13 +142,29 @@ async fn subjects(kubeconfig: &Path, scopes: &[&str]) -> Result<(kube::Client, V
             continue;
         }
         for owner in metadata.owner_references.unwrap_or_default() {
-            let (api_version, kind, name, uid) = (owner.api_version, owner.kind, owner.name, owner.uid);
+            let (api_version, kind, name, uid) =
+                (owner.api_version, owner.kind, owner.name, owner.uid);
             if !subjects.iter().any(|subject| subject.uid == uid) {
-                subjects.push(Subject { api_version, kind, namespace: namespace.clone(), name, uid });
+                subjects.push(Subject {
+                    api_version,
+                    kind,
+                    namespace: namespace.clone(),
+                    name,
+                    uid,
+                });
             }
         }
-        let (name, uid) = (metadata.name.unwrap_or_default(), metadata.uid.unwrap_or_default());
-        subjects.push(Subject { api_version: "v1".to_owned(), kind: "Pod".to_owned(), namespace, name, uid });
+        let (name, uid) = (
+            metadata.name.unwrap_or_default(),
+            metadata.uid.unwrap_or_default(),
+        );
+        subjects.push(Subject {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace,
+            name,
+            uid,
+        });
     }
     Ok((client, subjects))
 }
@@ -140,7 +177,10 @@ impl Shared {
     /// Waits for the next slot of the rate; false when there are no more.
     async fn slot(&self) -> bool {
         let at = {
-            let mut next = self.next_slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = self
+                .next_slot
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let earliest = Instant::now().checked_sub(MISSED).unwrap_or(*next);
             let at = (*next).max(earliest);
             *next = at + Duration::from_secs(1) / self.load.rate.max(1);
@@ -151,7 +191,13 @@ impl Shared {
     }
 
     fn note(&self, number: u64, identity: Option<(String, String)>, scope: &str, sent_ns: u64) {
-        self.puts().push(Put { number, identity, scope: scope.to_owned(), sent_ns, settled_ns: now_ns() });
+        self.puts().push(Put {
+            number,
+            identity,
+            scope: scope.to_owned(),
+            sent_ns,
+            settled_ns: now_ns(),
+        });
     }
 }
 
@@ -184,8 +230,14 @@ impl Worker {
 
     async fn create(&mut self, number: u64) {
         let place = usize::try_from(number).unwrap_or(0) % self.subjects.len().max(1);
-        let Some(subject) = self.subjects.get(place).cloned() else { return };
-        let made = Made { namespace: subject.namespace.clone(), name: format!("chaos-{}.{number:x}", self.number), count: 1 };
+        let Some(subject) = self.subjects.get(place).cloned() else {
+            return;
+        };
+        let made = Made {
+            namespace: subject.namespace.clone(),
+            name: format!("chaos-{}.{number:x}", self.number),
+            count: 1,
+        };
         let sent_ns = now_ns();
         let outcome = create(&self.client, &subject, &made, number).await;
         self.take(made, number, sent_ns, outcome).await;
@@ -203,7 +255,9 @@ impl Worker {
         let was_lost = outcome == Outcome::Lost;
         let mut since_the_end = None;
         while outcome == Outcome::Lost {
-            if self.shared.ended.load(Ordering::Relaxed) && since_the_end.get_or_insert_with(Instant::now).elapsed() > LAST_QUESTIONS {
+            if self.shared.ended.load(Ordering::Relaxed)
+                && since_the_end.get_or_insert_with(Instant::now).elapsed() > LAST_QUESTIONS
+            {
                 break;
             }
             if self.shared.abandoned.load(Ordering::Relaxed) {
@@ -214,7 +268,8 @@ impl Worker {
         }
         match outcome {
             Outcome::Taken(uid, version) => {
-                self.shared.note(number, Some((uid, version)), &made.namespace, sent_ns);
+                self.shared
+                    .note(number, Some((uid, version)), &made.namespace, sent_ns);
                 self.recent.push_back(made);
                 if self.recent.len() > RECENT {
                     self.recent.pop_front();
@@ -223,12 +278,18 @@ impl Worker {
             // The server said no: there is no such version, and perhaps no such event any more.
             Outcome::Refused(_) if !was_lost => {}
             // It may have been there and be gone again.
-            Outcome::Refused(_) | Outcome::Lost => self.shared.note(number, None, &made.namespace, sent_ns),
+            Outcome::Refused(_) | Outcome::Lost => {
+                self.shared.note(number, None, &made.namespace, sent_ns)
+            }
         }
     }
 }
 
 /// Nanoseconds since 1970.
 pub(super) fn now_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(0)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|time| u64::try_from(time.as_nanos()).ok())
+        .unwrap_or(0)
 }

@@ -1,14 +1,18 @@
-//! Causes faults of every kind while events are put at a steady rate, and shows whether any of them was lost silently.
+//! Causes faults of every kind while events are put at a steady rate, and shows whether any of them
+//! was lost silently.
 //!
-//! The program, the API server with its etcd and the sinks are the real ones; each of its two sinks has a destination of its own, the strict SLS
-//! server of this crate.
+//! The program, the API server with its etcd and the sinks are the real ones; each of its two sinks
+//! has a destination of its own, the strict SLS server of this crate.
 //!
 //! # Layout
-//! - [`class`]: which faults there are. `fault`: causes them. [`dice`]: chance that can be repeated.
+//! - [`class`]: which faults there are. `fault`: causes them. [`dice`]: chance that can be
+//!   repeated.
 //! - `generator`, `put`: what is put, as the API server acknowledged it.
-//! - `stage`: everything that runs. `destination`: a sink and its server. `follow`: what has arrived there so far.
+//! - `stage`: everything that runs. `destination`: a sink and its server. `follow`: what has
+//!   arrived there so far.
 //! - [`record`]: what is compared. `journal`: reads it from the file.
-//! - [`account`]: what was put against what the journal and a destination have; [`gaps`]: what gaps excuse, and what caused them. Pure.
+//! - [`account`]: what was put against what the journal and a destination have; [`gaps`]: what gaps
+//!   excuse, and what caused them. Pure.
 //! - [`report`]: the account for people and for machines.
 
 pub mod account;
@@ -107,23 +111,40 @@ impl From<io::Error> for Error {
 /// Runs it all; `say` gets a line for each step.
 ///
 /// # Errors
-/// When `stop` is set, or something other than the program fails. What the program does wrong is in the report.
+/// When `stop` is set, or something other than the program fails. What the program does wrong is in
+/// the report.
 pub fn run(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str)) -> Result<Report, Error> {
     let began = Instant::now();
     let result = act(options, stop, say, began);
     // Whoever stops us with the keyboard stops the servers, too, which we see as their failures.
-    if stop.is_set() { Err(Error::Stopped) } else { result }
+    if stop.is_set() {
+        Err(Error::Stopped)
+    } else {
+        result
+    }
 }
 
-fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant) -> Result<Report, Error> {
+fn act(
+    options: &Options,
+    stop: &Stop,
+    say: &mut dyn FnMut(&str),
+    began: Instant,
+) -> Result<Report, Error> {
     let mut stage = Stage::set(options, stop)?;
     let mut skipped: Vec<(Class, String)> = Vec::new();
     if let Err(why) = &stage.disk {
         skipped.push((Class::DiskFull, why.clone()));
     }
-    say(&format!("everything runs after {:.1} s; seed {}, {} puts a second", began.elapsed().as_secs_f64(), options.seed, options.load.rate));
+    say(&format!(
+        "everything runs after {:.1} s; seed {}, {} puts a second",
+        began.elapsed().as_secs_f64(),
+        options.seed,
+        options.load.rate
+    ));
     if !stage.recover(now_ns(), stage::PATIENCE)? {
-        return Err(Error::Stage(io::Error::other("no event arrived at one of the destinations, before any fault")));
+        return Err(Error::Stage(io::Error::other(
+            "no event arrived at one of the destinations, before any fault",
+        )));
     }
     let mut windows: Vec<Vec<Window>> = vec![Vec::new(); stage.destinations.len()];
     let mut remarks = Vec::new();
@@ -137,7 +158,10 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
             }
             let (found, remark) = one(class, &mut stage)?;
             say(&progress(&found, &stage, began, remark.as_deref()));
-            windows.iter_mut().zip(found).for_each(|(windows, window)| windows.push(window));
+            windows
+                .iter_mut()
+                .zip(found)
+                .for_each(|(windows, window)| windows.push(window));
             remarks.extend(remark.map(|remark| (class, remark)));
             let rest = stage.dice.time(300..=1_500);
             stage.pass(rest)?;
@@ -150,44 +174,107 @@ fn act(options: &Options, stop: &Stop, say: &mut dyn FnMut(&str), began: Instant
         stage.keep_journal("journal")?;
     }
     let journal = stage.readings.all().map_err(Error::Journal)?;
-    let accounts = stage.destinations.iter().zip(&windows).map(|(destination, windows)| {
-        (destination.sink.to_owned(), Account::of(&stage.puts, &journal, &destination.follow.arrivals, windows, destination.sink))
-    });
+    let accounts = stage
+        .destinations
+        .iter()
+        .zip(&windows)
+        .map(|(destination, windows)| {
+            (
+                destination.sink.to_owned(),
+                Account::of(
+                    &stage.puts,
+                    &journal,
+                    &destination.follow.arrivals,
+                    windows,
+                    destination.sink,
+                ),
+            )
+        });
     let accounts = accounts.collect();
     let uncaused = gaps::uncaused(&journal.gaps, windows.first().map_or(&[], Vec::as_slice));
     let took = began.elapsed();
-    Ok(Report { accounts, gaps: journal.gaps, uncaused, skipped, remarks, own_ends: stage.own_ends, in_order, seed: options.seed, took })
+    Ok(Report {
+        accounts,
+        gaps: journal.gaps,
+        uncaused,
+        skipped,
+        remarks,
+        own_ends: stage.own_ends,
+        in_order,
+        seed: options.seed,
+        took,
+    })
 }
 
 /// One fault, with time to recover; a window for each destination.
 fn one(class: Class, stage: &mut Stage<'_>) -> Result<(Vec<Window>, Option<String>), Error> {
     let (began_ns, kills) = (now_ns(), stage.kills);
-    let before: Vec<u64> = stage.destinations.iter().map(Destination::unanswered).collect();
+    let before: Vec<u64> = stage
+        .destinations
+        .iter()
+        .map(Destination::unanswered)
+        .collect();
     let mut remark = fault::cause(class, stage)?;
     let healed_ns = now_ns();
     if !stage.recover(healed_ns, RECOVERY)? {
-        remark.get_or_insert(format!("no event that was put afterwards arrived everywhere within {} s", RECOVERY.as_secs()));
+        remark.get_or_insert(format!(
+            "no event that was put afterwards arrived everywhere within {} s",
+            RECOVERY.as_secs()
+        ));
     }
     let kills = stage.kills - kills;
     let lost = stage.lost_disk.take();
     let disk_lost_ns = lost.as_ref().map(|lost| lost.at_ns);
-    let windows = stage.destinations.iter().zip(before).enumerate().map(|(place, (destination, before))| {
-        // A write that hangs is given up only now.
-        let in_doubt = if class.leaves_in_doubt() { destination.unanswered() - before } else { 0 };
-        let unrenewed = lost.as_ref().and_then(|lost| lost.unrenewed.get(place)).copied().unwrap_or(0);
-        let forgotten = if class.sets_back() { stage.before_the_journal(destination, began_ns) } else { 0 };
-        Window { class, began_ns, healed_ns, doubts: kills + in_doubt, disk_lost_ns, unrenewed, forgotten }
-    });
+    let windows =
+        stage
+            .destinations
+            .iter()
+            .zip(before)
+            .enumerate()
+            .map(|(place, (destination, before))| {
+                // A write that hangs is given up only now.
+                let in_doubt = if class.leaves_in_doubt() {
+                    destination.unanswered() - before
+                } else {
+                    0
+                };
+                let unrenewed = lost
+                    .as_ref()
+                    .and_then(|lost| lost.unrenewed.get(place))
+                    .copied()
+                    .unwrap_or(0);
+                let forgotten = if class.sets_back() {
+                    stage.before_the_journal(destination, began_ns)
+                } else {
+                    0
+                };
+                Window {
+                    class,
+                    began_ns,
+                    healed_ns,
+                    doubts: kills + in_doubt,
+                    disk_lost_ns,
+                    unrenewed,
+                    forgotten,
+                }
+            });
     Ok((windows.collect(), remark))
 }
 
 /// One line: the fault, and for each destination what has arrived so far.
 fn progress(windows: &[Window], stage: &Stage<'_>, began: Instant, remark: Option<&str>) -> String {
-    let Some(window) = windows.first() else { return String::new() };
+    let Some(window) = windows.first() else {
+        return String::new();
+    };
     let seconds = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from)).as_secs_f64();
     let of = |(destination, window): (&Destination, &Window)| {
         let Destination { sink, follow, .. } = destination;
-        format!("{sink}: {} arrived, {} doubled (+{} may be)", follow.arrived(), follow.doubled(), window.copies())
+        format!(
+            "{sink}: {} arrived, {} doubled (+{} may be)",
+            follow.arrived(),
+            follow.doubled(),
+            window.copies()
+        )
     };
     let arrived: Vec<String> = stage.destinations.iter().zip(windows).map(of).collect();
     format!(

@@ -47,8 +47,14 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> String {
         let word = if self.is_good() { "PASSED" } else { "FAILED" };
-        let totals: Vec<(&String, Tally)> = self.accounts.iter().map(|(sink, account)| (sink, total(account))).collect();
-        let (put, caused) = totals.first().map_or((0, 0), |(_, total)| (total.put, total.caused));
+        let totals: Vec<(&String, Tally)> = self
+            .accounts
+            .iter()
+            .map(|(sink, account)| (sink, total(account)))
+            .collect();
+        let (put, caused) = totals
+            .first()
+            .map_or((0, 0), |(_, total)| (total.put, total.caused));
         let sinks: Vec<String> = totals
             .into_iter()
             .map(|(sink, total)| {
@@ -86,11 +92,26 @@ impl Report {
     }
 
     fn complaints(&self) -> Vec<String> {
-        let mut complaints: Vec<String> = self.skipped.iter().map(|(class, why)| format!("SKIPPED {}: {why}", class.name())).collect();
-        complaints.extend(self.remarks.iter().map(|(class, remark)| format!("{}: {remark}", class.name())));
-        complaints.extend(self.uncaused.iter().map(|gap| format!("NO FAULT EXPLAINS the {}", of_gap(gap))));
+        let mut complaints: Vec<String> = self
+            .skipped
+            .iter()
+            .map(|(class, why)| format!("SKIPPED {}: {why}", class.name()))
+            .collect();
+        complaints.extend(
+            self.remarks
+                .iter()
+                .map(|(class, remark)| format!("{}: {remark}", class.name())),
+        );
+        complaints.extend(
+            self.uncaused
+                .iter()
+                .map(|gap| format!("NO FAULT EXPLAINS the {}", of_gap(gap))),
+        );
         if self.own_ends > 0 {
-            complaints.push(format!("the program ended by itself {} times", self.own_ends));
+            complaints.push(format!(
+                "the program ended by itself {} times",
+                self.own_ends
+            ));
         }
         if !self.in_order {
             complaints.push("the program did not end with success after SIGTERM".to_owned());
@@ -101,8 +122,17 @@ impl Report {
     /// The same as one JSON object.
     #[must_use]
     pub fn json(&self) -> Value {
-        let sinks: serde_json::Map<String, Value> = self.accounts.iter().map(|(sink, account)| (sink.clone(), of_account(account))).collect();
-        let named = |pairs: &[(Class, String)]| -> Vec<Value> { pairs.iter().map(|(class, why)| json!({"class": class, "why": why})).collect() };
+        let sinks: serde_json::Map<String, Value> = self
+            .accounts
+            .iter()
+            .map(|(sink, account)| (sink.clone(), of_account(account)))
+            .collect();
+        let named = |pairs: &[(Class, String)]| -> Vec<Value> {
+            pairs
+                .iter()
+                .map(|(class, why)| json!({"class": class, "why": why}))
+                .collect()
+        };
         json!({
             "good": self.is_good(), "seed": self.seed, "seconds": self.took.as_secs_f64(), "sinks": sinks, "gaps": self.gaps,
             "gaps_without_cause": self.uncaused,
@@ -133,7 +163,14 @@ fn show_table(text: &mut String, sink: &str, account: &Account) {
         "caused", "put", "recovered (longest)", "missing", "excused", "unsure", "doubled", "bound"
     );
     for (class, tally) in &account.classes {
-        let _ = writeln!(text, "{}", line(&class.map_or_else(|| "(before)".to_owned(), Class::name), tally));
+        let _ = writeln!(
+            text,
+            "{}",
+            line(
+                &class.map_or_else(|| "(before)".to_owned(), Class::name),
+                tally
+            )
+        );
     }
     let _ = writeln!(text, "{}\n", line("all", &total(account)));
 }
@@ -143,36 +180,72 @@ fn show_faults(text: &mut String, sink: &str, account: &Account) {
         let class = missing.class.map(Class::name).unwrap_or_default();
         let (uid, version) = missing.identity.clone().unwrap_or_default();
         let at = missing.sent_ns / 1_000_000_000;
-        let _ = writeln!(text, "{sink}: MISSING put {} of {at} ({uid} at {version}), {class}: {:?}", missing.number, missing.lost);
+        let _ = writeln!(
+            text,
+            "{sink}: MISSING put {} of {at} ({uid} at {version}), {class}: {:?}",
+            missing.number, missing.lost
+        );
     }
     for foreign in account.foreign.iter().take(SHOWN) {
         let _ = writeln!(text, "{sink}: FOREIGN {foreign}");
     }
     for number in account.disordered.iter().take(SHOWN) {
-        let _ = writeln!(text, "{sink}: OUT OF ORDER put {number} arrived after a later version of its event");
+        let _ = writeln!(
+            text,
+            "{sink}: OUT OF ORDER put {number} arrived after a later version of its event"
+        );
     }
-    for (what, count) in [("missing", account.missing.len()), ("foreign", account.foreign.len()), ("out of order", account.disordered.len())] {
+    for (what, count) in [
+        ("missing", account.missing.len()),
+        ("foreign", account.foreign.len()),
+        ("out of order", account.disordered.len()),
+    ] {
         if count > SHOWN {
             let _ = writeln!(text, "{sink}: and {} more are {what}", count - SHOWN);
         }
     }
-    for (class, tally) in account.classes.iter().filter(|(_, tally)| tally.doubled > tally.bound) {
+    for (class, tally) in account
+        .classes
+        .iter()
+        .filter(|(_, tally)| tally.doubled > tally.bound)
+    {
         let name = class.map_or_else(|| "before the first fault".to_owned(), Class::name);
-        let _ = writeln!(text, "{sink}: TOO MANY DOUBLES ({name}): {}, at most {} may be", tally.doubled, tally.bound);
+        let _ = writeln!(
+            text,
+            "{sink}: TOO MANY DOUBLES ({name}): {}, at most {} may be",
+            tally.doubled, tally.bound
+        );
     }
     if account.unjournaled > 0 {
-        let _ = writeln!(text, "{sink}: {} were delivered, but the journal does not know them", account.unjournaled);
+        let _ = writeln!(
+            text,
+            "{sink}: {} were delivered, but the journal does not know them",
+            account.unjournaled
+        );
     }
 }
 
 fn of_gap(gap: &Gap) -> String {
-    let (scope, sink) = (gap.scope.as_deref().unwrap_or("all scopes"), gap.sink.as_deref().unwrap_or("all sinks"));
-    format!("gap of {scope} and {sink}, {} to {}, {}: {}", second(gap.since), second(gap.until), certainty(gap), gap.reason)
+    let (scope, sink) = (
+        gap.scope.as_deref().unwrap_or("all scopes"),
+        gap.sink.as_deref().unwrap_or("all sinks"),
+    );
+    format!(
+        "gap of {scope} and {sink}, {} to {}, {}: {}",
+        second(gap.since),
+        second(gap.until),
+        certainty(gap),
+        gap.reason
+    )
 }
 
 fn of_account(account: &Account) -> Value {
     let name = |class: &Option<Class>| class.map_or_else(|| "before".to_owned(), Class::name);
-    let classes: serde_json::Map<String, Value> = account.classes.iter().map(|(class, tally)| (name(class), of_tally(tally))).collect();
+    let classes: serde_json::Map<String, Value> = account
+        .classes
+        .iter()
+        .map(|(class, tally)| (name(class), of_tally(tally)))
+        .collect();
     json!({
         "classes": classes, "total": of_tally(&total(account)), "missing": account.missing, "foreign": account.foreign,
         "out_of_order": account.disordered, "unjournaled": account.unjournaled,
@@ -190,15 +263,40 @@ fn of_tally(tally: &Tally) -> Value {
 fn line(name: &str, tally: &Tally) -> String {
     let mut times = tally.recoveries.clone();
     times.sort_unstable();
-    let median = times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64();
+    let median = times
+        .get(times.len() / 2)
+        .copied()
+        .unwrap_or_default()
+        .as_secs_f64();
     let longest = times.last().copied().unwrap_or_default().as_secs_f64();
-    let recovered = if times.is_empty() { "-".to_owned() } else { format!("{median:.1} s ({longest:.1} s)") };
-    let Tally { caused, put, missing, excused, unsure, doubled, bound, .. } = tally;
-    format!("{name:<14} {caused:>6} {put:>8} {recovered:>19} {missing:>8} {excused:>8} {unsure:>8} {doubled:>8} {bound:>8}")
+    let recovered = if times.is_empty() {
+        "-".to_owned()
+    } else {
+        format!("{median:.1} s ({longest:.1} s)")
+    };
+    let Tally {
+        caused,
+        put,
+        missing,
+        excused,
+        unsure,
+        doubled,
+        bound,
+        ..
+    } = tally;
+    format!(
+        "{name:<14} {caused:>6} {put:>8} {recovered:>19} {missing:>8} {excused:>8} {unsure:>8} {doubled:>8} {bound:>8}"
+    )
 }
 
 fn second(time: Option<i64>) -> String {
-    time.map_or_else(|| "?".to_owned(), |second| jiff::Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string()))
+    time.map_or_else(
+        || "?".to_owned(),
+        |second| {
+            jiff::Timestamp::from_second(second)
+                .map_or_else(|_| second.to_string(), |time| time.to_string())
+        },
+    )
 }
 
 fn certainty(gap: &Gap) -> &'static str {

@@ -39,13 +39,19 @@ enum End {
 impl Body {
     /// Bytes after which the connection is closed, though the headers promise more.
     pub(super) fn broken_after(bytes: &'static [u8]) -> Self {
-        Self { bytes: Bytes::from_static(bytes), end: End::Flush }
+        Self {
+            bytes: Bytes::from_static(bytes),
+            end: End::Flush,
+        }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, end: End::Whole }
+        Self {
+            bytes,
+            end: End::Whole,
+        }
     }
 }
 
@@ -53,7 +59,10 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if !self.bytes.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
@@ -73,6 +82,10 @@ impl HttpBody for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.end == End::Whole { SizeHint::with_exact(self.bytes.len() as u64) } else { SizeHint::default() }
+        if self.end == End::Whole {
+            SizeHint::with_exact(self.bytes.len() as u64)
+        } else {
+            SizeHint::default()
+        }
     }
 }

@@ -44,12 +44,20 @@ impl Call {
 
     /// What a signature covers.
     pub(crate) fn signable(&self) -> Signable<'_> {
-        Signable { method: &self.method, path: &self.path, params: &self.params, headers: &self.headers }
+        Signable {
+            method: &self.method,
+            path: &self.path,
+            params: &self.params,
+            headers: &self.headers,
+        }
     }
 }
 
 fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pairs
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// `a=b&c=%20+` as pairs. `+` is a space, as both the Go and the Python SDK write it.

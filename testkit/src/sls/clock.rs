@@ -13,7 +13,11 @@ impl Now {
     pub(crate) fn with_offset(seconds: i64) -> Self {
         let shift = Duration::from_secs(seconds.unsigned_abs());
         let real = SystemTime::now();
-        let shifted = if seconds < 0 { real.checked_sub(shift) } else { real.checked_add(shift) };
+        let shifted = if seconds < 0 {
+            real.checked_sub(shift)
+        } else {
+            real.checked_add(shift)
+        };
         Self(shifted.unwrap_or(real))
     }
 
@@ -34,13 +38,17 @@ impl Now {
 fn seconds_since_1970(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
+        Err(before) => {
+            i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds)
+        }
     }
 }
 
 /// The real wall clock in nanoseconds since 1970, for comparing arrivals with other processes.
 pub(crate) fn wall_nanoseconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -64,13 +72,21 @@ mod tests {
 
     #[test]
     fn both_formats_name_the_same_second() {
-        assert_eq!(parse_http_date("Tue, 15 Nov 1994 08:12:31 GMT"), Some(784_887_151));
+        assert_eq!(
+            parse_http_date("Tue, 15 Nov 1994 08:12:31 GMT"),
+            Some(784_887_151)
+        );
         assert_eq!(parse_compact_date("19941115T081231Z"), Some(784_887_151));
     }
 
     #[test]
     fn other_formats_are_not_dates() {
-        for text in ["Tuesday, 15-Nov-94 08:12:31 GMT", "Tue, 15 Nov 1994 08:12:31 +0000", "784887151", ""] {
+        for text in [
+            "Tuesday, 15-Nov-94 08:12:31 GMT",
+            "Tue, 15 Nov 1994 08:12:31 +0000",
+            "784887151",
+            "",
+        ] {
             assert_eq!(parse_http_date(text), None, "{text}");
         }
         for text in ["1994-11-15T08:12:31Z", "19941115T081231", "19941115T81231Z"] {

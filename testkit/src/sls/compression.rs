@@ -9,19 +9,30 @@ use super::refusal::Refusal;
 
 /// Undoes `x-log-compresstype`; the outcome must be exactly `raw_size` bytes.
 ///
-/// Names: go `PutLogs`, py `compress.py`; `deflate` (zlib-wrapped) only in the vendor's pages. `lz4` is one bare block.
-pub(crate) fn decompress(body: &Bytes, compression: Option<&str>, raw_size: usize) -> Result<Bytes, Refusal> {
+/// Names: go `PutLogs`, py `compress.py`; `deflate` (zlib-wrapped) only in the vendor's pages.
+/// `lz4` is one bare block.
+pub(crate) fn decompress(
+    body: &Bytes,
+    compression: Option<&str>,
+    raw_size: usize,
+) -> Result<Bytes, Refusal> {
     let raw = match compression {
         None => body.clone(),
         Some("lz4") => Bytes::from(lz4_block(body, raw_size)?),
-        Some("zstd") => Bytes::from(zstd::bulk::decompress(body, raw_size).map_err(|cause| undecodable(&cause))?),
+        Some("zstd") => Bytes::from(
+            zstd::bulk::decompress(body, raw_size).map_err(|cause| undecodable(&cause))?,
+        ),
         Some("deflate") => Bytes::from(deflate(body, raw_size)?),
         Some(other) => {
             let message = format!("x-log-compresstype {other} is unsupported.");
             return Err(Refusal::bad("InvalidCompressType", message));
         }
     };
-    if raw.len() == raw_size { Ok(raw) } else { Err(wrong_size(raw_size, &format!("{} bytes", raw.len()))) }
+    if raw.len() == raw_size {
+        Ok(raw)
+    } else {
+        Err(wrong_size(raw_size, &format!("{} bytes", raw.len())))
+    }
 }
 
 fn lz4_block(body: &[u8], raw_size: usize) -> Result<Vec<u8>, Refusal> {
@@ -33,13 +44,18 @@ fn lz4_block(body: &[u8], raw_size: usize) -> Result<Vec<u8>, Refusal> {
 
 fn deflate(body: &[u8], raw_size: usize) -> Result<Vec<u8>, Refusal> {
     let mut raw = Vec::with_capacity(raw_size);
-    let one_more = u64::try_from(raw_size).unwrap_or(u64::MAX).saturating_add(1);
+    let one_more = u64::try_from(raw_size)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
     let mut decoder = flate2::read::ZlibDecoder::new(body).take(one_more);
-    decoder.read_to_end(&mut raw).map_err(|cause| undecodable(&cause))?;
+    decoder
+        .read_to_end(&mut raw)
+        .map_err(|cause| undecodable(&cause))?;
     Ok(raw)
 }
 
-/// The write side of reading: `lz4` or `zstd`, else as it is. Gives the name for `x-log-compresstype`.
+/// The write side of reading: `lz4` or `zstd`, else as it is. Gives the name for
+/// `x-log-compresstype`.
 pub(crate) fn compress(raw: Vec<u8>, accepted: &str) -> (Vec<u8>, Option<&'static str>) {
     if accepted.contains("lz4") {
         return (lz4_flex::block::compress(&raw), Some("lz4"));
@@ -53,9 +69,15 @@ pub(crate) fn compress(raw: Vec<u8>, accepted: &str) -> (Vec<u8>, Option<&'stati
 }
 
 fn undecodable(cause: &dyn std::fmt::Display) -> Refusal {
-    Refusal::bad("PostBodyUncompressError", format!("Failed to decompress the post body: {cause}."))
+    Refusal::bad(
+        "PostBodyUncompressError",
+        format!("Failed to decompress the post body: {cause}."),
+    )
 }
 
 fn wrong_size(said: usize, found: &str) -> Refusal {
-    Refusal::bad("InvalidBodyRawSize", format!("x-log-bodyrawsize is {said}, but the body holds {found}."))
+    Refusal::bad(
+        "InvalidBodyRawSize",
+        format!("x-log-bodyrawsize is {said}, but the body holds {found}."),
+    )
 }

@@ -40,11 +40,15 @@ pub(super) struct Service {
 
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: TcpListener, service: Service) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
     let service = Arc::new(service);
     loop {
         // A failed accept concerns one connection, which its client sees.
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let service = Arc::clone(&service);
         tokio::spawn(async move {
@@ -52,7 +56,9 @@ pub(super) async fn accept(listener: TcpListener, service: Service) {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(None);
             // Broken connections are the client's to report.
-            let _ = builder.serve_connection(TokioIo::new(EscapedSpaces::new(stream)), answer).await;
+            let _ = builder
+                .serve_connection(TokioIo::new(EscapedSpaces::new(stream)), answer)
+                .await;
         });
     }
 }
@@ -62,7 +68,11 @@ impl Service {
         // py leaves the port out of the header Host.
         let mut hosts = vec![format!("localhost:{port}"), "localhost".to_owned()];
         hosts.extend(options.other_hosts.iter().cloned());
-        Self { options, hosts, store }
+        Self {
+            options,
+            hosts,
+            store,
+        }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Cut> {
@@ -72,8 +82,15 @@ impl Service {
         }
         let number = self.store.next_number();
         let is_write = route::is_write(head.method.as_str(), head.uri.path());
-        let plan = if is_write { self.store.plan() } else { Plan::default() };
-        let mut recording = Recording { record: new_record(number, &head, is_write), store: &self.store };
+        let plan = if is_write {
+            self.store.plan()
+        } else {
+            Plan::default()
+        };
+        let mut recording = Recording {
+            record: new_record(number, &head, is_write),
+            store: &self.store,
+        };
         let record = &mut recording.record;
         if matches!(plan.ending, Some(Fault::CutBeforeReading)) {
             return Err(Cut);
@@ -112,20 +129,40 @@ impl Service {
         Ok(reply)
     }
 
-    fn handle(&self, call: &Call, plan: &Plan, request: u64, arrival: Arrival, now: Now, record: &mut RequestRecord) -> Result<Reply, Refusal> {
+    fn handle(
+        &self,
+        call: &Call,
+        plan: &Plan,
+        request: u64,
+        arrival: Arrival,
+        now: Now,
+        record: &mut RequestRecord,
+    ) -> Result<Reply, Refusal> {
         if let Some(reply) = ordered_reply(plan.ending.as_ref(), record) {
             return Ok(reply);
         }
         let route = route::route(call)?;
         admit(call, &self.options, &self.hosts, now)?;
-        let (Route::Write { log_store, .. } | Route::Histograms { log_store } | Route::LogsV1 { log_store } | Route::LogsV3 { log_store }) = route;
+        let (Route::Write { log_store, .. }
+        | Route::Histograms { log_store }
+        | Route::LogsV1 { log_store }
+        | Route::LogsV3 { log_store }) = route;
         if log_store != self.options.log_store {
             let message = format!("logstore {log_store} does not exist");
             return Err(Refusal::new(404, "LogStoreNotExist", message));
         }
         match route {
-            Route::Write { log_store, by_hash_key } => {
-                let write = Write { call, log_store, by_hash_key, request, arrival };
+            Route::Write {
+                log_store,
+                by_hash_key,
+            } => {
+                let write = Write {
+                    call,
+                    log_store,
+                    by_hash_key,
+                    request,
+                    arrival,
+                };
                 let Receipt { raw_bytes, logs } = write.receive(&self.options, &self.store, now)?;
                 (record.raw_bytes, record.logs) = (raw_bytes, logs);
                 Ok(Reply::default())
@@ -137,7 +174,8 @@ impl Service {
     }
 }
 
-/// Records a request when it is over, however it ends: also when its client goes away during a delay.
+/// Records a request when it is over, however it ends: also when its client goes away during a
+/// delay.
 struct Recording<'a> {
     record: RequestRecord,
     store: &'a Store,
@@ -152,7 +190,10 @@ impl Drop for Recording<'_> {
 async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
     match Limited::new(body, MAX_SENT_BYTES).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(cause) => Err(Refusal::bad("PostBodyTooLarge", format!("The body can't be read: {cause}."))),
+        Err(cause) => Err(Refusal::bad(
+            "PostBodyTooLarge",
+            format!("The body can't be read: {cause}."),
+        )),
     }
 }
 
@@ -160,7 +201,10 @@ fn new_record(number: u64, head: &Parts, is_write: bool) -> RequestRecord {
     RequestRecord {
         number,
         method: head.method.to_string(),
-        target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        target: head
+            .uri
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string),
         is_write,
         status: None,
         error_code: None,
@@ -174,9 +218,18 @@ fn new_record(number: u64, head: &Parts, is_write: bool) -> RequestRecord {
 /// The answer that an order dictates, if one does.
 fn ordered_reply(ending: Option<&Fault>, record: &mut RequestRecord) -> Option<Reply> {
     match ending? {
-        Fault::Answer { status, code, message, headers } => {
+        Fault::Answer {
+            status,
+            code,
+            message,
+            headers,
+        } => {
             record.error_code = Some(code.clone());
-            let refusal = Refusal { status: *status, code: code.clone().into(), message: message.clone() };
+            let refusal = Refusal {
+                status: *status,
+                code: code.clone().into(),
+                message: message.clone(),
+            };
             let mut reply = error_reply(&refusal);
             for (name, value) in headers {
                 add_header(&mut reply, name, value);
@@ -195,7 +248,9 @@ fn error_reply(refusal: &Refusal) -> Reply {
 pub(super) fn reply(status: u16, content_type: &'static str, body: Bytes) -> Reply {
     let mut reply = Response::new(Body::from(body));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
 }
 
@@ -203,8 +258,13 @@ pub(super) fn reply(status: u16, content_type: &'static str, body: Bytes) -> Rep
 fn broken(whole: &Reply) -> Reply {
     let mut reply = Response::new(Body::broken_after(b"{\"logs\":"));
     *reply.status_mut() = whole.status();
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("100"));
+    reply.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from_static("100"));
     reply
 }
 
@@ -218,5 +278,6 @@ pub(super) fn add_header(reply: &mut Reply, name: &str, value: &str) {
 /// Reads the JSON of an order.
 pub(super) async fn read_order(body: Incoming) -> Result<Order, String> {
     let body = read_body(body).await.map_err(|refusal| refusal.message)?;
-    serde_json::from_slice(&body).map_err(|cause| format!("The order can't be understood: {cause}."))
+    serde_json::from_slice(&body)
+        .map_err(|cause| format!("The order can't be understood: {cause}."))
 }

@@ -1,4 +1,5 @@
-//! `/_testkit/...`: what a test in another process asks. Loopback only, no signature, no part of SLS.
+//! `/_testkit/...`: what a test in another process asks. Loopback only, no signature, no part of
+//! SLS.
 //!
 //! | request | answer |
 //! |---|---|
@@ -34,7 +35,11 @@ pub(super) async fn answer(head: &Parts, body: Incoming, store: &Store) -> Reply
             store.clear_orders();
             reply(200, "application/json", "{}".into())
         }
-        (method, path) => reply(404, "text/plain", format!("There is no {method} {path} here.").into()),
+        (method, path) => reply(
+            404,
+            "text/plain",
+            format!("There is no {method} {path} here.").into(),
+        ),
     }
 }
 
@@ -47,7 +52,11 @@ fn first_position(head: &Parts) -> usize {
 fn lines(lines: std::io::Result<Vec<u8>>) -> Reply {
     match lines {
         Ok(lines) => reply(200, "application/x-ndjson", lines.into()),
-        Err(cause) => reply(500, "text/plain", format!("cannot write JSON: {cause}").into()),
+        Err(cause) => reply(
+            500,
+            "text/plain",
+            format!("cannot write JSON: {cause}").into(),
+        ),
     }
 }
 
@@ -55,7 +64,9 @@ fn stats(store: &Store) -> String {
     let requests = store.requests();
     let mut by_status = BTreeMap::<String, usize>::new();
     for request in &requests {
-        let status = request.status.map_or_else(|| "cut".to_owned(), |status| status.to_string());
+        let status = request
+            .status
+            .map_or_else(|| "cut".to_owned(), |status| status.to_string());
         *by_status.entry(status).or_default() += 1;
     }
     serde_json::json!({

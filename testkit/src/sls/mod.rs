@@ -1,7 +1,8 @@
 //! A strict server of the log API of Aliyun Simple Log Service (SLS).
 //!
-//! It takes what the official SDKs send and refuses everything else: signatures are computed again, limits are the
-//! strictest that any version of the vendor's pages names, and a group with one bad log is refused whole.
+//! It takes what the official SDKs send and refuses everything else: signatures are computed again,
+//! limits are the strictest that any version of the vendor's pages names, and a group with one bad
+//! log is refused whole.
 //!
 //! ```
 //! use testkit::sls::{Options, Order, Server};
@@ -21,9 +22,9 @@
 //! - `read`: histograms and logs, chosen by `query`.
 //! - `inspect`: `/_testkit/...`, for a test in another process; no part of SLS.
 //!
-//! Names of pages and files in comments: "doc X" is page X of the vendor's help site; `py`, `go`, `rs` are
-//! `aliyun-log-python-sdk` 0.9.52, `aliyun-log-go-sdk` v0.1.117 and `aliyun-log-rust-sdk` 0.3.3; "own" marks a choice of
-//! ours where no source says what the service does.
+//! Names of pages and files in comments: "doc X" is page X of the vendor's help site; `py`, `go`,
+//! `rs` are `aliyun-log-python-sdk` 0.9.52, `aliyun-log-go-sdk` v0.1.117 and `aliyun-log-rust-sdk`
+//! 0.3.3; "own" marks a choice of ours where no source says what the service does.
 
 mod admission;
 mod body;

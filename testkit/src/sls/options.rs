@@ -23,7 +23,8 @@ pub struct Options {
     pub limits: Limits,
     /// The port on 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// Other names of the endpoint (`cn-hangzhou.log.aliyuncs.com`) for clients that resolve them to this server.
+    /// Other names of the endpoint (`cn-hangzhou.log.aliyuncs.com`) for clients that resolve them
+    /// to this server.
     pub other_hosts: Vec<String>,
     /// A file that gets a JSON line for each stored log, at once.
     pub dump: Option<PathBuf>,

@@ -1,8 +1,9 @@
 //! What a test orders to go wrong.
 //!
-//! Orders concern writes only: reading back always works. Each write passes the standing orders from the oldest on;
-//! delays, a skewed clock and refused logs add up, while of the faults that decide the answer (an error, a page, a cut
-//! connection) only the oldest is used, so that ordered errors come one after another.
+//! Orders concern writes only: reading back always works. Each write passes the standing orders
+//! from the oldest on; delays, a skewed clock and refused logs add up, while of the faults that
+//! decide the answer (an error, a page, a cut connection) only the oldest is used, so that ordered
+//! errors come one after another.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::wire::Log;
 
 /// A fault, and how many writes it concerns.
 ///
-/// As JSON: `{"fault": {"answer": {"status": 503, "code": "ServerBusy", "message": "Busy."}}, "times": 2}`; without
-/// `times`, until cleared.
+/// As JSON: `{"fault": {"answer": {"status": 503, "code": "ServerBusy", "message": "Busy."}},
+/// "times": 2}`; without `times`, until cleared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -52,8 +53,8 @@ pub enum Fault {
     CutBeforeReading,
     /// The write is checked and stored as ever, but the connection is closed in place of an answer.
     LoseAnswer,
-    /// The write is checked and stored as ever, but the connection is closed in the middle of the answer: after the headers, which
-    /// promise a longer body, and a piece of it.
+    /// The write is checked and stored as ever, but the connection is closed in the middle of the
+    /// answer: after the headers, which promise a longer body, and a piece of it.
     BreakAnswer,
     /// The write is looked at only after a while; nothing is stored if the client has gone by then.
     Delay {
@@ -89,14 +90,22 @@ impl Order {
     /// An error in the words of the service.
     #[must_use]
     pub fn answer(status: u16, code: &str, message: &str) -> Self {
-        Self::new(Fault::Answer { status, code: code.into(), message: message.into(), headers: Vec::new() })
+        Self::new(Fault::Answer {
+            status,
+            code: code.into(),
+            message: message.into(),
+            headers: Vec::new(),
+        })
     }
 
     /// A proxy's `502 Bad Gateway` in HTML.
     #[must_use]
     pub fn bad_gateway() -> Self {
         let html = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
-        Self::new(Fault::Page { status: 502, html: html.into() })
+        Self::new(Fault::Page {
+            status: 502,
+            html: html.into(),
+        })
     }
 
     /// See [`Fault::CutBeforeReading`].
@@ -120,13 +129,17 @@ impl Order {
     /// See [`Fault::Delay`].
     #[must_use]
     pub fn delay(wait: Duration) -> Self {
-        Self::new(Fault::Delay { milliseconds: whole_milliseconds(wait) })
+        Self::new(Fault::Delay {
+            milliseconds: whole_milliseconds(wait),
+        })
     }
 
     /// See [`Fault::DelayAnswer`].
     #[must_use]
     pub fn delay_answer(wait: Duration) -> Self {
-        Self::new(Fault::DelayAnswer { milliseconds: whole_milliseconds(wait) })
+        Self::new(Fault::DelayAnswer {
+            milliseconds: whole_milliseconds(wait),
+        })
     }
 
     /// See [`Fault::SkewClock`].
@@ -138,7 +151,10 @@ impl Order {
     /// See [`Fault::RefuseLogsWith`].
     #[must_use]
     pub fn refuse_logs_with(key: &str, value: &str) -> Self {
-        Self::new(Fault::RefuseLogsWith { key: key.into(), value: value.into() })
+        Self::new(Fault::RefuseLogsWith {
+            key: key.into(),
+            value: value.into(),
+        })
     }
 
     /// Adds a header to an [`answer`](Self::answer); other faults have none.
@@ -196,7 +212,9 @@ impl Orders {
             match &order.fault {
                 Fault::RefuseLogsWith { .. } => return true,
                 Fault::Delay { milliseconds } => plan.delay += Duration::from_millis(*milliseconds),
-                Fault::DelayAnswer { milliseconds } => plan.delay_answer += Duration::from_millis(*milliseconds),
+                Fault::DelayAnswer { milliseconds } => {
+                    plan.delay_answer += Duration::from_millis(*milliseconds)
+                }
                 Fault::SkewClock { seconds } => plan.clock_offset_seconds += seconds,
                 _ if plan.ending.is_some() => return true,
                 ending => plan.ending = Some(ending.clone()),
@@ -209,12 +227,16 @@ impl Orders {
     /// The key and value for which this write is refused, if any; counts it.
     pub(crate) fn refused(&mut self, logs: &[Log]) -> Option<(String, String)> {
         let is_hit = |order: &Order| match &order.fault {
-            Fault::RefuseLogsWith { key, value } => logs.iter().any(|log| log.contents.iter().any(|(k, v)| k == key && v == value)),
+            Fault::RefuseLogsWith { key, value } => logs
+                .iter()
+                .any(|log| log.contents.iter().any(|(k, v)| k == key && v == value)),
             _ => false,
         };
         let position = self.0.iter().position(is_hit)?;
         let order = self.0.get_mut(position)?;
-        let Fault::RefuseLogsWith { key, value } = order.fault.clone() else { return None };
+        let Fault::RefuseLogsWith { key, value } = order.fault.clone() else {
+            return None;
+        };
         if !use_once(order) {
             self.0.remove(position);
         }

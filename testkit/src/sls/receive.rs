@@ -25,23 +25,44 @@ pub(crate) struct Write<'a> {
 
 impl Write<'_> {
     /// Checks and stores the group.
-    pub(crate) fn receive(&self, options: &Options, store: &Store, now: Now) -> Result<Receipt, Refusal> {
+    pub(crate) fn receive(
+        &self,
+        options: &Options,
+        store: &Store,
+        now: Now,
+    ) -> Result<Receipt, Refusal> {
         let hash_key = self.hash_key()?;
         self.check_content_type()?;
         let raw_size = self.raw_size()?;
         options.limits.check_size(raw_size)?;
-        let raw = decompress(&self.call.body, self.call.header("x-log-compresstype"), raw_size)?;
-        let group = decode_group(&raw).map_err(|cause| Refusal::bad("PostBodyInvalid", cause.to_string()))?;
+        let raw = decompress(
+            &self.call.body,
+            self.call.header("x-log-compresstype"),
+            raw_size,
+        )?;
+        let group = decode_group(&raw)
+            .map_err(|cause| Refusal::bad("PostBodyInvalid", cause.to_string()))?;
         options.limits.check_group(&group, now.unix_seconds())?;
         if let Some((key, value)) = store.refused(&group) {
             let message = format!("A log with {key:?} = {value:?} is refused by a test's order.");
             return Err(Refusal::bad("PostBodyInvalid", message));
         }
-        let to = Destination { request: self.request, log_store: self.log_store.to_owned(), hash_key };
-        let logs = store
-            .keep(group, &to, self.arrival)
-            .map_err(|cause| Refusal::new(500, "InternalServerError", format!("cannot write the dump file: {cause}")))?;
-        Ok(Receipt { raw_bytes: raw.len(), logs })
+        let to = Destination {
+            request: self.request,
+            log_store: self.log_store.to_owned(),
+            hash_key,
+        };
+        let logs = store.keep(group, &to, self.arrival).map_err(|cause| {
+            Refusal::new(
+                500,
+                "InternalServerError",
+                format!("cannot write the dump file: {cause}"),
+            )
+        })?;
+        Ok(Receipt {
+            raw_bytes: raw.len(),
+            logs,
+        })
     }
 
     /// `key=` of 32 hexadecimal digits (go `PostLogStoreLogs`, py `put_logs`).
@@ -53,7 +74,10 @@ impl Write<'_> {
         if key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Some(key.to_owned()));
         }
-        Err(Refusal::bad("ParameterInvalid", format!("The hash key {key:?} is not 32 hexadecimal digits.")))
+        Err(Refusal::bad(
+            "ParameterInvalid",
+            format!("The hash key {key:?} is not 32 hexadecimal digits."),
+        ))
     }
 
     fn check_content_type(&self) -> Result<(), Refusal> {
@@ -70,6 +94,11 @@ impl Write<'_> {
         let text = self.call.header("x-log-bodyrawsize").unwrap_or_default();
         let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let size = if is_decimal { text.parse().ok() } else { None };
-        size.ok_or_else(|| Refusal::bad("InvalidBodyRawSize", format!("x-log-bodyrawsize {text:?} is invalid.")))
+        size.ok_or_else(|| {
+            Refusal::bad(
+                "InvalidBodyRawSize",
+                format!("x-log-bodyrawsize {text:?} is invalid."),
+            )
+        })
     }
 }

@@ -14,7 +14,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code: Cow::Borrowed(code), message: message.into() }
+        Self {
+            status,
+            code: Cow::Borrowed(code),
+            message: message.into(),
+        }
     }
 
     /// Status 400, the class of most refusals.

@@ -1,7 +1,9 @@
-//! Lets the Go SDK v0.1.6 pass, which KubeDL uses: its GetHistograms writes the query's spaces into the URL as they are.
+//! Lets the Go SDK v0.1.6 pass, which KubeDL uses: its GetHistograms writes the query's spaces into
+//! the URL as they are.
 //!
-//! hyper refuses such a request line, as HTTP says. The service takes it, or KubeDL could not read. So a space inside
-//! the target of a `GET` becomes a `+`, which has the same length and the same meaning, before hyper sees it.
+//! hyper refuses such a request line, as HTTP says. The service takes it, or KubeDL could not read.
+//! So a space inside the target of a `GET` becomes a `+`, which has the same length and the same
+//! meaning, before hyper sees it.
 
 use std::io;
 use std::pin::Pin;
@@ -20,10 +22,15 @@ impl EscapedSpaces {
 }
 
 impl AsyncRead for EscapedSpaces {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
-        // A client that waits for its answers begins each request with a read of its own, and sends the head at once.
+        // A client that waits for its answers begins each request with a read of its own, and sends
+        // the head at once.
         if let Some(read) = buf.filled_mut().get_mut(before..) {
             mend(read);
         }
@@ -35,15 +42,25 @@ fn mend(read: &mut [u8]) {
     if !read.starts_with(b"GET /") {
         return;
     }
-    let end = read.windows(11).position(|part| part.starts_with(b" HTTP/1.") && part.ends_with(b"\r\n"));
+    let end = read
+        .windows(11)
+        .position(|part| part.starts_with(b" HTTP/1.") && part.ends_with(b"\r\n"));
     let target = end.and_then(|end| read.get_mut(4..end));
-    for byte in target.unwrap_or_default().iter_mut().filter(|byte| **byte == b' ') {
+    for byte in target
+        .unwrap_or_default()
+        .iter_mut()
+        .filter(|byte| **byte == b' ')
+    {
         *byte = b'+';
     }
 }
 
 impl AsyncWrite for EscapedSpaces {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 
@@ -55,7 +72,11 @@ impl AsyncWrite for EscapedSpaces {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
     }
 
@@ -71,7 +92,10 @@ mod tests {
     #[test]
     fn only_spaces_of_a_get_target_change() {
         let cases = [
-            ("GET /a?q=x AND y HTTP/1.1\r\nA: b c\r\n\r\n", "GET /a?q=x+AND+y HTTP/1.1\r\nA: b c\r\n\r\n"),
+            (
+                "GET /a?q=x AND y HTTP/1.1\r\nA: b c\r\n\r\n",
+                "GET /a?q=x+AND+y HTTP/1.1\r\nA: b c\r\n\r\n",
+            ),
             ("GET /a HTTP/1.1\r\n\r\n", "GET /a HTTP/1.1\r\n\r\n"),
             ("POST /a b HTTP/1.1\r\n\r\n", "POST /a b HTTP/1.1\r\n\r\n"),
             ("GET /without an end", "GET /without an end"),

@@ -7,7 +7,10 @@ use super::refusal::Refusal;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     /// PutLogs in any of its three forms.
-    Write { log_store: &'a str, by_hash_key: bool },
+    Write {
+        log_store: &'a str,
+        by_hash_key: bool,
+    },
     /// GetHistograms.
     Histograms { log_store: &'a str },
     /// GetLogs, the old form.
@@ -25,7 +28,11 @@ pub(crate) fn is_write(method: &str, path: &str) -> bool {
 pub(crate) fn route(call: &Call) -> Result<Route<'_>, Refusal> {
     find(&call.method, &call.path, call.param("type")).ok_or_else(|| {
         // The service's own words are not known: own.
-        Refusal::new(404, "NotFound", format!("There is no {} {} here.", call.method, call.path))
+        Refusal::new(
+            404,
+            "NotFound",
+            format!("There is no {} {} here.", call.method, call.path),
+        )
     })
 }
 
@@ -36,8 +43,14 @@ fn find<'a>(method: &str, path: &'a str, kind: Option<&str>) -> Option<Route<'a>
     };
     match (method, rest, kind) {
         // The old form: go `PutLogs` still uses it.
-        ("POST", "", _) | ("POST", "shards/lb", _) => Some(Route::Write { log_store, by_hash_key: false }),
-        ("POST", "shards/route", _) => Some(Route::Write { log_store, by_hash_key: true }),
+        ("POST", "", _) | ("POST", "shards/lb", _) => Some(Route::Write {
+            log_store,
+            by_hash_key: false,
+        }),
+        ("POST", "shards/route", _) => Some(Route::Write {
+            log_store,
+            by_hash_key: true,
+        }),
         ("POST", "logs", _) => Some(Route::LogsV3 { log_store }),
         ("GET", "", Some("histogram")) => Some(Route::Histograms { log_store }),
         ("GET", "", Some("log")) => Some(Route::LogsV1 { log_store }),

@@ -36,8 +36,16 @@ pub struct TooFew {
 
 impl fmt::Display for TooFew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, wanted, arrived, waited } = self;
-        write!(f, "after {waited:?}, {arrived} {what} had arrived at the SLS server, of {wanted} wanted")
+        let Self {
+            what,
+            wanted,
+            arrived,
+            waited,
+        } = self;
+        write!(
+            f,
+            "after {waited:?}, {arrived} {what} had arrived at the SLS server, of {wanted} wanted"
+        )
     }
 }
 
@@ -53,23 +61,33 @@ impl Server {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let store = Arc::new(Store::new(&options)?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (stop, stopped) = oneshot::channel();
         let service = http::Service::new(options, address.port(), Arc::clone(&store));
-        let thread = thread::Builder::new().name("sls-server".into()).spawn(move || {
-            // Leaving ends the runtime, and with it every connection.
-            runtime.block_on(async move {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = http::accept(listener, service) => {}
-                }
-            });
-        })?;
-        Ok(Self { address, store, stop: Some(stop), thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name("sls-server".into())
+            .spawn(move || {
+                // Leaving ends the runtime, and with it every connection.
+                runtime.block_on(async move {
+                    tokio::select! {
+                        _ = stopped => {}
+                        () = http::accept(listener, service) => {}
+                    }
+                });
+            })?;
+        Ok(Self {
+            address,
+            store,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
-    /// What a client is configured with: `http://localhost:PORT`. It then asks for `PROJECT.localhost:PORT`, which by RFC
-    /// 6761 is this machine, though not every resolver knows that.
+    /// What a client is configured with: `http://localhost:PORT`. It then asks for
+    /// `PROJECT.localhost:PORT`, which by RFC 6761 is this machine, though not every resolver knows
+    /// that.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://localhost:{}", self.address.port())
@@ -128,7 +146,12 @@ impl Server {
     pub fn wait_for(&self, logs: usize, timeout: Duration) -> Result<Vec<StoredLog>, TooFew> {
         match self.store.wait(timeout, |stored, _| stored >= logs) {
             (_, true) => Ok(self.stored()),
-            ((arrived, _), false) => Err(TooFew { what: "logs", wanted: logs, arrived, waited: timeout }),
+            ((arrived, _), false) => Err(TooFew {
+                what: "logs",
+                wanted: logs,
+                arrived,
+                waited: timeout,
+            }),
         }
     }
 
@@ -136,10 +159,19 @@ impl Server {
     ///
     /// # Errors
     /// When fewer are over in time.
-    pub fn wait_for_requests(&self, requests: usize, timeout: Duration) -> Result<Vec<RequestRecord>, TooFew> {
+    pub fn wait_for_requests(
+        &self,
+        requests: usize,
+        timeout: Duration,
+    ) -> Result<Vec<RequestRecord>, TooFew> {
         match self.store.wait(timeout, |_, ended| ended >= requests) {
             (_, true) => Ok(self.requests()),
-            ((_, arrived), false) => Err(TooFew { what: "requests", wanted: requests, arrived, waited: timeout }),
+            ((_, arrived), false) => Err(TooFew {
+                what: "requests",
+                wanted: requests,
+                arrived,
+                waited: timeout,
+            }),
         }
     }
 }
@@ -151,7 +183,8 @@ impl Drop for Server {
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
-            // A panic of the server's thread has been printed; a second one here would hide the test's own.
+            // A panic of the server's thread has been printed; a second one here would hide the
+            // test's own.
             let _ = thread.join();
         }
     }

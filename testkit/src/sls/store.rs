@@ -44,7 +44,10 @@ impl StoredLog {
     /// The first value of this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.contents.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.contents
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -82,7 +85,10 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     pub(crate) fn now() -> Self {
-        Self { instant: Instant::now(), wall_ns: wall_nanoseconds() }
+        Self {
+            instant: Instant::now(),
+            wall_ns: wall_nanoseconds(),
+        }
     }
 }
 
@@ -95,8 +101,8 @@ struct Kept {
     dump: Option<File>,
 }
 
-/// Room for this many logs and requests is there from the start, as address space: a growing vector of this size would be
-/// copied while a bench measures latencies.
+/// Room for this many logs and requests is there from the start, as address space: a growing vector
+/// of this size would be copied while a bench measures latencies.
 const EXPECTED: usize = 1 << 18;
 
 /// Everything that requests and tests share.
@@ -109,7 +115,12 @@ impl Store {
     pub(crate) fn new(options: &Options) -> io::Result<Self> {
         let dump = options.dump.as_ref().map(File::create).transpose()?;
         Ok(Self {
-            kept: Mutex::new(Kept { dump, logs: Vec::with_capacity(EXPECTED), requests: Vec::with_capacity(EXPECTED), ..Kept::default() }),
+            kept: Mutex::new(Kept {
+                dump,
+                logs: Vec::with_capacity(EXPECTED),
+                requests: Vec::with_capacity(EXPECTED),
+                ..Kept::default()
+            }),
             grown: Condvar::new(),
         })
     }
@@ -146,7 +157,12 @@ impl Store {
     }
 
     /// Stores a checked group. Gives the number of its logs.
-    pub(crate) fn keep(&self, group: LogGroup, to: &Destination, arrival: Arrival) -> io::Result<usize> {
+    pub(crate) fn keep(
+        &self,
+        group: LogGroup,
+        to: &Destination,
+        arrival: Arrival,
+    ) -> io::Result<usize> {
         let count = group.logs.len();
         let mut kept = self.lock();
         let first = kept.logs.len();
@@ -179,12 +195,21 @@ impl Store {
 
     /// Copies of the logs that `chooses` wants, in the order of arrival.
     pub(crate) fn logs(&self, chooses: impl Fn(&StoredLog) -> bool) -> Vec<StoredLog> {
-        self.lock().logs.iter().filter(|log| chooses(log)).cloned().collect()
+        self.lock()
+            .logs
+            .iter()
+            .filter(|log| chooses(log))
+            .cloned()
+            .collect()
     }
 
     /// The logs from this position on.
     pub(crate) fn logs_from(&self, position: usize) -> Vec<StoredLog> {
-        self.lock().logs.get(position..).unwrap_or_default().to_vec()
+        self.lock()
+            .logs
+            .get(position..)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     pub(crate) fn requests(&self) -> Vec<RequestRecord> {
@@ -197,7 +222,11 @@ impl Store {
     }
 
     /// Waits until `(logs, requests)` are enough; gives the last counts and whether they were.
-    pub(crate) fn wait(&self, timeout: Duration, enough: impl Fn(usize, usize) -> bool) -> ((usize, usize), bool) {
+    pub(crate) fn wait(
+        &self,
+        timeout: Duration,
+        enough: impl Fn(usize, usize) -> bool,
+    ) -> ((usize, usize), bool) {
         let kept = self.lock();
         let lacks = |kept: &mut Kept| !enough(kept.logs.len(), kept.requests.len());
         let waited = self.grown.wait_timeout_while(kept, timeout, lacks);

@@ -5,8 +5,8 @@
 //! Log        { required uint32 Time=1; repeated LogContent Contents=2; optional fixed32 Time_ns=4 }
 //! LogGroup   { repeated Log Logs=1; optional string Category=2, Topic=3, Source=4, MachineUUID=5; repeated LogTag LogTags=6 }
 //! ```
-//! Stricter than proto2 asks (own): a known field with another wire type, or a single field sent twice, is an error.
-//! Unknown fields are skipped, as proto2 wants.
+//! Stricter than proto2 asks (own): a known field with another wire type, or a single field sent
+//! twice, is an error. Unknown fields are skipped, as proto2 wants.
 
 use std::fmt;
 
@@ -49,7 +49,8 @@ impl std::error::Error for Malformed {}
 /// Decodes the bytes of one uncompressed `LogGroup`.
 ///
 /// # Errors
-/// When a required field is missing, or anything is truncated, of a wrong type, repeated, out of range or not UTF-8.
+/// When a required field is missing, or anything is truncated, of a wrong type, repeated, out of
+/// range or not UTF-8.
 pub fn decode_group(bytes: &[u8]) -> Result<LogGroup, Malformed> {
     let mut group = LogGroup::default();
     let (mut category, mut topic, mut source, mut machine) = (None, None, None, None);
@@ -61,7 +62,9 @@ pub fn decode_group(bytes: &[u8]) -> Result<LogGroup, Malformed> {
             3 => once(&mut topic, value.text("Topic")?, "Topic")?,
             4 => once(&mut source, value.text("Source")?, "Source")?,
             5 => once(&mut machine, value.text("MachineUUID")?, "MachineUUID")?,
-            6 => group.tags.push(decode_pair(value.bytes("LogTags")?, "LogTag")?),
+            6 => group
+                .tags
+                .push(decode_pair(value.bytes("LogTags")?, "LogTag")?),
             _ => {}
         }
     }
@@ -82,7 +85,11 @@ fn decode_log(bytes: &[u8]) -> Result<Log, Malformed> {
         }
     }
     let time = time.ok_or_else(|| malformed("A Log has no Time, which is required"))?;
-    Ok(Log { time, time_ns, contents })
+    Ok(Log {
+        time,
+        time_ns,
+        contents,
+    })
 }
 
 fn decode_pair(bytes: &[u8], message: &str) -> Result<(String, String), Malformed> {
@@ -96,7 +103,11 @@ fn decode_pair(bytes: &[u8], message: &str) -> Result<(String, String), Malforme
         }
     }
     let key = key.ok_or_else(|| malformed(format!("A {message} has no Key, which is required")))?;
-    let value = value.ok_or_else(|| malformed(format!("The {message} {key:?} has no Value, which is required even when empty")))?;
+    let value = value.ok_or_else(|| {
+        malformed(format!(
+            "The {message} {key:?} has no Value, which is required even when empty"
+        ))
+    })?;
     Ok((key, value))
 }
 
@@ -123,18 +134,22 @@ impl<'a> Value<'a> {
     fn bytes(self, name: &str) -> Result<&'a [u8], Malformed> {
         match self {
             Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(malformed(format!("The field {name} is not length-delimited"))),
+            _ => Err(malformed(format!(
+                "The field {name} is not length-delimited"
+            ))),
         }
     }
 
     fn text(self, name: &str) -> Result<String, Malformed> {
         let text = std::str::from_utf8(self.bytes(name)?);
-        text.map(str::to_owned).map_err(|cause| malformed(format!("The field {name} is not UTF-8: {cause}")))
+        text.map(str::to_owned)
+            .map_err(|cause| malformed(format!("The field {name} is not UTF-8: {cause}")))
     }
 
     fn uint32(self, name: &str) -> Result<u32, Malformed> {
         match self {
-            Value::Varint(number) => u32::try_from(number).map_err(|_| malformed(format!("The field {name} is {number}, over 32 bits"))),
+            Value::Varint(number) => u32::try_from(number)
+                .map_err(|_| malformed(format!("The field {name} is {number}, over 32 bits"))),
             _ => Err(malformed(format!("The field {name} is not a varint"))),
         }
     }
@@ -176,7 +191,11 @@ impl<'a> Fields<'a> {
                 let bytes = <[u8; 4]>::try_from(bytes).map_err(|_| truncated())?;
                 Value::Fixed32(u32::from_le_bytes(bytes))
             }
-            other => return Err(malformed(format!("The field {number} has the wire type {other}"))),
+            other => {
+                return Err(malformed(format!(
+                    "The field {number} has the wire type {other}"
+                )));
+            }
         };
         Ok(Some((number, value)))
     }

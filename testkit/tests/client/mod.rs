@@ -1,5 +1,6 @@
-//! A client of one request at a time, which says exactly what a test wants it to say. Signs with the functions of
-//! `testkit::sls::signature`, which have their own vectors and the vendor's SDKs against them.
+//! A client of one request at a time, which says exactly what a test wants it to say. Signs with
+//! the functions of `testkit::sls::signature`, which have their own vectors and the vendor's SDKs
+//! against them.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +21,21 @@ pub const REGION: &str = "cn-hangzhou";
 
 /// A server with the names that [`Request`] uses.
 pub fn server() -> Server {
-    Server::start(Options { region: Some(REGION.into()), ..Options::default() }).unwrap()
+    Server::start(Options {
+        region: Some(REGION.into()),
+        ..Options::default()
+    })
+    .unwrap()
 }
 
 pub fn now() -> u32 {
-    u32::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    u32::try_from(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs(),
+    )
+    .unwrap()
 }
 
 /// A protobuf field of wire type 2.
@@ -53,11 +64,21 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 pub fn content(key: &str, value: &str) -> Vec<u8> {
-    bytes_field(2, &[bytes_field(1, key.as_bytes()), bytes_field(2, value.as_bytes())].concat())
+    bytes_field(
+        2,
+        &[
+            bytes_field(1, key.as_bytes()),
+            bytes_field(2, value.as_bytes()),
+        ]
+        .concat(),
+    )
 }
 
 pub fn log(time: u32, contents: &[(&str, &str)]) -> Vec<u8> {
-    let contents: Vec<u8> = contents.iter().flat_map(|(key, value)| content(key, value)).collect();
+    let contents: Vec<u8> = contents
+        .iter()
+        .flat_map(|(key, value)| content(key, value))
+        .collect();
     bytes_field(1, &[varint_field(1, time.into()), contents].concat())
 }
 
@@ -92,7 +113,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -139,14 +163,21 @@ impl Request {
     pub fn put(server: &Server, raw: Vec<u8>) -> Self {
         let size = raw.len().to_string();
         let request = Self::new(server, "POST", "/logstores/events/shards/lb", raw);
-        request.with("content-type", "application/x-protobuf").with("x-log-bodyrawsize", &size)
+        request
+            .with("content-type", "application/x-protobuf")
+            .with("x-log-bodyrawsize", &size)
     }
 
     /// A read of `type=log` or `type=histogram`, from an hour ago to an hour ahead.
     pub fn get(server: &Server, kind: &str, query: &str) -> Self {
         let request = Self::new(server, "GET", "/logstores/events", Vec::new());
-        let request = request.with("x-log-bodyrawsize", "0").param("type", kind).param("query", query);
-        request.param("from", &(now() - 3600).to_string()).param("to", &(now() + 3600).to_string())
+        let request = request
+            .with("x-log-bodyrawsize", "0")
+            .param("type", kind)
+            .param("query", query);
+        request
+            .param("from", &(now() - 3600).to_string())
+            .param("to", &(now() + 3600).to_string())
     }
 
     /// A read by JSON.
@@ -154,13 +185,19 @@ impl Request {
         let body = json.to_string().into_bytes();
         let size = body.len().to_string();
         let request = Self::new(server, "POST", "/logstores/events/logs", body);
-        request.with("content-type", "application/json").with("x-log-bodyrawsize", &size)
+        request
+            .with("content-type", "application/json")
+            .with("x-log-bodyrawsize", &size)
     }
 
     pub fn by_v4(mut self) -> Self {
         self.v4 = true;
-        let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        self.without("date").without("x-log-signaturemethod").with("x-log-date", &date)
+        let date = jiff::Timestamp::now()
+            .strftime("%Y%m%dT%H%M%SZ")
+            .to_string();
+        self.without("date")
+            .without("x-log-signaturemethod")
+            .with("x-log-date", &date)
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -194,7 +231,9 @@ impl Request {
     pub fn send(self, server: &Server) -> Option<Answer> {
         let request = self.sign();
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         // A server that cuts the connection may do so while this is being written.
         let _ = stream.write_all(&request.to_bytes());
         let mut received = Vec::new();
@@ -219,24 +258,57 @@ impl Request {
         if self.unsigned {
             return self;
         }
-        let signable = Signable { method: &self.method, path: &self.path, params: &self.params, headers: &self.headers };
+        let signable = Signable {
+            method: &self.method,
+            path: &self.path,
+            params: &self.params,
+            headers: &self.headers,
+        };
         let authorization = if self.v4 {
-            let date = self.headers.iter().find(|(name, _)| name == "x-log-date").map_or("", |(_, value)| value);
+            let date = self
+                .headers
+                .iter()
+                .find(|(name, _)| name == "x-log-date")
+                .map_or("", |(_, value)| value);
             let scope = v4::scope(date.get(..8).unwrap_or(date), REGION);
             let signature = v4::signature(&self.secret, REGION, &signable);
-            format!("SLS4-HMAC-SHA256 Credential={}/{scope},Signature={signature}", self.key_id)
+            format!(
+                "SLS4-HMAC-SHA256 Credential={}/{scope},Signature={signature}",
+                self.key_id
+            )
         } else {
-            format!("LOG {}:{}", self.key_id, v1::signature(&self.secret, &signable))
+            format!(
+                "LOG {}:{}",
+                self.key_id,
+                v1::signature(&self.secret, &signable)
+            )
         };
         self.with("authorization", &authorization)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let params: Vec<_> = self.params.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        let query = if params.is_empty() { String::new() } else { format!("?{}", params.join("&")) };
-        let mut head = format!("{} {}{query} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path);
-        let chunked = self.headers.iter().any(|(name, _)| name == "transfer-encoding");
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
+        let params: Vec<_> = self
+            .params
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let query = if params.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", params.join("&"))
+        };
+        let mut head = format!(
+            "{} {}{query} HTTP/1.1\r\nconnection: close\r\n",
+            self.method, self.path
+        );
+        let chunked = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == "transfer-encoding");
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
@@ -260,14 +332,26 @@ fn parse(received: &[u8]) -> Option<Answer> {
     let head = String::from_utf8(received[..end].to_vec()).unwrap();
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Some(Answer { status, headers: headers.collect(), body: received[end + 4..].to_vec() })
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    Some(Answer {
+        status,
+        headers: headers.collect(),
+        body: received[end + 4..].to_vec(),
+    })
 }
 
 /// The authorization of KubeDL's Go SDK: `SLS` in place of `LOG`.
 pub fn sls_scheme(request: Request) -> Request {
     let mut signed = request.sign();
-    let value = signed.headers.iter().find(|(name, _)| name == "authorization").unwrap().1.replacen("LOG ", "SLS ", 1);
+    let value = signed
+        .headers
+        .iter()
+        .find(|(name, _)| name == "authorization")
+        .unwrap()
+        .1
+        .replacen("LOG ", "SLS ", 1);
     signed.unsigned = true;
     signed.with("authorization", &value)
 }

@@ -7,11 +7,17 @@ pub type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// All circles of more than one node, the largest first.
 pub fn find_circles(graph: &Graph) -> Vec<BTreeSet<String>> {
-    let reached: BTreeMap<&String, BTreeSet<&String>> = graph.keys().map(|node| (node, reach(graph, node))).collect();
+    let reached: BTreeMap<&String, BTreeSet<&String>> = graph
+        .keys()
+        .map(|node| (node, reach(graph, node)))
+        .collect();
     let mut circles = BTreeSet::new();
     for (node, from_it) in &reached {
-        let circle: BTreeSet<String> =
-            from_it.iter().filter(|other| reached.get(*other).is_some_and(|back| back.contains(node))).map(|other| (*other).clone()).collect();
+        let circle: BTreeSet<String> = from_it
+            .iter()
+            .filter(|other| reached.get(*other).is_some_and(|back| back.contains(node)))
+            .map(|other| (*other).clone())
+            .collect();
         if circle.len() > 1 {
             circles.insert(circle);
         }
@@ -42,7 +48,10 @@ mod tests {
         let graph = |edges: &[(&str, &str)]| {
             let mut graph = Graph::new();
             for (from, to) in edges {
-                graph.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+                graph
+                    .entry((*from).to_owned())
+                    .or_default()
+                    .insert((*to).to_owned());
             }
             graph
         };

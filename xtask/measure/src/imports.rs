@@ -1,4 +1,5 @@
-//! Which file of a crate uses what of which other one: an edge leads to the file that defines an item, not to the one that exports it again.
+//! Which file of a crate uses what of which other one: an edge leads to the file that defines an
+//! item, not to the one that exports it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,10 @@ struct Module {
 pub fn read_graph(sources: &[Source]) -> Graph {
     let mut modules: BTreeMap<Path, Module> = BTreeMap::new();
     for source in sources {
-        let mut module = Module { file: source.path.display().to_string(), ..Module::default() };
+        let mut module = Module {
+            file: source.path.display().to_string(),
+            ..Module::default()
+        };
         for item in &source.syntax.items {
             if let syn::Item::Use(import) = item {
                 take_in(&import.tree, Vec::new(), &mut module);
@@ -45,7 +49,10 @@ pub fn read_graph(sources: &[Source]) -> Graph {
         let own = source.path.display().to_string();
         let mut paths = Paths { found: Vec::new() };
         paths.visit_file(&source.syntax);
-        let to = paths.found.iter().filter_map(|path| resolve(&modules, &source.module, path, 0));
+        let to = paths
+            .found
+            .iter()
+            .filter_map(|path| resolve(&modules, &source.module, path, 0));
         let to = to.filter(|to| *to != own).collect();
         graph.insert(own, to);
     }
@@ -53,21 +60,38 @@ pub fn read_graph(sources: &[Source]) -> Graph {
 }
 
 /// A path from the crate's root; none where it leads outside.
-fn absolute(from: &[String], path: &[String], modules: Option<&BTreeMap<Path, Module>>) -> Option<Path> {
+fn absolute(
+    from: &[String],
+    path: &[String],
+    modules: Option<&BTreeMap<Path, Module>>,
+) -> Option<Path> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
         "crate" => Some(rest.to_vec()),
         "self" => Some([from, rest].concat()),
-        "super" => absolute(from.split_last()?.1, &[&["self".to_owned()], rest].concat(), modules),
+        "super" => absolute(
+            from.split_last()?.1,
+            &[&["self".to_owned()], rest].concat(),
+            modules,
+        ),
         name => {
             let module = modules?.get(from)?;
-            if module.children.contains(name) || module.names.contains_key(name) { Some([from, path].concat()) } else { None }
+            if module.children.contains(name) || module.names.contains_key(name) {
+                Some([from, path].concat())
+            } else {
+                None
+            }
         }
     }
 }
 
 /// The file that defines what a path names.
-fn resolve(modules: &BTreeMap<Path, Module>, from: &[String], path: &[String], depth: usize) -> Option<String> {
+fn resolve(
+    modules: &BTreeMap<Path, Module>,
+    from: &[String],
+    path: &[String],
+    depth: usize,
+) -> Option<String> {
     if depth > 16 {
         return None;
     }
@@ -83,7 +107,14 @@ fn resolve(modules: &BTreeMap<Path, Module>, from: &[String], path: &[String], d
         if let Some(origin) = here.names.get(name) {
             return resolve(modules, &module, &[origin, rest].concat(), depth + 1);
         }
-        let found = here.globs.iter().find_map(|origin| resolve(modules, &module, &[&origin[..], std::slice::from_ref(name)].concat(), depth + 1));
+        let found = here.globs.iter().find_map(|origin| {
+            resolve(
+                modules,
+                &module,
+                &[&origin[..], std::slice::from_ref(name)].concat(),
+                depth + 1,
+            )
+        });
         return found.or_else(|| Some(here.file.clone()));
     }
     // A module by its name alone is not used yet.
@@ -111,11 +142,15 @@ fn take_in(tree: &syn::UseTree, mut before: Path, module: &mut Module) {
             module.names.insert(rename.rename.to_string(), before);
         }
         syn::UseTree::Glob(_) => module.globs.push(before),
-        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| take_in(tree, before.clone(), module)),
+        syn::UseTree::Group(group) => group
+            .items
+            .iter()
+            .for_each(|tree| take_in(tree, before.clone(), module)),
     }
 }
 
-/// Every path that a file uses outside of its tests. What a module only exports again, it doesn't use.
+/// Every path that a file uses outside of its tests. What a module only exports again, it doesn't
+/// use.
 struct Paths {
     found: Vec<Path>,
 }
@@ -137,7 +172,12 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.segments.len() > 1 {
-            self.found.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+            self.found.push(
+                path.segments
+                    .iter()
+                    .map(|segment| segment.ident.to_string())
+                    .collect(),
+            );
         }
         visit::visit_path(self, path);
     }
@@ -180,7 +220,9 @@ fn find_paths(tokens: TokenStream, found: &mut Vec<Path>) {
         }
     }
     end(&mut path);
-    groups.into_iter().for_each(|group| find_paths(group, found));
+    groups
+        .into_iter()
+        .for_each(|group| find_paths(group, found));
 }
 
 #[cfg(test)]
@@ -191,12 +233,24 @@ mod tests {
         let sources: Vec<Source> = files
             .iter()
             .map(|(path, text)| {
-                let mut module: Path = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+                let mut module: Path = path
+                    .trim_end_matches(".rs")
+                    .split('/')
+                    .map(str::to_owned)
+                    .collect();
                 module.retain(|name| name != "mod" && name != "lib");
-                Source { path: (*path).into(), module, text: (*text).to_owned(), syntax: syn::parse_file(text).unwrap() }
+                Source {
+                    path: (*path).into(),
+                    module,
+                    text: (*text).to_owned(),
+                    syntax: syn::parse_file(text).unwrap(),
+                }
             })
             .collect();
-        read_graph(&sources).into_iter().flat_map(|(from, to)| to.into_iter().map(move |to| (from.clone(), to))).collect()
+        read_graph(&sources)
+            .into_iter()
+            .flat_map(|(from, to)| to.into_iter().map(move |to| (from.clone(), to)))
+            .collect()
     }
 
     #[test]
@@ -204,10 +258,23 @@ mod tests {
         let edges = graph(&[
             ("lib.rs", "mod a; mod b;"),
             ("a/mod.rs", "mod c; pub use c::C; pub struct Own;"),
-            ("a/c.rs", "use super::Own; pub struct C; #[cfg(test)] mod tests { use crate::b::B; }"),
-            ("b.rs", "use crate::a::{self, C}; pub struct B; fn f() { let _ = format!(\"{}\", a::Own); }"),
+            (
+                "a/c.rs",
+                "use super::Own; pub struct C; #[cfg(test)] mod tests { use crate::b::B; }",
+            ),
+            (
+                "b.rs",
+                "use crate::a::{self, C}; pub struct B; fn f() { let _ = format!(\"{}\", a::Own); }",
+            ),
         ]);
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        assert_eq!(edges, [pair("a/c.rs", "a/mod.rs"), pair("b.rs", "a/c.rs"), pair("b.rs", "a/mod.rs")]);
+        assert_eq!(
+            edges,
+            [
+                pair("a/c.rs", "a/mod.rs"),
+                pair("b.rs", "a/c.rs"),
+                pair("b.rs", "a/mod.rs")
+            ]
+        );
     }
 }

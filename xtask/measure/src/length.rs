@@ -1,4 +1,5 @@
-//! Long files and functions. A long one may keep a comment that begins with [`REASON`] and says why.
+//! Long files and functions. A long one may keep a comment that begins with [`REASON`] and says
+//! why.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use crate::source::{Source, is_test};
 pub const FILE: usize = 400;
 /// Lines of a function, from its signature to its last brace, at most.
 pub const FUNCTION: usize = 60;
-/// How the comment begins that says why a file (in its first lines) or a function (in its first lines) is longer.
+/// How the comment begins that says why a file (in its first lines) or a function (in its first
+/// lines) is longer.
 pub const REASON: &str = "// Long: ";
 
 /// Something that is measured.
@@ -32,16 +34,29 @@ pub struct Piece {
 impl Piece {
     /// Whether it is longer than it may be, and doesn't say why.
     pub fn is_too_long(&self) -> bool {
-        let most = if self.function.is_some() { FUNCTION } else { FILE };
+        let most = if self.function.is_some() {
+            FUNCTION
+        } else {
+            FILE
+        };
         self.lines > most && !self.has_reason
     }
 }
 
 /// The file and its functions.
 pub fn measure_lengths(source: &Source) -> Vec<Piece> {
-    let mut functions = Functions { source, found: Vec::new() };
+    let mut functions = Functions {
+        source,
+        found: Vec::new(),
+    };
     functions.visit_file(&source.syntax);
-    let tests: usize = source.syntax.items.iter().filter_map(test_module).map(lines_of).sum();
+    let tests: usize = source
+        .syntax
+        .items
+        .iter()
+        .filter_map(test_module)
+        .map(lines_of)
+        .sum();
     let lines = source.text.lines().count() - tests;
     let mut pieces = vec![functions.piece(None, 1, lines)];
     pieces.extend(functions.found);
@@ -49,7 +64,9 @@ pub fn measure_lengths(source: &Source) -> Vec<Piece> {
 }
 
 fn test_module(item: &syn::Item) -> Option<Span> {
-    let syn::Item::Mod(module) = item else { return None };
+    let syn::Item::Mod(module) = item else {
+        return None;
+    };
     is_test(&module.attrs).then(|| syn::spanned::Spanned::span(module))
 }
 
@@ -65,13 +82,32 @@ struct Functions<'a> {
 impl Functions<'_> {
     fn piece(&self, function: Option<String>, line: usize, lines: usize) -> Piece {
         // What stands above the signature, or within the first lines of a file.
-        let first = if function.is_some() { line.saturating_sub(3) } else { 0 };
-        let has_reason = self.source.text.lines().skip(first).take(8).any(|text| text.trim_start().starts_with(REASON));
-        Piece { path: self.source.path.clone(), function, line, lines, has_reason }
+        let first = if function.is_some() {
+            line.saturating_sub(3)
+        } else {
+            0
+        };
+        let has_reason = self
+            .source
+            .text
+            .lines()
+            .skip(first)
+            .take(8)
+            .any(|text| text.trim_start().starts_with(REASON));
+        Piece {
+            path: self.source.path.clone(),
+            function,
+            line,
+            lines,
+            has_reason,
+        }
     }
 
     fn add(&mut self, signature: &syn::Signature, block: &syn::Block) {
-        let (begin, end) = (signature.fn_token.span.start().line, block.brace_token.span.close().end().line);
+        let (begin, end) = (
+            signature.fn_token.span.start().line,
+            block.brace_token.span.close().end().line,
+        );
         let piece = self.piece(Some(signature.ident.to_string()), begin, end - begin + 1);
         self.found.push(piece);
     }
@@ -101,13 +137,23 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Source {
-        Source { path: "a.rs".into(), module: vec!["a".to_owned()], text: text.to_owned(), syntax: syn::parse_file(text).unwrap() }
+        Source {
+            path: "a.rs".into(),
+            module: vec!["a".to_owned()],
+            text: text.to_owned(),
+            syntax: syn::parse_file(text).unwrap(),
+        }
     }
 
     #[test]
     fn tests_of_a_file_don_t_count_and_functions_do_from_signature_to_brace() {
-        let pieces = measure_lengths(&source("/// Doc.\nfn a(\n) {\n}\n\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n"));
-        let lines: Vec<_> = pieces.iter().map(|piece| (piece.function.as_deref(), piece.lines)).collect();
+        let pieces = measure_lengths(&source(
+            "/// Doc.\nfn a(\n) {\n}\n\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n",
+        ));
+        let lines: Vec<_> = pieces
+            .iter()
+            .map(|piece| (piece.function.as_deref(), piece.lines))
+            .collect();
         assert_eq!(lines, [(None, 5), (Some("a"), 3), (Some("b"), 1)]);
     }
 
@@ -115,6 +161,11 @@ mod tests {
     fn what_says_why_it_is_long_may_be() {
         let body = "    let _ = 1;\n".repeat(FUNCTION);
         assert!(measure_lengths(&source(&format!("fn a() {{\n{body}}}\n")))[1].is_too_long());
-        assert!(!measure_lengths(&source(&format!("fn a() {{\n    // Long: a table.\n{body}}}\n")))[1].is_too_long());
+        assert!(
+            !measure_lengths(&source(&format!(
+                "fn a() {{\n    // Long: a table.\n{body}}}\n"
+            )))[1]
+                .is_too_long()
+        );
     }
 }

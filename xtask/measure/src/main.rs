@@ -8,24 +8,48 @@ use measure::source::{Source, read_sources};
 use measure::{circles, imports, programs};
 
 /// Folders with Rust of ours, each of which is measured by itself.
-const FOLDERS: [&str; 7] = ["runtime/src", "runtime/tests", "testkit/src", "testkit/tests", "sinks", "sdk/rust", "xtask"];
+const FOLDERS: [&str; 7] = [
+    "runtime/src",
+    "runtime/tests",
+    "testkit/src",
+    "testkit/tests",
+    "sinks",
+    "sdk/rust",
+    "xtask",
+];
 /// Workspaces whose tests are programs.
 const WORKSPACES: [&str; 3] = [".", "sinks", "sdk/rust"];
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    println!("{:<14} {:>6} {:>7} {:>17} {:>10} {:>24}", "folder", "files", "lines", "file median/max", "functions", "function median/p90/max");
+    println!(
+        "{:<14} {:>6} {:>7} {:>17} {:>10} {:>24}",
+        "folder", "files", "lines", "file median/max", "functions", "function median/p90/max"
+    );
     let mut long = Vec::new();
     for folder in FOLDERS {
-        let pieces: Vec<Piece> = read_sources(&root.join(folder))?.iter().flat_map(measure_lengths).collect();
+        let pieces: Vec<Piece> = read_sources(&root.join(folder))?
+            .iter()
+            .flat_map(measure_lengths)
+            .collect();
         print_lengths(folder, &pieces);
-        long.extend(pieces.into_iter().filter(Piece::is_too_long).map(|piece| (folder, piece)));
+        long.extend(
+            pieces
+                .into_iter()
+                .filter(Piece::is_too_long)
+                .map(|piece| (folder, piece)),
+        );
     }
     let sources = read_sources(&root.join("runtime/src"))?;
     print_rooms(&sources);
     let found = circles::find_circles(&imports::read_graph(&sources));
     println!("\ncircles in runtime/src: {}", found.len());
-    found.iter().for_each(|circle| println!("  {}", circle.iter().cloned().collect::<Vec<_>>().join(", ")));
+    found.iter().for_each(|circle| {
+        println!(
+            "  {}",
+            circle.iter().cloned().collect::<Vec<_>>().join(", ")
+        )
+    });
     let mut tests = Vec::new();
     for workspace in WORKSPACES {
         tests.extend(programs::list_test_programs(&root.join(workspace))?);
@@ -38,32 +62,65 @@ fn main() -> anyhow::Result<()> {
         long.len()
     );
     for (folder, piece) in long {
-        println!("  {folder}/{}:{} {} {}", piece.path.display(), piece.line, piece.function.as_deref().unwrap_or("file"), piece.lines);
+        println!(
+            "  {folder}/{}:{} {} {}",
+            piece.path.display(),
+            piece.line,
+            piece.function.as_deref().unwrap_or("file"),
+            piece.lines
+        );
     }
     Ok(())
 }
 
 fn print_lengths(folder: &str, pieces: &[Piece]) {
     let sorted = |of: fn(&Piece) -> bool| {
-        let mut lines: Vec<usize> = pieces.iter().filter(|piece| of(piece)).map(|piece| piece.lines).collect();
+        let mut lines: Vec<usize> = pieces
+            .iter()
+            .filter(|piece| of(piece))
+            .map(|piece| piece.lines)
+            .collect();
         lines.sort_unstable();
         lines
     };
-    let (files, functions) = (sorted(|piece| piece.function.is_none()), sorted(|piece| piece.function.is_some()));
-    let part = |lines: &[usize], percent: usize| lines.get((lines.len() * percent / 100).min(lines.len().saturating_sub(1))).copied().unwrap_or(0);
+    let (files, functions) = (
+        sorted(|piece| piece.function.is_none()),
+        sorted(|piece| piece.function.is_some()),
+    );
+    let part = |lines: &[usize], percent: usize| {
+        lines
+            .get((lines.len() * percent / 100).min(lines.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0)
+    };
     let of_files = format!("{}/{}", part(&files, 50), part(&files, 100));
-    let of_functions = format!("{}/{}/{}", part(&functions, 50), part(&functions, 90), part(&functions, 100));
-    println!("{folder:<14} {:>6} {:>7} {of_files:>17} {:>10} {of_functions:>24}", files.len(), files.iter().sum::<usize>(), functions.len());
+    let of_functions = format!(
+        "{}/{}/{}",
+        part(&functions, 50),
+        part(&functions, 90),
+        part(&functions, 100)
+    );
+    println!(
+        "{folder:<14} {:>6} {:>7} {of_files:>17} {:>10} {of_functions:>24}",
+        files.len(),
+        files.iter().sum::<usize>(),
+        functions.len()
+    );
 }
 
 fn print_rooms(sources: &[Source]) {
     let mut rooms: BTreeMap<&str, usize> = BTreeMap::new();
     for source in sources {
-        *rooms.entry(source.module.first().map_or("(root)", String::as_str)).or_default() += source.text.lines().count();
+        *rooms
+            .entry(source.module.first().map_or("(root)", String::as_str))
+            .or_default() += source.text.lines().count();
     }
     let all: usize = rooms.values().sum();
     println!("\nrooms of runtime/src, of {all} lines:");
     for (room, lines) in rooms {
-        println!("  {room:<12} {lines:>6} {:>5.1} %", lines as f64 * 100.0 / all.max(1) as f64);
+        println!(
+            "  {room:<12} {lines:>6} {:>5.1} %",
+            lines as f64 * 100.0 / all.max(1) as f64
+        );
     }
 }

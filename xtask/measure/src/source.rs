@@ -29,7 +29,9 @@ pub fn read_sources(folder: &Path) -> anyhow::Result<Vec<Source>> {
 }
 
 fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
+    {
         let path = entry?.path();
         // A link leads to what is measured where it lies.
         if path.is_symlink() || path.ends_with("target") {
@@ -45,20 +47,37 @@ fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 }
 
 fn read_source(folder: &Path, path: &Path) -> anyhow::Result<Source> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let syntax = syn::parse_file(&text).with_context(|| format!("{} is no Rust", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let syntax =
+        syn::parse_file(&text).with_context(|| format!("{} is no Rust", path.display()))?;
     let path = path.strip_prefix(folder).unwrap_or(path).to_owned();
-    let mut module: Vec<String> = path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    if module.last().is_some_and(|name| name == "mod" || name == "lib" || name == "main") {
+    let mut module: Vec<String> = path
+        .with_extension("")
+        .iter()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    if module
+        .last()
+        .is_some_and(|name| name == "mod" || name == "lib" || name == "main")
+    {
         module.pop();
     }
-    Ok(Source { path, module, text, syntax })
+    Ok(Source {
+        path,
+        module,
+        text,
+        syntax,
+    })
 }
 
 /// Whether an item is for tests alone.
 pub fn is_test(attributes: &[syn::Attribute]) -> bool {
     let is_cfg_test = |attribute: &syn::Attribute| {
-        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<syn::Path>()
+                .is_ok_and(|condition| condition.is_ident("test"))
     };
     attributes.iter().any(is_cfg_test)
 }

@@ -21,8 +21,18 @@ use super::flags;
 use crate::cluster::yaml::{self, Node};
 
 /// Settings that have the same meaning for some subcommands.
-const SHARED: [&str; 10] =
-    ["data_dir", "namespace", "kubeconfig", "context", "sink_dir", "grant_dir", "shipped_sinks", "https_proxy", "no_proxy", "ca_file"];
+const SHARED: [&str; 10] = [
+    "data_dir",
+    "namespace",
+    "kubeconfig",
+    "context",
+    "sink_dir",
+    "grant_dir",
+    "shipped_sinks",
+    "https_proxy",
+    "no_proxy",
+    "ca_file",
+];
 
 const STORAGE: &str = "event_storage";
 const SELECTION: &str = "select";
@@ -46,7 +56,12 @@ pub(in crate::cli) struct Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration {} can't be used: {}", self.path.display(), self.why)
+        write!(
+            f,
+            "the configuration {} can't be used: {}",
+            self.path.display(),
+            self.why
+        )
     }
 }
 
@@ -55,28 +70,56 @@ impl std::error::Error for Error {}
 impl File {
     /// Reads a file of settings of `command`.
     pub fn read(path: &Path, command: &Command) -> Result<Self, Error> {
-        let refuse = |why: String| Error { path: path.to_owned(), why };
+        let refuse = |why: String| Error {
+            path: path.to_owned(),
+            why,
+        };
         let bytes = std::fs::read(path).map_err(|why| refuse(why.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|why| {
-            let line = 1 + why.as_bytes().iter().take(why.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count();
+            let line = 1 + why
+                .as_bytes()
+                .iter()
+                .take(why.utf8_error().valid_up_to())
+                .filter(|byte| **byte == b'\n')
+                .count();
             refuse(format!("line {line}: it is not UTF-8"))
         })?;
         Self::parse(path, &text, command).map_err(refuse)
     }
 
     fn parse(path: &Path, text: &str, command: &Command) -> Result<Self, String> {
-        let mut file = Self { path: path.to_owned(), ..Self::default() };
+        let mut file = Self {
+            path: path.to_owned(),
+            ..Self::default()
+        };
         for (name, value) in settings(text)? {
-            let Some(flag) = flags(command).find(|flag| flag.get_long() == Some(&name) && flag.get_id() != super::FLAG) else {
-                let names: Vec<&str> = flags(command).filter_map(clap::Arg::get_long).filter(|name| *name != super::FLAG).collect();
-                return Err(format!("there is no setting {name:?}; there are {}", names.join(", ")));
+            let Some(flag) = flags(command)
+                .find(|flag| flag.get_long() == Some(&name) && flag.get_id() != super::FLAG)
+            else {
+                let names: Vec<&str> = flags(command)
+                    .filter_map(clap::Arg::get_long)
+                    .filter(|name| *name != super::FLAG)
+                    .collect();
+                return Err(format!(
+                    "there is no setting {name:?}; there are {}",
+                    names.join(", ")
+                ));
             };
-            let values = file.lower(flag, &value).map_err(|why| format!("{name}: {why}"))?;
+            let values = file
+                .lower(flag, &value)
+                .map_err(|why| format!("{name}: {why}"))?;
             let many = matches!(flag.get_action(), ArgAction::Append);
             if !many && values.len() != 1 {
-                return Err(format!("{name}: one value is asked for, and {} are given", values.len()));
+                return Err(format!(
+                    "{name}: one value is asked for, and {} are given",
+                    values.len()
+                ));
             }
-            if file.values.insert(flag.get_id().to_string(), values).is_some() {
+            if file
+                .values
+                .insert(flag.get_id().to_string(), values)
+                .is_some()
+            {
                 return Err(format!("{name} is set twice: write it once"));
             }
         }
@@ -85,10 +128,22 @@ impl File {
 
     fn lower(&mut self, flag: &Arg, value: &Node) -> Result<Vec<String>, String> {
         match (flag.get_id().as_str(), value) {
-            (_, Node::Scalar { .. }) => Ok(vec![if matches!(flag.get_action(), ArgAction::SetTrue) { truth(value)? } else { text(value)? }]),
-            (SELECTION, Node::Map(members)) => {
-                members.iter().map(|(sink, expression)| Ok(format!("{sink}={}", text(expression).map_err(|why| format!("{sink}: {why}"))?))).collect()
+            (_, Node::Scalar { .. }) => {
+                Ok(vec![if matches!(flag.get_action(), ArgAction::SetTrue) {
+                    truth(value)?
+                } else {
+                    text(value)?
+                }])
             }
+            (SELECTION, Node::Map(members)) => members
+                .iter()
+                .map(|(sink, expression)| {
+                    Ok(format!(
+                        "{sink}={}",
+                        text(expression).map_err(|why| format!("{sink}: {why}"))?
+                    ))
+                })
+                .collect(),
             (_, Node::Map(_)) => Err("a list or a single value is asked for".to_owned()),
             (id, Node::List(items)) => items.iter().map(|item| self.item(id, item)).collect(),
         }
@@ -97,7 +152,9 @@ impl File {
     fn item(&mut self, id: &str, item: &Node) -> Result<String, String> {
         let members = match item {
             Node::Scalar { .. } => return text(item),
-            Node::List(_) => return Err("a list of texts is asked for, and a list is in it".to_owned()),
+            Node::List(_) => {
+                return Err("a list of texts is asked for, and a list is in it".to_owned());
+            }
             Node::Map(members) => members,
         };
         let allowed: &[&str] = match id {
@@ -110,7 +167,13 @@ impl File {
             if !allowed.contains(&key.as_str()) {
                 return Err(format!("an entry has {key:?}, which means nothing here"));
             }
-            if entry.insert(key.as_str(), text(value).map_err(|why| format!("{key} of an entry: {why}"))?).is_some() {
+            if entry
+                .insert(
+                    key.as_str(),
+                    text(value).map_err(|why| format!("{key} of an entry: {why}"))?,
+                )
+                .is_some()
+            {
                 return Err(format!("an entry has {key:?} twice"));
             }
         }
@@ -121,11 +184,22 @@ impl File {
             };
         }
         let sink = entry.remove("sink");
-        let Some(name) = entry.remove("name").or_else(|| sink.clone()) else { return Err("an entry has no name".to_owned()) };
+        let Some(name) = entry.remove("name").or_else(|| sink.clone()) else {
+            return Err("an entry has no name".to_owned());
+        };
         if let Some(expression) = entry.remove(SELECTION) {
             self.beside.push(format!("{name}={expression}"));
         }
-        Ok(sink.map_or_else(|| name.clone(), |sink| if sink == name { sink } else { format!("{name}={sink}") }))
+        Ok(sink.map_or_else(
+            || name.clone(),
+            |sink| {
+                if sink == name {
+                    sink
+                } else {
+                    format!("{name}={sink}")
+                }
+            },
+        ))
     }
 
     /// Whether the file has a value for an argument.
@@ -139,32 +213,48 @@ impl File {
         self
     }
 
-    /// The command with the file's values in place of its defaults, and so below flags and environment.
+    /// The command with the file's values in place of its defaults, and so below flags and
+    /// environment.
     pub fn under(&self, command: Command) -> Command {
         let command = self.defaults(command, true);
         command.mut_subcommands(|task| self.subcommand(task))
     }
 
     fn subcommand(&self, task: Command) -> Command {
-        let whole = task.get_arguments().any(|argument| argument.get_id() == STORAGE);
-        self.defaults(task, whole).mut_subcommands(|inner| self.subcommand(inner))
+        let whole = task
+            .get_arguments()
+            .any(|argument| argument.get_id() == STORAGE);
+        self.defaults(task, whole)
+            .mut_subcommands(|inner| self.subcommand(inner))
     }
 
     fn defaults(&self, command: Command, whole: bool) -> Command {
-        let ids: Vec<String> = flags(&command).map(|flag| flag.get_id().to_string()).filter(|id| whole || SHARED.contains(&id.as_str())).collect();
-        ids.into_iter().filter(|id| self.has(id)).fold(command, |command, id| {
-            let mut values = self.values.get(&id).cloned().unwrap_or_default();
-            if id == SELECTION {
-                values.extend(self.beside.iter().cloned());
-            }
-            command.mut_arg(id, |argument| {
-                // A value of the file may have several lines; one of the environment is then split by nobody, but it isn't there.
-                let lines = argument.get_value_delimiter() == Some('\n');
-                let unset = argument.get_env().is_none_or(|name| std::env::var_os(name).is_none());
-                let argument = if lines && unset { argument.value_delimiter(None) } else { argument };
-                argument.default_values(values)
+        let ids: Vec<String> = flags(&command)
+            .map(|flag| flag.get_id().to_string())
+            .filter(|id| whole || SHARED.contains(&id.as_str()))
+            .collect();
+        ids.into_iter()
+            .filter(|id| self.has(id))
+            .fold(command, |command, id| {
+                let mut values = self.values.get(&id).cloned().unwrap_or_default();
+                if id == SELECTION {
+                    values.extend(self.beside.iter().cloned());
+                }
+                command.mut_arg(id, |argument| {
+                    // A value of the file may have several lines; one of the environment is then
+                    // split by nobody, but it isn't there.
+                    let lines = argument.get_value_delimiter() == Some('\n');
+                    let unset = argument
+                        .get_env()
+                        .is_none_or(|name| std::env::var_os(name).is_none());
+                    let argument = if lines && unset {
+                        argument.value_delimiter(None)
+                    } else {
+                        argument
+                    };
+                    argument.default_values(values)
+                })
             })
-        })
     }
 }
 
@@ -185,12 +275,13 @@ fn settings(text: &str) -> Result<Vec<(String, Arc<Node>)>, String> {
 /// A text as it is written, whatever YAML takes it for.
 fn text(value: &Node) -> Result<String, String> {
     match value {
-        Node::Scalar { text, .. } if value.is_null() && text.is_empty() => {
-            Err("it has no value: write one, or leave the setting out; an empty text is written \"\"".to_owned())
-        }
-        Node::Scalar { text, .. } if value.is_null() => {
-            Err(format!("{text} stands for no value in YAML: leave the setting out, or write it in quotes, \"{text}\", if it is this text"))
-        }
+        Node::Scalar { text, .. } if value.is_null() && text.is_empty() => Err(
+            "it has no value: write one, or leave the setting out; an empty text is written \"\""
+                .to_owned(),
+        ),
+        Node::Scalar { text, .. } if value.is_null() => Err(format!(
+            "{text} stands for no value in YAML: leave the setting out, or write it in quotes, \"{text}\", if it is this text"
+        )),
         Node::Scalar { text, .. } => Ok(text.clone()),
         Node::List(_) | Node::Map(_) => Err("a text is asked for".to_owned()),
     }
@@ -224,7 +315,10 @@ mod tests {
         assert_eq!(file.values.get("retain").unwrap(), &["3h"]);
         assert_eq!(file.values.get("once").unwrap(), &["true"]);
         assert_eq!(file.values.get("namespace").unwrap(), &["a", "b"]);
-        assert_eq!(file.values.get("event_storage").unwrap(), &["stdout", "w=graphite"]);
+        assert_eq!(
+            file.values.get("event_storage").unwrap(),
+            &["stdout", "w=graphite"]
+        );
         assert_eq!(file.beside, ["w=count > 1"]);
     }
 

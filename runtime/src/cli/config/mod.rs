@@ -1,4 +1,5 @@
-//! Settings: from flags, the environment and a file, the first of these winning, and where each comes from.
+//! Settings: from flags, the environment and a file, the first of these winning, and where each
+//! comes from.
 
 mod check;
 mod file;
@@ -44,13 +45,18 @@ pub(super) struct Origins {
 impl Origins {
     /// The file whose sinks don't count, since a flag or variable names others.
     pub fn outdone(&self) -> Option<&Path> {
-        self.file.as_ref().filter(|_| self.outdone).map(|file| file.path.as_path())
+        self.file
+            .as_ref()
+            .filter(|_| self.outdone)
+            .map(|file| file.path.as_path())
     }
 
     /// Whether the command line itself has a setting, besides where to look.
     fn on_command_line(&self) -> bool {
         let (command, matches) = (Args::command(), chosen(&self.matches));
-        let mut ids = flags(&command).map(|flag| flag.get_id().as_str()).filter(|id| *id != "data_dir");
+        let mut ids = flags(&command)
+            .map(|flag| flag.get_id().as_str())
+            .filter(|id| *id != "data_dir");
         ids.any(|id| source(matches, id) == Some(ValueSource::CommandLine))
     }
 }
@@ -66,7 +72,8 @@ pub(super) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         && !parsed.origins.on_command_line()
         && let Ok(Some(settings)) = control::ask_settings(&explain.service.data_dir)
     {
-        // Of the service that runs there: in its Pod, this process sees neither its arguments nor its file.
+        // Of the service that runs there: in its Pod, this process sees neither its arguments nor
+        // its file.
         parsed = read(line.into_iter().chain(show::as_flags(&settings)).collect())?;
     }
     let needs_sinks = match &parsed.args.task {
@@ -86,62 +93,113 @@ fn read(line: Vec<OsString>) -> Result<Parsed, clap::Error> {
     let mut command = Args::command();
     let Some(path) = named(&command, &line) else {
         let matches = command.try_get_matches_from_mut(&line)?;
-        return Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: None, outdone: false } });
+        return Ok(Parsed {
+            args: Args::from_arg_matches(&matches)?,
+            origins: Origins {
+                matches,
+                file: None,
+                outdone: false,
+            },
+        });
     };
     let mut file = File::read(&path, &command).map_err(|why| command.error(ErrorKind::Io, why))?;
     let mut matches = merged(&file, &line)?;
-    let outdone = file.has("event_storage") && source(chosen(&matches), "event_storage").is_some_and(|source| source != ValueSource::DefaultValue);
+    let outdone = file.has("event_storage")
+        && source(chosen(&matches), "event_storage")
+            .is_some_and(|source| source != ValueSource::DefaultValue);
     if outdone {
         file = file.without_its_sinks();
         matches = merged(&file, &line)?;
     }
-    agree(&file, &command, &matches).map_err(|why| command.error(ErrorKind::ArgumentConflict, why))?;
-    Ok(Parsed { args: Args::from_arg_matches(&matches)?, origins: Origins { matches, file: Some(file), outdone } })
+    agree(&file, &command, &matches)
+        .map_err(|why| command.error(ErrorKind::ArgumentConflict, why))?;
+    Ok(Parsed {
+        args: Args::from_arg_matches(&matches)?,
+        origins: Origins {
+            matches,
+            file: Some(file),
+            outdone,
+        },
+    })
 }
 
 fn merged(file: &File, line: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    file.under(Args::command()).try_get_matches_from_mut(line).map_err(|mut why| {
-        let flag = why.get(ContextKind::InvalidArg).map(ToString::to_string);
-        let name = flag.as_deref().and_then(|flag| flag.strip_prefix("--")?.split(' ').next()).unwrap_or_default().to_owned();
-        if file.has(&name.replace('-', "_")) {
-            let note = format!("{name} is set in {}", file.path.display());
-            why.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![note.into()]));
-        }
-        why
-    })
+    file.under(Args::command())
+        .try_get_matches_from_mut(line)
+        .map_err(|mut why| {
+            let flag = why.get(ContextKind::InvalidArg).map(ToString::to_string);
+            let name = flag
+                .as_deref()
+                .and_then(|flag| flag.strip_prefix("--")?.split(' ').next())
+                .unwrap_or_default()
+                .to_owned();
+            if file.has(&name.replace('-', "_")) {
+                let note = format!("{name} is set in {}", file.path.display());
+                why.insert(
+                    ContextKind::Suggested,
+                    ContextValue::StyledStrs(vec![note.into()]),
+                );
+            }
+            why
+        })
 }
 
 /// The file that a command line, or the environment, names.
 fn named(command: &Command, line: &[OsString]) -> Option<PathBuf> {
-    let matches = command.clone().ignore_errors(true).try_get_matches_from(line).ok()?;
-    let flag = chosen(&matches).try_get_one::<PathBuf>(FLAG).ok().flatten().cloned();
-    flag.or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from)).filter(|path| !path.as_os_str().is_empty())
+    let matches = command
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches_from(line)
+        .ok()?;
+    let flag = chosen(&matches)
+        .try_get_one::<PathBuf>(FLAG)
+        .ok()
+        .flatten()
+        .cloned();
+    flag.or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+        .filter(|path| !path.as_os_str().is_empty())
 }
 
 /// Where an argument's value comes from; none where the command has no such argument.
 fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
-    matches.try_contains_id(id).ok().and_then(|_| matches.value_source(id))
+    matches
+        .try_contains_id(id)
+        .ok()
+        .and_then(|_| matches.value_source(id))
 }
 
 /// Of the innermost subcommand.
 fn chosen(matches: &ArgMatches) -> &ArgMatches {
-    matches.subcommand().map_or(matches, |(_, inner)| chosen(inner))
+    matches
+        .subcommand()
+        .map_or(matches, |(_, inner)| chosen(inner))
 }
 
-/// Flags that exclude each other do so when the file has one of them, too: a default value, as which it goes in, excludes nothing by itself.
+/// Flags that exclude each other do so when the file has one of them, too: a default value, as
+/// which it goes in, excludes nothing by itself.
 fn agree(file: &File, command: &Command, matches: &ArgMatches) -> Result<(), String> {
     let given = |flag: &Arg| {
         let id = flag.get_id().as_str();
         let off = matches.try_get_one::<bool>(id).ok().flatten() == Some(&false);
-        !off && (file.has(id) || source(matches, id).is_some_and(|source| source != ValueSource::DefaultValue))
+        !off && (file.has(id)
+            || source(matches, id).is_some_and(|source| source != ValueSource::DefaultValue))
     };
     if matches.subcommand().is_some() {
         return Ok(());
     }
     for flag in flags(command).filter(|flag| given(flag)) {
-        if let Some(other) = command.get_arg_conflicts_with(flag).into_iter().find(|other| other.get_id() != FLAG && given(other)) {
+        if let Some(other) = command
+            .get_arg_conflicts_with(flag)
+            .into_iter()
+            .find(|other| other.get_id() != FLAG && given(other))
+        {
             let name = |flag: &Arg| flag.get_long().unwrap_or_default().to_owned();
-            return Err(format!("{} and {} can't be used together; {} sets at least one of them", name(flag), name(other), file.path.display()));
+            return Err(format!(
+                "{} and {} can't be used together; {} sets at least one of them",
+                name(flag),
+                name(other),
+                file.path.display()
+            ));
         }
     }
     Ok(())
@@ -149,14 +207,27 @@ fn agree(file: &File, command: &Command, matches: &ArgMatches) -> Result<(), Str
 
 /// The flags of a command that are settings.
 fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|flag| flag.get_long().is_some_and(|name| name != "help" && name != "version"))
+    command.get_arguments().filter(|flag| {
+        flag.get_long()
+            .is_some_and(|name| name != "help" && name != "version")
+    })
 }
 
 /// `config ...`.
-pub(super) async fn run(task: &Config, origins: &Origins, environment: fn(&str) -> Option<String>) -> Result<Exit, (anyhow::Error, Exit)> {
+pub(super) async fn run(
+    task: &Config,
+    origins: &Origins,
+    environment: fn(&str) -> Option<String>,
+) -> Result<Exit, (anyhow::Error, Exit)> {
     match task {
-        Config::Show { format, service } => show::run(origins, &service.data_dir, *format, environment),
-        Config::Check { service } => return check::run(service, environment).await.map_err(|why| (why, Exit::Usage)),
+        Config::Show { format, service } => {
+            show::run(origins, &service.data_dir, *format, environment)
+        }
+        Config::Check { service } => {
+            return check::run(service, environment)
+                .await
+                .map_err(|why| (why, Exit::Usage));
+        }
         Config::Schema => say_json!("{:#}", schema::of(&Args::command())),
     }
     Ok(Exit::Stopped)

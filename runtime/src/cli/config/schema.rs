@@ -37,15 +37,24 @@ pub(super) fn of(command: &Command) -> Value {
 const TEXT: [&str; 3] = ["string", "number", "boolean"];
 
 fn entry(names: &[&str], required: &[&str]) -> Value {
-    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({ "type": TEXT }))).collect();
+    let properties: Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({ "type": TEXT })))
+        .collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
 }
 
 fn value(flag: &clap::Arg) -> Value {
-    let choices: Vec<String> = flag.get_possible_values().iter().map(|choice| choice.get_name().to_owned()).collect();
+    let choices: Vec<String> = flag
+        .get_possible_values()
+        .iter()
+        .map(|choice| choice.get_name().to_owned())
+        .collect();
     match flag.get_action() {
         ArgAction::SetTrue => json!({ "type": "boolean" }),
-        ArgAction::Append => json!({ "anyOf": [{ "type": TEXT }, { "type": "array", "items": { "type": TEXT } }] }),
+        ArgAction::Append => {
+            json!({ "anyOf": [{ "type": TEXT }, { "type": "array", "items": { "type": TEXT } }] })
+        }
         _ if !choices.is_empty() => json!({ "enum": choices }),
         _ => json!({ "type": TEXT }),
     }

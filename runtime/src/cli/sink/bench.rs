@@ -23,7 +23,8 @@ const SIZES: [usize; 3] = [1, 100, 1_000];
 const LENGTH: Duration = Duration::from_secs(2);
 /// Before anything is measured.
 const WARM_UP: usize = 20;
-/// What the API server takes of data in a ConfigMap (`MaxSecretSize` of k8s.io/kubernetes/pkg/apis/core/types.go).
+/// What the API server takes of data in a ConfigMap (`MaxSecretSize` of
+/// k8s.io/kubernetes/pkg/apis/core/types.go).
 const CONFIG_MAP: usize = 1 << 20;
 /// The sink that others are measured beside.
 const BESIDE: &str = "stdout";
@@ -76,13 +77,18 @@ pub(super) async fn run(flags: &Bench) -> anyhow::Result<Exit> {
         Err(_) => None,
     };
     match flags.format {
-        Format::Json => say_json!("{:#}", json!({"sink": as_json(&own), "beside": beside.as_ref().map(as_json)})),
+        Format::Json => say_json!(
+            "{:#}",
+            json!({"sink": as_json(&own), "beside": beside.as_ref().map(as_json)})
+        ),
         Format::Text => {
             print(&own);
             match &beside {
                 Some(beside) if beside.digest != own.digest => print(beside),
                 Some(_) => {}
-                None => say!("(The sink {BESIDE}, to compare with, is in no sink folder: see --shipped-sinks.)"),
+                None => say!(
+                    "(The sink {BESIDE}, to compare with, is in no sink folder: see --shipped-sinks.)"
+                ),
             }
         }
     }
@@ -103,7 +109,10 @@ async fn measure(flags: &Bench, sink: &str, grants: &Grants) -> anyhow::Result<F
         let batch = events::batch(0, events);
         let mut one = async || match subject.hand_over(&mut sink, &batch).await {
             Outcome::Stored(failures) if failures.is_empty() => Ok(()),
-            outcome => bail!("a batch of {events} was not stored: {}", subject.told(&outcome)),
+            outcome => bail!(
+                "a batch of {events} was not stored: {}",
+                subject.told(&outcome)
+            ),
         };
         for _ in 0..WARM_UP {
             one().await?;
@@ -114,14 +123,31 @@ async fn measure(flags: &Bench, sink: &str, grants: &Grants) -> anyhow::Result<F
             one().await?;
             count += 1;
         }
-        batches.push(Batches { events, count, time: began.elapsed(), cpu: cpu().saturating_sub(used) });
+        batches.push(Batches {
+            events,
+            count,
+            time: began.elapsed(),
+            cpu: cpu().saturating_sub(used),
+        });
     }
     let size = (artifact.bytes.len(), packed(&artifact.bytes)?);
-    Ok(Figures { name: found.name, digest: artifact.digest, size, ready, batches, memory: (fresh, sink.memory()) })
+    Ok(Figures {
+        name: found.name,
+        digest: artifact.digest,
+        size,
+        ready,
+        batches,
+        memory: (fresh, sink.memory()),
+    })
 }
 
 /// From the component's bytes to an open sink.
-async fn ready(grants: &Grants, found: &crate::sink::Found, artifact: &Artifact, cache: &Path) -> anyhow::Result<(Duration, Subject)> {
+async fn ready(
+    grants: &Grants,
+    found: &crate::sink::Found,
+    artifact: &Artifact,
+    cache: &Path,
+) -> anyhow::Result<(Duration, Subject)> {
     let began = Instant::now();
     let engine = Engine::new(Compiler::Child(child::Limits::default()), Some(cache))?;
     let blueprint = Blueprint::load(&engine, artifact).await?;
@@ -133,7 +159,10 @@ async fn ready(grants: &Grants, found: &crate::sink::Found, artifact: &Artifact,
 
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 fn packed(bytes: &[u8]) -> anyhow::Result<usize> {
@@ -147,7 +176,14 @@ fn micros(time: Duration, count: usize) -> f64 {
 }
 
 fn as_json(figures: &Figures) -> Value {
-    let Figures { name, digest, size, ready, batches, memory } = figures;
+    let Figures {
+        name,
+        digest,
+        size,
+        ready,
+        batches,
+        memory,
+    } = figures;
     let batches = batches.iter().map(|one| {
         let count = one.count as usize;
         let (time, cpu) = (micros(one.time, count), micros(one.cpu, count));
@@ -161,16 +197,40 @@ fn as_json(figures: &Figures) -> Value {
 }
 
 fn print(figures: &Figures) {
-    let Figures { name, size, ready, batches, memory, .. } = figures;
-    let fits = if size.1 <= CONFIG_MAP { "fits a ConfigMap" } else { "too large for one ConfigMap: `sink pack` parts it" };
+    let Figures {
+        name,
+        size,
+        ready,
+        batches,
+        memory,
+        ..
+    } = figures;
+    let fits = if size.1 <= CONFIG_MAP {
+        "fits a ConfigMap"
+    } else {
+        "too large for one ConfigMap: `sink pack` parts it"
+    };
     say!("{name}");
     say!("  size     {} bytes, {} with gzip: {fits}", size.0, size.1);
-    say!("  ready    {:.0} ms compiled, {:.1} ms from the cache", ready.0.as_secs_f64() * 1e3, ready.1.as_secs_f64() * 1e3);
+    say!(
+        "  ready    {:.0} ms compiled, {:.1} ms from the cache",
+        ready.0.as_secs_f64() * 1e3,
+        ready.1.as_secs_f64() * 1e3
+    );
     for one in batches {
         let (each, count) = (one.events, one.count as usize);
         let (time, cpu) = (micros(one.time, count), micros(one.cpu, count));
-        say!("  {each:>5} events a batch: {time:>9.1} us, {cpu:>9.1} us of a processor; {:>7.2} us an event", cpu / each as f64);
+        say!(
+            "  {each:>5} events a batch: {time:>9.1} us, {cpu:>9.1} us of a processor; {:>7.2} us an event",
+            cpu / each as f64
+        );
     }
     let (opened, after) = (memory.0 as f64 / 1_048_576.0, memory.1 as f64 / 1_048_576.0);
-    say!("  memory   {opened:.2} MiB opened, {after:.2} MiB after {} batches", batches.iter().map(|one| one.count as usize + WARM_UP).sum::<usize>());
+    say!(
+        "  memory   {opened:.2} MiB opened, {after:.2} MiB after {} batches",
+        batches
+            .iter()
+            .map(|one| one.count as usize + WARM_UP)
+            .sum::<usize>()
+    );
 }

@@ -1,7 +1,9 @@
-//! A recorded session of a sink: what it was given, what it asked its destination for, and what it was answered.
+//! A recorded session of a sink: what it was given, what it asked its destination for, and what it
+//! was answered.
 //!
-//! A file of JSON lines: first [`Head`], then one [`Call`] a line. Values of secret variables are made up, and the requests are those that the sink
-//! makes with these: what was recorded with the real ones is played once more with the made-up ones, and only that is written.
+//! A file of JSON lines: first [`Head`], then one [`Call`] a line. Values of secret variables are
+//! made up, and the requests are those that the sink makes with these: what was recorded with the
+//! real ones is played once more with the made-up ones, and only that is written.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -104,7 +106,12 @@ pub(super) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answered {
-    Answer { status: u16, headers: Vec<(String, Bytes)>, body: Bytes, truncated: bool },
+    Answer {
+        status: u16,
+        headers: Vec<(String, Bytes)>,
+        body: Bytes,
+        truncated: bool,
+    },
     Timeout,
     Unreachable(String),
     Broken(String),
@@ -121,7 +128,10 @@ pub(super) enum Bytes {
 
 impl Bytes {
     pub fn of(bytes: &[u8]) -> Self {
-        std::str::from_utf8(bytes).map_or_else(|_| Self::Base64(STANDARD.encode(bytes)), |text| Self::Text(text.to_owned()))
+        std::str::from_utf8(bytes).map_or_else(
+            |_| Self::Base64(STANDARD.encode(bytes)),
+            |text| Self::Text(text.to_owned()),
+        )
     }
 
     pub fn get(&self) -> Vec<u8> {
@@ -133,12 +143,19 @@ impl Bytes {
 }
 
 fn pairs(headers: &[(String, Vec<u8>)], clean: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<(String, Bytes)> {
-    headers.iter().map(|(name, value)| (name.clone(), Bytes::of(&clean(value)))).collect()
+    headers
+        .iter()
+        .map(|(name, value)| (name.clone(), Bytes::of(&clean(value))))
+        .collect()
 }
 
 impl Exchange {
     /// What happened, with the answer as `clean` leaves it.
-    pub fn of(request: &Request, answer: &Result<Response, http::Error>, clean: &dyn Fn(&[u8]) -> Vec<u8>) -> Self {
+    pub fn of(
+        request: &Request,
+        answer: &Result<Response, http::Error>,
+        clean: &dyn Fn(&[u8]) -> Vec<u8>,
+    ) -> Self {
         let whole = |bytes: &[u8]| bytes.to_vec();
         let asked = Asked {
             method: request.method.clone(),
@@ -155,14 +172,29 @@ impl Exchange {
                 truncated: response.truncated,
             },
             Err(http::Error::Timeout) => Answered::Timeout,
-            Err(http::Error::Dns(why) | http::Error::Connect(why) | http::Error::Tls(why) | http::Error::Proxy(why) | http::Error::NotSent(why)) => {
-                Answered::Unreachable(words(why))
+            Err(
+                http::Error::Dns(why)
+                | http::Error::Connect(why)
+                | http::Error::Tls(why)
+                | http::Error::Proxy(why)
+                | http::Error::NotSent(why),
+            ) => Answered::Unreachable(words(why)),
+            Err(http::Error::Denied(why) | http::Error::InvalidRequest(why)) => {
+                Answered::Refused(words(why))
             }
-            Err(http::Error::Denied(why) | http::Error::InvalidRequest(why)) => Answered::Refused(words(why)),
-            Err(http::Error::RequestTooLarge(limit)) => Answered::Refused(format!("more than {limit} bytes")),
-            Err(http::Error::Interrupted(why) | http::Error::Protocol(why) | http::Error::Other(why)) => Answered::Broken(words(why)),
+            Err(http::Error::RequestTooLarge(limit)) => {
+                Answered::Refused(format!("more than {limit} bytes"))
+            }
+            Err(
+                http::Error::Interrupted(why)
+                | http::Error::Protocol(why)
+                | http::Error::Other(why),
+            ) => Answered::Broken(words(why)),
         };
-        Self { request: asked, answer }
+        Self {
+            request: asked,
+            answer,
+        }
     }
 }
 
@@ -170,25 +202,50 @@ impl Recorded {
     fn of(item: &Item) -> anyhow::Result<Self> {
         let event = &item.event;
         let raw = RawValue::from_string(item.raw.json().to_owned())?;
-        Ok(Self { raw, observed_at: event.observed_at, job: event.job.clone(), region: event.region.clone(), cluster: event.cluster.clone() })
+        Ok(Self {
+            raw,
+            observed_at: event.observed_at,
+            job: event.job.clone(),
+            region: event.region.clone(),
+            cluster: event.cluster.clone(),
+        })
     }
 
     fn item(&self, position: i64) -> Result<Arc<Item>, event::Error> {
         let raw = Raw::stored(self.raw.get().to_owned());
-        let options = event::Options { region: self.region.clone(), cluster: self.cluster.clone() };
+        let options = event::Options {
+            region: self.region.clone(),
+            cluster: self.cluster.clone(),
+        };
         let mut event = event::normalize(&raw, self.observed_at, &options)?;
         event.job.clone_from(&self.job);
-        Ok(Arc::new(Item { position, event, raw }))
+        Ok(Arc::new(Item {
+            position,
+            event,
+            raw,
+        }))
     }
 }
 
 impl Call {
-    /// A call of `save` with these events, without what came of it; of `open` without events and attempt.
+    /// A call of `save` with these events, without what came of it; of `open` without events and
+    /// attempt.
     pub fn new(clock: u64, save: Option<(Attempt, &[Arc<Item>])>) -> anyhow::Result<Self> {
         let (attempt, items) = save.unwrap_or_default();
         let call = if save.is_some() { "save" } else { "open" }.to_owned();
-        let events = items.iter().map(|item| Recorded::of(item)).collect::<anyhow::Result<_>>()?;
-        Ok(Self { call, clock, attempt: attempt.number, maybe_sent: attempt.maybe_sent, events, exchanges: Vec::new(), outcome: String::new() })
+        let events = items
+            .iter()
+            .map(|item| Recorded::of(item))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            call,
+            clock,
+            attempt: attempt.number,
+            maybe_sent: attempt.maybe_sent,
+            events,
+            exchanges: Vec::new(),
+            outcome: String::new(),
+        })
     }
 
     /// What `save` is to be called with; none for `open`.
@@ -196,8 +253,17 @@ impl Call {
         match self.call.as_str() {
             "open" => Ok(None),
             "save" => {
-                let items = (1..).zip(&self.events).map(|(position, event)| event.item(position)).collect::<Result<_, _>>()?;
-                Ok(Some((Attempt { number: self.attempt, maybe_sent: self.maybe_sent }, items)))
+                let items = (1..)
+                    .zip(&self.events)
+                    .map(|(position, event)| event.item(position))
+                    .collect::<Result<_, _>>()?;
+                Ok(Some((
+                    Attempt {
+                        number: self.attempt,
+                        maybe_sent: self.maybe_sent,
+                    },
+                    items,
+                )))
             }
             other => bail!("a recording has no call {other:?}"),
         }
@@ -206,16 +272,28 @@ impl Call {
 
 /// An outcome in words that compare.
 pub(super) fn told(outcome: &Outcome) -> String {
-    let after = |after: &Option<Duration>| after.map_or_else(String::new, |after| format!(" after {} ms", after.as_millis()));
+    let after = |after: &Option<Duration>| {
+        after.map_or_else(String::new, |after| {
+            format!(" after {} ms", after.as_millis())
+        })
+    };
     match outcome {
         Outcome::Stored(failures) => {
             let named = failures.iter().map(|failure| {
                 let again = if failure.retryable { "again" } else { "never" };
-                format!("; event {} {again}{}: {}", failure.index, after(&failure.after), failure.reason)
+                format!(
+                    "; event {} {again}{}: {}",
+                    failure.index,
+                    after(&failure.after),
+                    failure.reason
+                )
             });
             format!("stored{}", named.collect::<String>())
         }
-        Outcome::Retry { reason, after: wait } => format!("retry{}: {reason}", after(wait)),
+        Outcome::Retry {
+            reason,
+            after: wait,
+        } => format!("retry{}: {reason}", after(wait)),
         Outcome::Refused { reason } => format!("refused: {reason}"),
         Outcome::Misconfigured { reason } => format!("misconfigured: {reason}"),
         Outcome::Broken { reason, .. } => format!("broken: {reason}"),
@@ -228,22 +306,37 @@ pub(super) fn write(path: &Path, head: &Head, calls: &[Call]) -> anyhow::Result<
     for call in calls {
         text += &(serde_json::to_string(call)? + "\n");
     }
-    let mut file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    let mut file =
+        std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads one.
 pub(super) fn read(path: &Path) -> anyhow::Result<(Head, Vec<Call>)> {
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut lines = (1..).zip(std::io::BufReader::new(file).lines());
-    let told = |number: usize| format!("{}, line {number}: not of a recording by `sink run --record`", path.display());
+    let told = |number: usize| {
+        format!(
+            "{}, line {number}: not of a recording by `sink run --record`",
+            path.display()
+        )
+    };
     let (_, first) = lines.next().with_context(|| told(1))?;
-    let head: Head = serde_json::from_str(&first.with_context(|| told(1))?).with_context(|| told(1))?;
+    let head: Head =
+        serde_json::from_str(&first.with_context(|| told(1))?).with_context(|| told(1))?;
     if head.form != FORM {
-        bail!("{} has form {}, and this program reads form {FORM}", path.display(), head.form);
+        bail!(
+            "{} has form {}, and this program reads form {FORM}",
+            path.display(),
+            head.form
+        );
     }
     let calls = lines
-        .map(|(number, line)| serde_json::from_str(&line.with_context(|| told(number))?).with_context(|| told(number)))
+        .map(|(number, line)| {
+            serde_json::from_str(&line.with_context(|| told(number))?).with_context(|| told(number))
+        })
         .collect::<anyhow::Result<_>>()?;
     Ok((head, calls))
 }
@@ -251,8 +344,28 @@ pub(super) fn read(path: &Path) -> anyhow::Result<(Head, Vec<Call>)> {
 impl Head {
     /// For a sink with this grant.
     pub fn new(sink: &str, sha256: String, seed: u64, grant: &crate::sink::grant::Grant) -> Self {
-        let env = grant.env.iter().map(|one| (one.name.clone(), Variable { value: one.value.clone(), secret: one.secret })).collect();
+        let env = grant
+            .env
+            .iter()
+            .map(|one| {
+                (
+                    one.name.clone(),
+                    Variable {
+                        value: one.value.clone(),
+                        secret: one.secret,
+                    },
+                )
+            })
+            .collect();
         let http = grant.http.iter().map(ToString::to_string).collect();
-        Self { form: FORM, sink: sink.to_owned(), sha256, seed, env, http, memory: grant.limits.memory }
+        Self {
+            form: FORM,
+            sink: sink.to_owned(),
+            sha256,
+            seed,
+            env,
+            http,
+            memory: grant.limits.memory,
+        }
     }
 }

@@ -14,7 +14,14 @@ pub(super) async fn run(flags: &Grant) -> anyhow::Result<Exit> {
         Some(sink) if flags.network_policy => print!("{}", network_policy(sink, &flags.folders)?),
         Some(sink) => {
             let subject = load(sink, &flags.folders).await?;
-            print!("{}", wish::suggest(subject.blueprint.description(), subject.blueprint.digest(), &subject.found.name));
+            print!(
+                "{}",
+                wish::suggest(
+                    subject.blueprint.description(),
+                    subject.blueprint.digest(),
+                    &subject.found.name
+                )
+            );
         }
     }
     Ok(Exit::Stopped)
@@ -24,7 +31,11 @@ pub(super) async fn run(flags: &Grant) -> anyhow::Result<Exit> {
 fn network_policy(sink: &str, folders: &Folders) -> anyhow::Result<String> {
     let found = find(sink, &folders.directories())?;
     let Some(path) = found.grant else {
-        bail!("{sink} has no grant, so that it reaches nothing: put {}.yaml into a --grant-dir, and name that folder here", found.name);
+        bail!(
+            "{sink} has no grant, so that it reaches nothing: put {}.yaml into a --grant-dir, and name that folder here",
+            found.name
+        );
     };
-    Ok(Document::read(&path)?.network_policy(&found.name, &path, &|name| std::env::var(name).ok())?)
+    Ok(Document::read(&path)?
+        .network_policy(&found.name, &path, &|name| std::env::var(name).ok())?)
 }

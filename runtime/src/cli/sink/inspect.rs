@@ -16,8 +16,16 @@ use super::{Inspect, Subject, load};
 
 pub(super) async fn run(flags: &Inspect) -> anyhow::Result<Exit> {
     let subject = load(&flags.sink, &flags.folders).await?;
-    let document = subject.found.grant.as_deref().map(Document::read).transpose()?;
-    let wishes = wish::compare(subject.blueprint.description(), document.as_ref().unwrap_or(&Document::default()));
+    let document = subject
+        .found
+        .grant
+        .as_deref()
+        .map(Document::read)
+        .transpose()?;
+    let wishes = wish::compare(
+        subject.blueprint.description(),
+        document.as_ref().unwrap_or(&Document::default()),
+    );
     match flags.format {
         Format::Json => say_json!("{:#}", as_json(&subject, &wishes)),
         Format::Text => print(&subject, &wishes),
@@ -36,17 +44,39 @@ fn beside(found: &Found) -> Option<(PathBuf, String)> {
     let words = Document::read(&path).map_or_else(
         |why| format!("nothing: {why}"),
         |grant| {
-            let (names, hosts): (Vec<&str>, Vec<&str>) = (grant.names().collect(), grant.hosts().collect());
-            let of = |what: &str, all: &[&str]| if all.is_empty() { format!("no {what}") } else { format!("the {what} {}", list(all)) };
-            format!("{} and {}", of("variables", &names), of("destinations", &hosts))
+            let (names, hosts): (Vec<&str>, Vec<&str>) =
+                (grant.names().collect(), grant.hosts().collect());
+            let of = |what: &str, all: &[&str]| {
+                if all.is_empty() {
+                    format!("no {what}")
+                } else {
+                    format!("the {what} {}", list(all))
+                }
+            };
+            format!(
+                "{} and {}",
+                of("variables", &names),
+                of("destinations", &hosts)
+            )
         },
     );
     Some((path, words))
 }
 
 fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
-    let Subject { found, size, blueprint } = subject;
-    let Description { name, version, summary, batch_events, batch_bytes, .. } = blueprint.description();
+    let Subject {
+        found,
+        size,
+        blueprint,
+    } = subject;
+    let Description {
+        name,
+        version,
+        summary,
+        batch_events,
+        batch_bytes,
+        ..
+    } = blueprint.description();
     let wishes = wishes
         .iter()
         .map(|wish| json!({"kind": wish.kind, "name": wish.name, "required": wish.required, "asked": wish.asked, "granted": wish.granted}));
@@ -68,21 +98,64 @@ fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
 }
 
 fn print(subject: &Subject, wishes: &[Wish]) {
-    let Subject { found, size, blueprint } = subject;
-    let Description { name, version, summary, batch_events, batch_bytes, .. } = blueprint.description();
+    let Subject {
+        found,
+        size,
+        blueprint,
+    } = subject;
+    let Description {
+        name,
+        version,
+        summary,
+        batch_events,
+        batch_bytes,
+        ..
+    } = blueprint.description();
     say!("file      {}", found.component.display());
     say!("size      {size} bytes");
     say!("sha256    {}", blueprint.digest());
-    say!("contract  kubedl:events@{}", blueprint.outline().contract().unwrap_or_default());
+    say!(
+        "contract  kubedl:events@{}",
+        blueprint.outline().contract().unwrap_or_default()
+    );
     say!("says      {name} {version}: {summary}");
-    let limit = |number: u64, unit: &str| if number == 0 { format!("any number of {unit}") } else { format!("{number} {unit}") };
-    say!("batch     {}, {}", limit(u64::from(*batch_events), "events"), limit(*batch_bytes, "bytes"));
-    say!("grant     {}", found.grant.as_ref().map_or_else(|| "none: it reaches nothing".to_owned(), |path| path.display().to_string()));
+    let limit = |number: u64, unit: &str| {
+        if number == 0 {
+            format!("any number of {unit}")
+        } else {
+            format!("{number} {unit}")
+        }
+    };
+    say!(
+        "batch     {}, {}",
+        limit(u64::from(*batch_events), "events"),
+        limit(*batch_bytes, "bytes")
+    );
+    say!(
+        "grant     {}",
+        found.grant.as_ref().map_or_else(
+            || "none: it reaches nothing".to_owned(),
+            |path| path.display().to_string()
+        )
+    );
     if let Some((path, wish)) = beside(found) {
-        say!("beside    {}: a grant that counts for nothing here, as it lies beside a foreign component; it would give {wish}", path.display());
+        say!(
+            "beside    {}: a grant that counts for nothing here, as it lies beside a foreign component; it would give {wish}",
+            path.display()
+        );
     }
-    say!("imports   {}", blueprint.outline().imports.join("\n          "));
-    for Wish { kind, name, required, asked, granted } in wishes {
+    say!(
+        "imports   {}",
+        blueprint.outline().imports.join("\n          ")
+    );
+    for Wish {
+        kind,
+        name,
+        required,
+        asked,
+        granted,
+    } in wishes
+    {
         let asks = if !asked {
             "doesn't ask for it"
         } else if *required {
@@ -90,6 +163,9 @@ fn print(subject: &Subject, wishes: &[Wish]) {
         } else {
             "asks for it"
         };
-        say!("{kind:<9} {name}: the sink {asks}, {}", if *granted { "granted" } else { "not granted" });
+        say!(
+            "{kind:<9} {name}: the sink {asks}, {}",
+            if *granted { "granted" } else { "not granted" }
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! `kubedl-events sink ...`: about components, without a cluster: to write one (`new`, `component`, `test`, `run`, `replay`, `bench`), and to let
-//! one in (`inspect`, `grant`, `diff`, `pack`).
+//! `kubedl-events sink ...`: about components, without a cluster: to write one (`new`, `component`,
+//! `test`, `run`, `replay`, `bench`), and to let one in (`inspect`, `grant`, `diff`, `pack`).
 
 mod bench;
 mod cast;
@@ -33,11 +33,13 @@ pub enum Command {
     /// Make a component of a core module, as compilers of Go and C build it
     #[cfg(feature = "authoring")]
     Component(component::Component),
-    /// Play a sink's destination, and say where the sink doesn't do what the contract asks of it; exits with 8 where it doesn't
+    /// Play a sink's destination, and say where the sink doesn't do what the contract asks of it;
+    /// exits with 8 where it doesn't
     Test(conformance::Test),
     /// Deliver recorded events by a sink, really but without a cluster
     Run(run::Run),
-    /// Play a recorded session to a sink again, and say where it does something else; exits with 9 where it does
+    /// Play a recorded session to a sink again, and say where it does something else; exits with 9
+    /// where it does
     Replay(replay::Replay),
     /// Measure a sink: size, ready time, time and processor a batch, memory
     Bench(bench::Bench),
@@ -82,7 +84,8 @@ pub struct Grant {
     #[arg(long, conflicts_with = "sink")]
     pub schema: bool,
 
-    /// Print what the grant that counts lets the sink reach instead, as a NetworkPolicy; the variables in its destinations must be set
+    /// Print what the grant that counts lets the sink reach instead, as a NetworkPolicy; the
+    /// variables in its destinations must be set
     #[arg(long, conflicts_with = "schema")]
     pub network_policy: bool,
 }
@@ -111,14 +114,25 @@ pub struct Diff {
 #[derive(Clone, Debug, Flags)]
 pub struct Folders {
     /// A folder of sinks; a grant beside them is only a wish; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_SINK_DIR", value_name = "DIR", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_SINK_DIR",
+        value_name = "DIR",
+        value_delimiter = ','
+    )]
     pub sink_dir: Vec<PathBuf>,
 
     /// A folder of your grants, SINK.yaml each: what counts; may be repeated
-    #[arg(long, env = "KUBEDL_EVENTS_GRANT_DIR", value_name = "DIR", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "KUBEDL_EVENTS_GRANT_DIR",
+        value_name = "DIR",
+        value_delimiter = ','
+    )]
     pub grant_dir: Vec<PathBuf>,
 
-    /// The folder of the sinks that came with this program, each with its grant [default: sinks beside the program]
+    /// The folder of the sinks that came with this program, each with its grant [default: sinks
+    /// beside the program]
     #[arg(long, env = "KUBEDL_EVENTS_SHIPPED_SINKS", value_name = "DIR")]
     pub shipped_sinks: Option<PathBuf>,
 }
@@ -127,14 +141,24 @@ impl Folders {
     /// What the flags mean.
     pub(super) fn directories(&self) -> Directories {
         let beside = || Some(std::env::current_exe().ok()?.parent()?.join("sinks"));
-        let shipped = self.shipped_sinks.clone().or_else(beside).filter(|folder| folder.is_dir());
-        Directories { shipped, sinks: self.sink_dir.clone(), grants: self.grant_dir.clone() }
+        let shipped = self
+            .shipped_sinks
+            .clone()
+            .or_else(beside)
+            .filter(|folder| folder.is_dir());
+        Directories {
+            shipped,
+            sinks: self.sink_dir.clone(),
+            grants: self.grant_dir.clone(),
+        }
     }
 }
 
 /// The checks of `sink test`, in order: name, and what each expects.
 pub fn checks() -> impl Iterator<Item = (&'static str, &'static str)> {
-    conformance::CHECKS.iter().map(|check| (check.name, check.expected))
+    conformance::CHECKS
+        .iter()
+        .map(|check| (check.name, check.expected))
 }
 
 pub(super) async fn run(command: &Command) -> anyhow::Result<Exit> {
@@ -165,5 +189,9 @@ async fn load(sink: &str, folders: &Folders) -> Result<Subject, Error> {
     let engine = Engine::new(Compiler::Child(child::Limits::default()), None::<&Path>)?;
     let artifact = engine.read(&found.component)?;
     let blueprint = Blueprint::load(&engine, &artifact).await?;
-    Ok(Subject { found, size: artifact.bytes.len(), blueprint })
+    Ok(Subject {
+        found,
+        size: artifact.bytes.len(),
+        blueprint,
+    })
 }

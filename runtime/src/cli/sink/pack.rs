@@ -13,8 +13,8 @@ use crate::cli::Exit;
 use crate::sink::loading::{self, Form, Index};
 use crate::sink::{Artifact, Blueprint, Digest};
 
-/// The most bytes of values in a ConfigMap: what the API server counts, before base64 and without names (`ValidateConfigMap` in
-/// k8s.io/kubernetes/pkg/apis/core/validation, `MaxSecretSize`).
+/// The most bytes of values in a ConfigMap: what the API server counts, before base64 and without
+/// names (`ValidateConfigMap` in k8s.io/kubernetes/pkg/apis/core/validation, `MaxSecretSize`).
 const LARGEST: usize = 1 << 20;
 /// ConfigMaps that are mounted before they are there, for a later version with more parts.
 const SPARE: usize = 2;
@@ -26,7 +26,8 @@ pub struct Pack {
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
 
-    /// Name of the ConfigMap; where one is not enough, those with parts are NAME-000, NAME-001 and so on
+    /// Name of the ConfigMap; where one is not enough, those with parts are NAME-000, NAME-001 and
+    /// so on
     #[arg(long, value_name = "NAME", value_parser = object_name)]
     configmap: String,
 
@@ -56,7 +57,11 @@ enum Encoding {
 fn object_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let inner = |c: char| plain(c) || c == '-' || c == '.';
-    if text.len() > 240 || !text.starts_with(plain) || !text.ends_with(plain) || !text.chars().all(inner) {
+    if text.len() > 240
+        || !text.starts_with(plain)
+        || !text.ends_with(plain)
+        || !text.chars().all(inner)
+    {
         return Err("a name in Kubernetes has lower-case letters, digits, - and ., and at most 240 of them here".to_owned());
     }
     Ok(text.to_owned())
@@ -75,42 +80,85 @@ pub(super) fn run(pack: &Pack) -> anyhow::Result<Exit> {
     let artifact = Artifact::read(&pack.file)?;
     Blueprint::check(&artifact)?;
     if artifact.bytes.len() as u64 > loading::LARGEST {
-        bail!("{} has {} bytes, and a packed sink may have {} MiB at most", pack.file.display(), artifact.bytes.len(), loading::LARGEST >> 20);
+        bail!(
+            "{} has {} bytes, and a packed sink may have {} MiB at most",
+            pack.file.display(),
+            artifact.bytes.len(),
+            loading::LARGEST >> 20
+        );
     }
     let form = match pack.encoding {
         Encoding::Zstd => Form::Zstd,
         Encoding::Gz => Form::Gzip,
     };
     let bytes = loading::pack(form, &artifact.bytes).context("cannot pack the component")?;
-    let packed = Packed { sink, digest: artifact.digest, configmap: &pack.configmap, namespace: pack.namespace.as_deref() };
+    let packed = Packed {
+        sink,
+        digest: artifact.digest,
+        configmap: &pack.configmap,
+        namespace: pack.namespace.as_deref(),
+    };
     let manifests = packed.manifests(form, &bytes, LARGEST)?;
     let help = packed.help(manifests.len(), &pack.output);
     write(&manifests, &help, &pack.output)?;
     let total = artifact.bytes.len();
-    note!("{}: {total} bytes, packed {}, in {} ConfigMaps.\n{help}", pack.file.display(), bytes.len(), manifests.len());
+    note!(
+        "{}: {total} bytes, packed {}, in {} ConfigMaps.\n{help}",
+        pack.file.display(),
+        bytes.len(),
+        manifests.len()
+    );
     Ok(Exit::Stopped)
 }
 
 fn sink_name(file: &Path) -> anyhow::Result<&str> {
-    let name = file.file_name().and_then(|name| name.to_str()).and_then(Form::of).map(|(name, _)| name);
-    let name = name.with_context(|| format!("the name of {} must end with .wasm: what is before that is the sink's name", file.display()))?;
-    if name.len() > 100 || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-        bail!("{name:?} can't be the name of a file in a ConfigMap: use letters, digits, -, _ and ., at most 100 of them");
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .and_then(Form::of)
+        .map(|(name, _)| name);
+    let name = name.with_context(|| {
+        format!(
+            "the name of {} must end with .wasm: what is before that is the sink's name",
+            file.display()
+        )
+    })?;
+    if name.len() > 100
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    {
+        bail!(
+            "{name:?} can't be the name of a file in a ConfigMap: use letters, digits, -, _ and ., at most 100 of them"
+        );
     }
     Ok(name)
 }
 
 impl Packed<'_> {
     /// Name and text of each manifest. Values of one have no more than `largest` bytes.
-    fn manifests(&self, form: Form, packed: &[u8], largest: usize) -> anyhow::Result<Vec<(String, String)>> {
-        let Self { sink, configmap, .. } = self;
+    fn manifests(
+        &self,
+        form: Form,
+        packed: &[u8],
+        largest: usize,
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let Self {
+            sink, configmap, ..
+        } = self;
         if packed.len() <= largest {
             let file = format!("{sink}{}", form.suffix());
-            return Ok(vec![(self.configmap.to_owned(), self.manifest(configmap, &file, packed))]);
+            return Ok(vec![(
+                self.configmap.to_owned(),
+                self.manifest(configmap, &file, packed),
+            )]);
         }
         let (index, files) = Index::cut(sink, self.digest, form, packed, largest);
         let text = serde_json::to_vec(&index)?;
-        let mut manifests = vec![(self.configmap.to_owned(), self.manifest(configmap, &format!("{sink}{}", Form::Parts.suffix()), &text))];
+        let mut manifests = vec![(
+            self.configmap.to_owned(),
+            self.manifest(configmap, &format!("{sink}{}", Form::Parts.suffix()), &text),
+        )];
         for (place, (part, file)) in index.parts.iter().zip(files).enumerate() {
             let name = self.part(place);
             let manifest = self.manifest(&name, &part.name, file);
@@ -124,21 +172,43 @@ impl Packed<'_> {
     }
 
     fn manifest(&self, name: &str, file: &str, content: &[u8]) -> String {
-        let namespace = self.namespace.map(|namespace| format!("  namespace: {namespace:?}\n")).unwrap_or_default();
+        let namespace = self
+            .namespace
+            .map(|namespace| format!("  namespace: {namespace:?}\n"))
+            .unwrap_or_default();
         let content = STANDARD.encode(content);
-        format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name:?}\n{namespace}binaryData:\n  {file:?}: {content}\n")
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name:?}\n{namespace}binaryData:\n  {file:?}: {content}\n"
+        )
     }
 
     /// What to do with them.
     fn help(&self, manifests: usize, output: &Path) -> String {
-        let Self { sink, digest, configmap, .. } = self;
-        let apply = if output == Path::new("-") { "FILE".to_owned() } else { output.display().to_string() };
+        let Self {
+            sink,
+            digest,
+            configmap,
+            ..
+        } = self;
+        let apply = if output == Path::new("-") {
+            "FILE".to_owned()
+        } else {
+            output.display().to_string()
+        };
         let mut sources = format!("      - configMap: {{name: {configmap:?}}}\n");
         if manifests > 1 {
             for place in 0..manifests - 1 + SPARE {
                 let spare = place + 1 >= manifests;
-                let rest = if spare { ", optional: true}   # for a later version with more parts" } else { "}" };
-                let _ = writeln!(sources, "      - configMap: {{name: {:?}{rest}", self.part(place));
+                let rest = if spare {
+                    ", optional: true}   # for a later version with more parts"
+                } else {
+                    "}"
+                };
+                let _ = writeln!(
+                    sources,
+                    "      - configMap: {{name: {:?}{rest}",
+                    self.part(place)
+                );
             }
         }
         format!(
@@ -160,13 +230,19 @@ fn write(manifests: &[(String, String)], help: &str, output: &Path) -> anyhow::R
     let comment: String = help.lines().map(|line| format!("# {line}\n")).collect();
     if output == Path::new("-") {
         let all: Vec<&str> = manifests.iter().map(|(_, text)| text.as_str()).collect();
-        return Ok(std::io::stdout().lock().write_all(format!("{comment}{}", all.join("---\n")).as_bytes())?);
+        return Ok(std::io::stdout()
+            .lock()
+            .write_all(format!("{comment}{}", all.join("---\n")).as_bytes())?);
     }
     let told = || format!("cannot write to {}", output.display());
     std::fs::create_dir_all(output).with_context(told)?;
     for (place, (name, text)) in manifests.iter().enumerate() {
         let comment = if place == 0 { &comment } else { "" };
-        std::fs::write(output.join(format!("{name}.yaml")), format!("{comment}{text}")).with_context(told)?;
+        std::fs::write(
+            output.join(format!("{name}.yaml")),
+            format!("{comment}{text}"),
+        )
+        .with_context(told)?;
     }
     Ok(())
 }

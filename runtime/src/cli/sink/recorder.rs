@@ -31,7 +31,13 @@ impl Exchanges {
     pub fn tap(&self, grant: Grant) -> Tap {
         let exchanges = self.clone();
         Arc::new(move |request, answer| {
-            exchanges.0.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange::of(request, answer, &|bytes| redacted(&grant, bytes)))
+            exchanges
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Exchange::of(request, answer, &|bytes| {
+                    redacted(&grant, bytes)
+                }))
         })
     }
 
@@ -42,12 +48,25 @@ impl Exchanges {
 
 impl Recorder {
     /// Of a sink under these conditions, whose network fills `exchanges`.
-    pub fn new(sink: Sink, conditions: Conditions, exchanges: Exchanges, now: fn() -> SystemTime) -> Self {
-        Self { sink, conditions, exchanges, calls: Vec::new(), now }
+    pub fn new(
+        sink: Sink,
+        conditions: Conditions,
+        exchanges: Exchanges,
+        now: fn() -> SystemTime,
+    ) -> Self {
+        Self {
+            sink,
+            conditions,
+            exchanges,
+            calls: Vec::new(),
+            now,
+        }
     }
 
     fn clock(&self) -> u64 {
-        let since = (self.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = (self.now)()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let clock = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         self.conditions.set_clock(clock);
         clock
@@ -86,12 +105,22 @@ impl Destination for Recorder {
     }
 }
 
-/// The recording with made-up secrets: the calls are played once more with these, and their requests and outcomes take the place of the real ones.
-pub(super) async fn disguised(blueprint: &Blueprint, mut head: Head, calls: Vec<Call>) -> anyhow::Result<(Head, Vec<Call>)> {
+/// The recording with made-up secrets: the calls are played once more with these, and their
+/// requests and outcomes take the place of the real ones.
+pub(super) async fn disguised(
+    blueprint: &Blueprint,
+    mut head: Head,
+    calls: Vec<Call>,
+) -> anyhow::Result<(Head, Vec<Call>)> {
     let description = blueprint.description();
     for (name, variable) in head.env.iter_mut().filter(|(_, variable)| variable.secret) {
         let known = description.env.iter().find(|one| one.name == *name);
-        let unknown = || crate::sink::EnvVar { name: name.clone(), help: String::new(), required: true, secret: true };
+        let unknown = || crate::sink::EnvVar {
+            name: name.clone(),
+            help: String::new(),
+            required: true,
+            secret: true,
+        };
         variable.value = dummy::value(&known.cloned().unwrap_or_else(unknown), description);
     }
     // A host may be made of a secret.
@@ -99,14 +128,27 @@ pub(super) async fn disguised(blueprint: &Blueprint, mut head: Head, calls: Vec<
     if let Ok(document) = crate::sink::grant::Document::parse(&document) {
         let lookup = |name: &str| head.env.get(name).map(|variable| variable.value.clone());
         let grant = document.resolve(&head.sink, None, &lookup);
-        head.http = grant.map(|grant| grant.http.iter().map(ToString::to_string).collect()).unwrap_or_default();
+        head.http = grant
+            .map(|grant| grant.http.iter().map(ToString::to_string).collect())
+            .unwrap_or_default();
     }
     let grant = playing::grant(&head, std::path::Path::new("the recording"))?;
     let came = playing::play(blueprint, &head, grant, &calls).await?;
-    let calls = calls.into_iter().zip(came).map(|(call, (exchanges, outcome))| {
-        let answers = call.exchanges.into_iter().map(|exchange| exchange.answer);
-        let exchanges = exchanges.into_iter().zip(answers).map(|(exchange, answer)| Exchange { answer, ..exchange }).collect();
-        Call { exchanges, outcome: cast::told(&outcome), ..call }
-    });
+    let calls = calls
+        .into_iter()
+        .zip(came)
+        .map(|(call, (exchanges, outcome))| {
+            let answers = call.exchanges.into_iter().map(|exchange| exchange.answer);
+            let exchanges = exchanges
+                .into_iter()
+                .zip(answers)
+                .map(|(exchange, answer)| Exchange { answer, ..exchange })
+                .collect();
+            Call {
+                exchanges,
+                outcome: cast::told(&outcome),
+                ..call
+            }
+        });
     Ok((head, calls.collect()))
 }

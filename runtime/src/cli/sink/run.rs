@@ -25,7 +25,8 @@ use super::cast::{self, Head};
 use super::recorder::{self, Exchanges, Recorder};
 use super::{Folders, Subject, load};
 
-/// What a KubeDL job leaves behind: a PyTorchJob with three Pods, from its creation to its end, and what else happened then.
+/// What a KubeDL job leaves behind: a PyTorchJob with three Pods, from its creation to its end, and
+/// what else happened then.
 const SAMPLE: &str = include_str!("../../../../testkit/recordings/job.jsonl");
 
 /// `sink run`.
@@ -35,7 +36,8 @@ pub struct Run {
     #[arg(value_name = "SINK")]
     pub sink: String,
 
-    /// Recorded events, - for standard input: one JSON object a line, or `kubectl get events,pods -o json` [default: a sample of a KubeDL job's life]
+    /// Recorded events, - for standard input: one JSON object a line, or `kubectl get events,pods
+    /// -o json` [default: a sample of a KubeDL job's life]
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 
@@ -47,7 +49,8 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t = Objects::All)]
     pub objects: Objects,
 
-    /// Keep events, requests, answers and outcomes for `sink replay`; values of secrets are made up in it
+    /// Keep events, requests, answers and outcomes for `sink replay`; values of secrets are made up
+    /// in it
     #[arg(long, value_name = "FILE.cast")]
     pub record: Option<PathBuf>,
 
@@ -84,7 +87,11 @@ pub(super) async fn run(flags: &Run) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let (progress, ended) = match &flags.record {
         None => {
-            let mut sink = Sink::of(Version::new(&subject.found.name, subject.blueprint.clone(), grant)?);
+            let mut sink = Sink::of(Version::new(
+                &subject.found.name,
+                subject.blueprint.clone(),
+                grant,
+            )?);
             sink.begin(Term::endless(), &network);
             deliver(flags, &subject.found.name, &mut sink, folder.path()).await?
         }
@@ -101,11 +108,22 @@ pub(super) async fn run(flags: &Run) -> anyhow::Result<Exit> {
 fn grant(flags: &Run, subject: &Subject) -> anyhow::Result<Grant> {
     let Some(path) = flags.grant.as_ref().or(subject.found.grant.as_ref()) else {
         if flags.format == Format::Text && !subject.blueprint.description().hosts.is_empty() {
-            let (sink, beside) = (&flags.sink, subject.found.component.with_file_name(format!("{}.yaml", subject.found.name)));
+            let (sink, beside) = (
+                &flags.sink,
+                subject
+                    .found
+                    .component
+                    .with_file_name(format!("{}.yaml", subject.found.name)),
+            );
             let next = if beside.is_file() {
-                format!("{0} lies beside it, but is only a wish: --grant {0} makes it count", beside.display())
+                format!(
+                    "{0} lies beside it, but is only a wish: --grant {0} makes it count",
+                    beside.display()
+                )
             } else {
-                format!("`kubedl-events sink grant {sink} > grant.yaml` writes one: read it, and give it by --grant")
+                format!(
+                    "`kubedl-events sink grant {sink} > grant.yaml` writes one: read it, and give it by --grant"
+                )
             };
             note!("The sink was given no grant, and reaches nothing. {next}.");
         }
@@ -133,9 +151,17 @@ async fn record(
     grant.limits.http_width = 1;
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), path);
     let (conditions, exchanges) = (Conditions::new(seed), Exchanges::default());
-    let head = Head::new(&subject.found.name, subject.blueprint.digest().to_string(), seed, &grant);
+    let head = Head::new(
+        &subject.found.name,
+        subject.blueprint.digest().to_string(),
+        seed,
+        &grant,
+    );
     let network = network.clone().tapped(exchanges.tap(grant.clone()));
-    let mut sink = Sink::of(Version::new(&subject.found.name, subject.blueprint.clone(), grant)?.under(conditions.clone()));
+    let mut sink = Sink::of(
+        Version::new(&subject.found.name, subject.blueprint.clone(), grant)?
+            .under(conditions.clone()),
+    );
     sink.begin(Term::endless(), &network);
     let mut recorder = Recorder::new(sink, conditions, exchanges, SystemTime::now);
     let done = deliver(flags, &subject.found.name, &mut recorder, folder).await?;
@@ -144,17 +170,35 @@ async fn record(
     Ok(done)
 }
 
-/// Reads the events into a journal that ends with them, and hands them over until all are stored or given up.
-async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, folder: &Path) -> anyhow::Result<(Progress, Ended)> {
+/// Reads the events into a journal that ends with them, and hands them over until all are stored or
+/// given up.
+async fn deliver(
+    flags: &Run,
+    name: &str,
+    destination: &mut impl Destination,
+    folder: &Path,
+) -> anyhow::Result<(Progress, Ended)> {
     let (recording, owners) = match &flags.from {
         Some(path) => Recording::open(path, &|_| ())?,
         None => Recording::of("the sample", SAMPLE)?,
     };
-    let journal = Journal::open(&journal::Options { durable: false, ..journal::Options::new(folder) })?;
-    let event = event::Options { region: flags.region.clone(), cluster: flags.cluster.clone() };
+    let journal = Journal::open(&journal::Options {
+        durable: false,
+        ..journal::Options::new(folder)
+    })?;
+    let event = event::Options {
+        region: flags.region.clone(),
+        cluster: flags.cluster.clone(),
+    };
     let objects = flags.objects.into();
-    let pipeline =
-        Pipeline { owners, objects, redaction: std::sync::Arc::default(), journal: journal.clone(), options: event.clone(), now: SystemTime::now };
+    let pipeline = Pipeline {
+        owners,
+        objects,
+        redaction: std::sync::Arc::default(),
+        journal: journal.clone(),
+        options: event.clone(),
+        now: SystemTime::now,
+    };
     let (out, observations) = mpsc::channel(4);
     let play = async {
         let played = recording.play(&out, &Stats::default()).await;
@@ -165,18 +209,36 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
     played?;
     let unreadable = seen?.unreadable;
     let (policy, grace, now) = (Policy::default(), Duration::ZERO, SystemTime::now);
-    let options = relay::Options { sink: name.to_owned(), policy, grace, event, select: None, spread, now };
+    let options = relay::Options {
+        sink: name.to_owned(),
+        policy,
+        grace,
+        event,
+        select: None,
+        spread,
+        now,
+    };
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let (progress, head) = (Progress::default(), *journal.head().borrow());
     let (stop, mut stopped) = watch::channel(false);
     relay::open(destination, &options, &mut stopped, |_| ()).await?;
     let mut position = progress.position();
     let finished = async {
-        let done = position.wait_for(|position| *position >= head).await.is_ok();
+        let done = position
+            .wait_for(|position| *position >= head)
+            .await
+            .is_ok();
         stop.send_replace(true);
         done
     };
-    let relayed = relay::run(destination, journal.clone(), cursor, &options, &progress, stopped);
+    let relayed = relay::run(
+        destination,
+        journal.clone(),
+        cursor,
+        &options,
+        &progress,
+        stopped,
+    );
     let ended = timeout(flags.timeout, async { tokio::join!(relayed, finished) }).await;
     let ended = match ended {
         Err(_) => Ended::TimedOut,
@@ -190,12 +252,25 @@ async fn deliver(flags: &Run, name: &str, destination: &mut impl Destination, fo
 }
 
 fn tell(flags: &Run, progress: &Progress, ended: &Ended, took: Duration) {
-    let (stored, dead, retried, batches) = (progress.delivered(), progress.dead(), progress.retried(), progress.batches());
+    let (stored, dead, retried, batches) = (
+        progress.delivered(),
+        progress.dead(),
+        progress.retried(),
+        progress.batches(),
+    );
     let state = match progress.state() {
-        State::Retrying { reason } | State::Misconfigured { reason } if matches!(ended, Ended::TimedOut) => format!("; it waits: {reason}"),
+        State::Retrying { reason } | State::Misconfigured { reason }
+            if matches!(ended, Ended::TimedOut) =>
+        {
+            format!("; it waits: {reason}")
+        }
         _ => String::new(),
     };
-    let unreadable = if let Ended::Delivered { unreadable } = ended { *unreadable } else { 0 };
+    let unreadable = if let Ended::Delivered { unreadable } = ended {
+        *unreadable
+    } else {
+        0
+    };
     match flags.format {
         Format::Json => say_json!(
             "{}",
@@ -203,7 +278,11 @@ fn tell(flags: &Run, progress: &Progress, ended: &Ended, took: Duration) {
         ),
         Format::Text => note!(
             "{}: {stored} events stored, {dead} refused, {unreadable} unreadable; {batches} batches, {retried} tried again, {:.2} s{state}",
-            if matches!(ended, Ended::TimedOut) { "gave up" } else { "done" },
+            if matches!(ended, Ended::TimedOut) {
+                "gave up"
+            } else {
+                "done"
+            },
             took.as_secs_f64()
         ),
     }

@@ -1,4 +1,5 @@
-//! What is shown to the API server: a token, a password, or what a plugin gives. Shared by all connections, so that a plugin runs once for all.
+//! What is shown to the API server: a token, a password, or what a plugin gives. Shared by all
+//! connections, so that a plugin runs once for all.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +37,8 @@ pub(super) enum Source {
     Plugin(Box<Plugin>),
 }
 
-/// The value of the header for a token; white space around it is none of it. `whose` begins the sentence where it can't be one.
+/// The value of the header for a token; white space around it is none of it. `whose` begins the
+/// sentence where it can't be one.
 pub(super) fn bearer(token: &str, whose: &str) -> Result<HeaderValue, String> {
     let token = token.trim_start_matches('\u{feff}').trim();
     if token.is_empty() {
@@ -55,7 +57,8 @@ pub(super) fn bearer(token: &str, whose: &str) -> Result<HeaderValue, String> {
 pub(super) fn basic(name: &str, password: &str) -> Result<HeaderValue, String> {
     use base64::Engine;
     let written = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
-    let mut value = HeaderValue::try_from(format!("Basic {written}")).map_err(|why| why.to_string())?;
+    let mut value =
+        HeaderValue::try_from(format!("Basic {written}")).map_err(|why| why.to_string())?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -71,7 +74,8 @@ impl Identity {
     /// Into what kube makes a connection of.
     pub(super) fn enter(&self, login: &mut AuthInfo) -> Result<(), String> {
         use base64::Engine;
-        let [certificate, key] = [&self.certificate, &self.key].map(|text| base64::engine::general_purpose::STANDARD.encode(text));
+        let [certificate, key] = [&self.certificate, &self.key]
+            .map(|text| base64::engine::general_purpose::STANDARD.encode(text));
         let entered = json!({ "client-certificate-data": certificate, "client-key-data": key });
         *login = serde_json::from_value(entered).map_err(|why| why.to_string())?;
         Ok(())
@@ -90,8 +94,18 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    pub(super) fn new(header: Option<HeaderValue>, identity: Option<Identity>, until: Option<SystemTime>) -> Self {
-        Self { header, identity, until, at: Instant::now(), refused: AtomicBool::new(false) }
+    pub(super) fn new(
+        header: Option<HeaderValue>,
+        identity: Option<Identity>,
+        until: Option<SystemTime>,
+    ) -> Self {
+        Self {
+            header,
+            identity,
+            until,
+            at: Instant::now(),
+            refused: AtomicBool::new(false),
+        }
     }
 
     /// The next request needs others. (As client-go does after a 401.)
@@ -101,7 +115,11 @@ impl Issued {
 
     /// Whether they hold for longer than this.
     fn hold(&self, longer: Duration) -> bool {
-        let ends_later = |until: SystemTime| until.duration_since(SystemTime::now()).is_ok_and(|rest| rest > longer);
+        let ends_later = |until: SystemTime| {
+            until
+                .duration_since(SystemTime::now())
+                .is_ok_and(|rest| rest > longer)
+        };
         !self.refused.load(Ordering::Relaxed) && self.until.is_none_or(ends_later)
     }
 }
@@ -125,7 +143,10 @@ struct State {
 
 impl Credentials {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, state: Mutex::default() }
+        Self {
+            source,
+            state: Mutex::default(),
+        }
     }
 
     pub(super) fn are_of(&self, source: &Source) -> bool {
@@ -146,12 +167,21 @@ impl Credentials {
     fn of_file(&self, path: &PathBuf) -> Outcome {
         let mut state = self.lock();
         let before = state.issued.clone();
-        if let Some(issued) = before.as_ref().filter(|issued| issued.at.elapsed() < FILE && issued.hold(Duration::ZERO)) {
+        if let Some(issued) = before
+            .as_ref()
+            .filter(|issued| issued.at.elapsed() < FILE && issued.hold(Duration::ZERO))
+        {
             return Ok(issued.clone());
         }
-        let read = std::fs::read_to_string(path).map_err(|why| format!("cannot read the token file {}: {why}", path.display()));
-        match read.and_then(|token| bearer(&token, &format!("the token in the file {}", path.display()))) {
-            Ok(header) => Ok(state.issued.insert(Arc::new(Issued::new(Some(header), None, None))).clone()),
+        let read = std::fs::read_to_string(path)
+            .map_err(|why| format!("cannot read the token file {}: {why}", path.display()));
+        match read
+            .and_then(|token| bearer(&token, &format!("the token in the file {}", path.display())))
+        {
+            Ok(header) => Ok(state
+                .issued
+                .insert(Arc::new(Issued::new(Some(header), None, None)))
+                .clone()),
             Err(why) => before.ok_or(why),
         }
     }
@@ -161,17 +191,27 @@ impl Credentials {
             Begun::There(issued) => return Ok(issued),
             Begun::Running(run) => run,
         };
-        let waited = timeout(SLOW, run.wait_for(Option::is_some)).await.map(|outcome| outcome.ok().and_then(|outcome| outcome.clone()));
+        let waited = timeout(SLOW, run.wait_for(Option::is_some))
+            .await
+            .map(|outcome| outcome.ok().and_then(|outcome| outcome.clone()));
         let outcome = match waited {
             Ok(outcome) => outcome,
             Err(_) => {
-                if self.lock().running.as_ref().is_some_and(|(_, running)| running.is_said_first()) {
+                if self
+                    .lock()
+                    .running
+                    .as_ref()
+                    .is_some_and(|(_, running)| running.is_said_first())
+                {
                     warn!(
                         "Waiting for {plugin}, which gives the credentials and has not ended for {} s. Does it ask somebody to log in?",
                         SLOW.as_secs()
                     );
                 }
-                run.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone())
+                run.wait_for(Option::is_some)
+                    .await
+                    .ok()
+                    .and_then(|outcome| outcome.clone())
             }
         };
         outcome.unwrap_or_else(|| Err(format!("{plugin} broke")))
@@ -180,14 +220,22 @@ impl Credentials {
     /// Credentials that hold, or the run that will give them, begun where there is none.
     fn begin(self: &Arc<Self>, plugin: &Plugin) -> Result<Begun, String> {
         let mut state = self.lock();
-        if let Some((run, _)) = state.running.as_ref().filter(|(run, _)| run.has_changed().is_ok()) {
+        if let Some((run, _)) = state
+            .running
+            .as_ref()
+            .filter(|(run, _)| run.has_changed().is_ok())
+        {
             return Ok(Begun::Running(run.clone()));
         }
         if let Some(issued) = &state.issued {
             // One that gives credentials that are over already is not run for each request.
             let fresh = issued.hold(BEFORE) || issued.at.elapsed() < RESTS || state.closed;
             // While it fails, those that still hold serve.
-            let rests = state.failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RESTS) && issued.hold(Duration::ZERO);
+            let rests = state
+                .failed
+                .as_ref()
+                .is_some_and(|(at, _)| at.elapsed() < RESTS)
+                && issued.hold(Duration::ZERO);
             if fresh || rests {
                 return Ok(Begun::There(issued.clone()));
             }
@@ -202,7 +250,9 @@ impl Credentials {
         let (this, work) = (self.clone(), plugin.clone());
         let running = Running::default();
         let process = running.clone();
-        let began = std::thread::Builder::new().name("plugin".to_owned()).spawn(move || this.keep(work.run(&process), &told));
+        let began = std::thread::Builder::new()
+            .name("plugin".to_owned())
+            .spawn(move || this.keep(work.run(&process), &told));
         began.map_err(|why| format!("no thread for {plugin}: {why}"))?;
         state.running = Some((run.clone(), running));
         Ok(Begun::Running(run))
@@ -218,7 +268,11 @@ impl Credentials {
             }
             Err(why) => {
                 state.failed = Some((Instant::now(), why.clone()));
-                state.issued.clone().filter(|issued| issued.hold(Duration::ZERO)).ok_or(why)
+                state
+                    .issued
+                    .clone()
+                    .filter(|issued| issued.hold(Duration::ZERO))
+                    .ok_or(why)
             }
         };
         drop(state);
@@ -259,6 +313,9 @@ mod tests {
             let why = bearer(bad, "the token").unwrap_err();
             assert!(why.contains("at character 2"), "{why}");
         }
-        assert_eq!(bearer(" \n", "the token"), Err("the token is empty".to_owned()));
+        assert_eq!(
+            bearer(" \n", "the token"),
+            Err("the token is empty".to_owned())
+        );
     }
 }

@@ -37,7 +37,9 @@ pub(in crate::cluster) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Credentials(words) | Self::Unreachable(words) | Self::Foreign { words, .. } => f.write_str(words),
+            Self::Credentials(words) | Self::Unreachable(words) | Self::Foreign { words, .. } => {
+                f.write_str(words)
+            }
         }
     }
 }
@@ -50,21 +52,37 @@ impl From<Failure> for Error {
             Failure::Credentials(words) => Self::Credentials(words),
             Failure::Unreachable(words) => Self::Unreachable(words),
             // What is busy says when to come again.
-            Failure::Foreign { status, after, words } if status == 429 || status >= 500 => Self::Busy { status, message: words, after },
+            Failure::Foreign {
+                status,
+                after,
+                words,
+            } if status == 429 || status >= 500 => Self::Busy {
+                status,
+                message: words,
+                after,
+            },
             Failure::Foreign { words, .. } => Self::Protocol(words),
         }
     }
 }
 
-/// A time to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date counts by the answer's own clock, where it says what that is.
+/// A time to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date counts by the
+/// answer's own clock, where it says what that is.
 pub(in crate::cluster) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
     let after = text(RETRY_AFTER)?;
     if let Ok(seconds) = after.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = httpdate::parse_http_date(after).ok()?;
-    let now = text(http::header::DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now);
+    let now = text(http::header::DATE)
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or_else(SystemTime::now);
     Some(until.duration_since(now).unwrap_or_default())
 }
 
@@ -74,7 +92,11 @@ pub(in crate::cluster) fn chain(error: &(dyn Cause + 'static)) -> String {
     for link in links(error) {
         let text = link.to_string();
         if !words.contains(&text) {
-            words = if words.is_empty() { text } else { format!("{words}: {text}") };
+            words = if words.is_empty() {
+                text
+            } else {
+                format!("{words}: {text}")
+            };
         }
     }
     words
@@ -84,8 +106,12 @@ pub(in crate::cluster) fn chain(error: &(dyn Cause + 'static)) -> String {
 fn links<'a>(error: &'a (dyn Cause + 'static)) -> impl Iterator<Item = &'a (dyn Cause + 'static)> {
     std::iter::successors(Some(error), |link| {
         let link: &'a (dyn Cause + 'static) = *link;
-        let inner = link.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.map(|inner| inner as &(dyn Cause + 'static)).or_else(|| link.source())
+        let inner = link
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        inner
+            .map(|inner| inner as &(dyn Cause + 'static))
+            .or_else(|| link.source())
     })
 }
 
@@ -99,20 +125,35 @@ pub(super) fn words(error: &(dyn Cause + 'static), place: &str) -> String {
         if let Some(tls) = link.downcast_ref::<rustls::Error>() {
             return format!("{place} {}", trust::words(tls));
         }
-        if link.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return format!("what answers at {place} does not speak HTTP: is it https:// and not http://, or another port? ({whole})");
+        if link
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
+            return format!(
+                "what answers at {place} does not speak HTTP: is it https:// and not http://, or another port? ({whole})"
+            );
         }
     }
     if whole.contains("dns error") || whole.contains("failed to lookup address") {
-        let why = links(error).last().map_or_else(String::new, ToString::to_string);
+        let why = links(error)
+            .last()
+            .map_or_else(String::new, ToString::to_string);
         return format!("the name in {place} has no address: {why}");
     }
-    let kind = links(error).find_map(|link| link.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind = links(error)
+        .find_map(|link| link.downcast_ref::<io::Error>())
+        .map(io::Error::kind);
     match kind {
-        Some(ErrorKind::ConnectionRefused) => format!("nothing listens at {place} (connection refused)"),
+        Some(ErrorKind::ConnectionRefused) => {
+            format!("nothing listens at {place} (connection refused)")
+        }
         Some(ErrorKind::TimedOut) => format!("no answer from {place} in time"),
-        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => format!("there is no way to {place}: {whole}"),
-        Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => format!("{place} closed the connection ({whole})"),
+        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+            format!("there is no way to {place}: {whole}")
+        }
+        Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
+            format!("{place} closed the connection ({whole})")
+        }
         _ => format!("{place}: {whole}"),
     }
 }
@@ -120,23 +161,50 @@ pub(super) fn words(error: &(dyn Cause + 'static), place: &str) -> String {
 /// What no API server answers: another place, or a page for people.
 pub(super) fn foreign<B>(response: &Response<B>, way: &Way) -> Option<Failure> {
     let (status, headers) = (response.status(), response.headers());
-    let through =
-        way.proxy.as_ref().filter(|proxy| proxy.forwards(&way.url)).map_or_else(String::new, |proxy| format!(", through the proxy {proxy},"));
+    let through = way
+        .proxy
+        .as_ref()
+        .filter(|proxy| proxy.forwards(&way.url))
+        .map_or_else(String::new, |proxy| format!(", through the proxy {proxy},"));
     let (after, place) = (retry_after(headers), way.shown() + &through);
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let answer = |words| Some(Failure::Foreign { status: status.as_u16(), after, words });
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let answer = |words| {
+        Some(Failure::Foreign {
+            status: status.as_u16(),
+            after,
+            words,
+        })
+    };
     if status.is_redirection() {
         let to: Option<Uri> = text(LOCATION).parse().ok();
-        if to.as_ref().is_some_and(|to| to.scheme_str() == Some("https") && to.host() == way.url.host()) && way.url.scheme_str() == Some("http") {
-            return answer(format!("{place} sends on to https:// ({}): write https:// into the server of the kubeconfig", status.as_u16()));
+        if to
+            .as_ref()
+            .is_some_and(|to| to.scheme_str() == Some("https") && to.host() == way.url.host())
+            && way.url.scheme_str() == Some("http")
+        {
+            return answer(format!(
+                "{place} sends on to https:// ({}): write https:// into the server of the kubeconfig",
+                status.as_u16()
+            ));
         }
-        let to = to.as_ref().and_then(Uri::host).map_or_else(|| "another place".to_owned(), |host| format!("the host {host}"));
+        let to = to.as_ref().and_then(Uri::host).map_or_else(
+            || "another place".to_owned(),
+            |host| format!("the host {host}"),
+        );
         return answer(format!(
             "{place} sends on to {to} ({}), as a proxy with a login does. It must be the URL of the API server itself",
             status.as_u16()
         ));
     }
-    (text(CONTENT_TYPE).to_ascii_lowercase().starts_with("text/html")).then(|| page(status.as_u16(), after, &place))
+    (text(CONTENT_TYPE)
+        .to_ascii_lowercase()
+        .starts_with("text/html"))
+    .then(|| page(status.as_u16(), after, &place))
 }
 
 fn page(status: u16, after: Option<Duration>, place: &str) -> Failure {
@@ -144,20 +212,35 @@ fn page(status: u16, after: Option<Duration>, place: &str) -> Failure {
         "{place} answers with a web page (HTML, status {status}), such as the login or the error of a proxy, and not as an API server. Look at it with curl, \
          and at the server of the kubeconfig"
     );
-    Failure::Foreign { status, after, words }
+    Failure::Foreign {
+        status,
+        after,
+        words,
+    }
 }
 
 /// What an answer says that is no success: a Status, or the beginning of what stands in its place.
 pub(in crate::cluster) fn status_of(body: &[u8]) -> Status {
-    let status = std::str::from_utf8(body).ok().and_then(|json| Status::of(json).ok()).unwrap_or_default();
+    let status = std::str::from_utf8(body)
+        .ok()
+        .and_then(|json| Status::of(json).ok())
+        .unwrap_or_default();
     if !status.message.is_empty() {
         return status;
     }
     let beginning = brief(String::from_utf8_lossy(body).trim());
-    Status { message: if beginning.is_empty() { "without words".to_owned() } else { beginning }, ..status }
+    Status {
+        message: if beginning.is_empty() {
+            "without words".to_owned()
+        } else {
+            beginning
+        },
+        ..status
+    }
 }
 
-/// What is wrong with the text of a success that isn't what was asked for. Nothing of a page but its title is told.
+/// What is wrong with the text of a success that isn't what was asked for. Nothing of a page but
+/// its title is told.
 pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
     let text = String::from_utf8_lossy(body);
     let begin = text.trim_start();
@@ -165,10 +248,18 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
         return "it is empty: something between this program and the API server answers in its place".to_owned();
     }
     if begin.starts_with('<') {
-        let title = begin.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+        let title = begin
+            .split_once("<title>")
+            .and_then(|(_, rest)| rest.split_once("</title>"));
         let title = brief(title.map_or("", |(title, _)| title.trim()));
-        let title = if title.is_empty() { String::new() } else { format!(", \"{title}\"") };
-        return format!("it is a web page{title}, such as the login of a proxy: the URL must be that of the API server itself");
+        let title = if title.is_empty() {
+            String::new()
+        } else {
+            format!(", \"{title}\"")
+        };
+        return format!(
+            "it is a web page{title}, such as the login of a proxy: the URL must be that of the API server itself"
+        );
     }
     if body.starts_with(&[0x1f, 0x8b]) {
         return "it is compressed (gzip) without saying so".to_owned();
@@ -179,8 +270,13 @@ pub(in crate::cluster) fn unreadable(body: &[u8], why: &str) -> String {
             brief(begin)
         );
     }
-    if serde_json::from_str::<BTreeMap<String, IgnoredAny>>(begin).is_ok_and(|object| !object.contains_key("kind")) {
-        return format!("{why}: it begins with \"{}\", and has no kind as an API server's answers have", brief(begin));
+    if serde_json::from_str::<BTreeMap<String, IgnoredAny>>(begin)
+        .is_ok_and(|object| !object.contains_key("kind"))
+    {
+        return format!(
+            "{why}: it begins with \"{}\", and has no kind as an API server's answers have",
+            brief(begin)
+        );
     }
     why.to_owned()
 }
@@ -192,7 +288,15 @@ mod tests {
     use super::*;
 
     fn after(headers: &[(&'static str, &'static str)]) -> Option<u64> {
-        let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    http::HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect();
         retry_after(&headers).map(|time| time.as_secs())
     }
 
@@ -200,10 +304,23 @@ mod tests {
     fn a_time_to_wait_is_seconds_or_a_date_in_each_form_of_http() {
         let date = ("date", "Sun, 06 Nov 1994 08:49:30 GMT");
         assert_eq!(after(&[("retry-after", " 7 ")]), Some(7));
-        assert_eq!(after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), date]), Some(7));
-        assert_eq!(after(&[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), date]), Some(7));
-        assert_eq!(after(&[("retry-after", "Sun Nov  6 08:49:37 1994"), date]), Some(7));
-        assert_eq!(after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]), Some(0), "it is over");
+        assert_eq!(
+            after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), date]),
+            Some(7)
+        );
+        assert_eq!(
+            after(&[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), date]),
+            Some(7)
+        );
+        assert_eq!(
+            after(&[("retry-after", "Sun Nov  6 08:49:37 1994"), date]),
+            Some(7)
+        );
+        assert_eq!(
+            after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+            Some(0),
+            "it is over"
+        );
         for none in ["", "soon", "-1", "1.5"] {
             assert_eq!(after(&[("retry-after", none)]), None, "{none}");
         }
@@ -213,9 +330,18 @@ mod tests {
     #[test]
     fn of_a_page_the_title_is_told_and_nothing_else() {
         let told = unreadable(b" <!DOCTYPE html><title>Sign\nin</title><p>secret", "x");
-        assert!(told.contains("\"Sign in\"") && !told.contains("secret"), "{told}");
-        assert!(unreadable("<title>a\u{1b}[2J\u{202e}b</title>".as_bytes(), "x").contains("\"a\\u{1b}[2J\\u{202e}b\""));
-        assert_eq!(status_of("\u{9b}2J\u{200b}".as_bytes()).message, "\\u{9b}2J\\u{200b}");
+        assert!(
+            told.contains("\"Sign in\"") && !told.contains("secret"),
+            "{told}"
+        );
+        assert!(
+            unreadable("<title>a\u{1b}[2J\u{202e}b</title>".as_bytes(), "x")
+                .contains("\"a\\u{1b}[2J\\u{202e}b\"")
+        );
+        assert_eq!(
+            status_of("\u{9b}2J\u{200b}".as_bytes()).message,
+            "\\u{9b}2J\\u{200b}"
+        );
         assert_eq!(status_of(b" \n").message, "without words");
         assert!(unreadable(b"\x1f\x8b\x08", "x").contains("gzip"));
         assert_eq!(unreadable(b"{", "x"), "x");

@@ -1,4 +1,5 @@
-//! Reads kubeconfigs, and a Pod's service account, as kubectl does. kube's own reading is the base; where it takes less than kubectl, this mends it.
+//! Reads kubeconfigs, and a Pod's service account, as kubectl does. kube's own reading is the base;
+//! where it takes less than kubectl, this mends it.
 
 mod lenient;
 
@@ -6,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderValue, Uri};
-use kube::config::{AuthInfo, AuthProviderConfig, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{
+    AuthInfo, AuthProviderConfig, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
+};
 use serde_json::Value;
 
 use super::Place;
@@ -27,20 +30,30 @@ pub(super) struct Found {
 }
 
 /// What to do where there is nothing to find a cluster by.
-const ADVICE: &str = "Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account";
+const ADVICE: &str =
+    "Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account";
 
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Of a service account (k8s.io/client-go/rest, InClusterConfig).
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// `--kubeconfig`, else KUBECONFIG, else `~/.kube/config`, else the Pod's service account. The error is a part of a sentence.
+/// `--kubeconfig`, else KUBECONFIG, else `~/.kube/config`, else the Pod's service account. The
+/// error is a part of a sentence.
 pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
     let (merged, missing) = match &place.kubeconfig {
-        Some(path) => (read(path)?.ok_or_else(|| format!("there is no kubeconfig at {}. {ADVICE}", path.display()))?, Vec::new()),
+        Some(path) => (
+            read(path)?
+                .ok_or_else(|| format!("there is no kubeconfig at {}. {ADVICE}", path.display()))?,
+            Vec::new(),
+        ),
         None => usual(variable)?,
     };
-    let chosen = place.context.clone().or_else(|| merged.current_context.clone()).filter(|name| !name.is_empty());
+    let chosen = place
+        .context
+        .clone()
+        .or_else(|| merged.current_context.clone())
+        .filter(|name| !name.is_empty());
     let Some(chosen) = chosen else {
         if place.kubeconfig.is_none() && variable("KUBERNETES_SERVICE_HOST").is_some() {
             return in_cluster();
@@ -48,47 +61,106 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
         if merged.contexts.is_empty() {
             return Err(without_contexts(place, &missing));
         }
-        return Err(format!("the kubeconfig has no current-context: choose one of {} with --context", names(&merged)));
+        return Err(format!(
+            "the kubeconfig has no current-context: choose one of {} with --context",
+            names(&merged)
+        ));
     };
     if merged.contexts.is_empty() {
         return Err(without_contexts(place, &missing));
     }
-    let context = merged.contexts.iter().find(|named| named.name == chosen).and_then(|named| named.context.clone());
-    let context = context.ok_or_else(|| format!("the kubeconfig has no context {chosen:?}, but {}: choose one with --context", names(&merged)))?;
-    let cluster = merged.clusters.iter().find(|named| named.name == context.cluster).and_then(|named| named.cluster.clone());
-    let cluster = cluster.ok_or_else(|| format!("the kubeconfig has no cluster {:?}, which its context {chosen:?} names", context.cluster))?;
+    let context = merged
+        .contexts
+        .iter()
+        .find(|named| named.name == chosen)
+        .and_then(|named| named.context.clone());
+    let context = context.ok_or_else(|| {
+        format!(
+            "the kubeconfig has no context {chosen:?}, but {}: choose one with --context",
+            names(&merged)
+        )
+    })?;
+    let cluster = merged
+        .clusters
+        .iter()
+        .find(|named| named.name == context.cluster)
+        .and_then(|named| named.cluster.clone());
+    let cluster = cluster.ok_or_else(|| {
+        format!(
+            "the kubeconfig has no cluster {:?}, which its context {chosen:?} names",
+            context.cluster
+        )
+    })?;
     // As for client-go, a user that is not there is none.
-    let user = merged.auth_infos.into_iter().find(|named| Some(&named.name) == context.user.as_ref()).and_then(|named| named.auth_info);
-    let context = NamedContext { name: chosen, context: Some(context), ..NamedContext::default() };
-    of_parts(context, lenient::cleaned(cluster), lenient::cleaned(user.unwrap_or_default()))
+    let user = merged
+        .auth_infos
+        .into_iter()
+        .find(|named| Some(&named.name) == context.user.as_ref())
+        .and_then(|named| named.auth_info);
+    let context = NamedContext {
+        name: chosen,
+        context: Some(context),
+        ..NamedContext::default()
+    };
+    of_parts(
+        context,
+        lenient::cleaned(cluster),
+        lenient::cleaned(user.unwrap_or_default()),
+    )
 }
 
 /// What to say of a kubeconfig that has none.
 fn without_contexts(place: &Place, missing: &[PathBuf]) -> String {
-    let places: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
+    let places: Vec<String> = missing
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     match (&place.kubeconfig, places.is_empty()) {
         (Some(path), _) => format!("{} has no context", path.display()),
-        (None, true) => format!("the kubeconfig has no context, and there is no service account of a Pod. {ADVICE}"),
-        (None, false) => format!("there is no kubeconfig at {}, and no service account of a Pod. {ADVICE}", places.join(", ")),
+        (None, true) => format!(
+            "the kubeconfig has no context, and there is no service account of a Pod. {ADVICE}"
+        ),
+        (None, false) => format!(
+            "there is no kubeconfig at {}, and no service account of a Pod. {ADVICE}",
+            places.join(", ")
+        ),
     }
 }
 
 fn names(merged: &Kubeconfig) -> String {
-    let names: Vec<String> = merged.contexts.iter().map(|named| format!("{:?}", named.name)).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names: Vec<String> = merged
+        .contexts
+        .iter()
+        .map(|named| format!("{:?}", named.name))
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// Merged; files that are not there are left out, and told.
 fn usual(variable: Variable) -> Result<(Kubeconfig, Vec<PathBuf>), String> {
     let listed = variable("KUBECONFIG").filter(|value| !value.is_empty());
     let paths: Vec<PathBuf> = match &listed {
-        Some(list) => std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect(),
-        None => variable("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".kube/config")).into_iter().collect(),
+        Some(list) => std::env::split_paths(list)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect(),
+        None => variable("HOME")
+            .filter(|home| !home.is_empty())
+            .map(|home| Path::new(&home).join(".kube/config"))
+            .into_iter()
+            .collect(),
     };
     let (mut merged, mut missing) = (Kubeconfig::default(), Vec::new());
     for path in paths {
         match read(&path)? {
-            Some(next) => merged = merged.merge(next).map_err(|why| format!("{}: {why}", path.display()))?,
+            Some(next) => {
+                merged = merged
+                    .merge(next)
+                    .map_err(|why| format!("{}: {why}", path.display()))?
+            }
             None => missing.push(path),
         }
     }
@@ -100,16 +172,38 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>, String> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(format!("cannot read the kubeconfig {}: {why}", path.display())),
+        Err(why) => {
+            return Err(format!(
+                "cannot read the kubeconfig {}: {why}",
+                path.display()
+            ));
+        }
     };
     let refuse = |why: String| format!("the kubeconfig {} can't be read: {why}", path.display());
     let mut read = lenient::parse(&lenient::text(&bytes).map_err(refuse)?).map_err(refuse)?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    read.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()).for_each(|cluster| beside(folder, &mut cluster.certificate_authority));
-    for user in read.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
-        [&mut user.client_certificate, &mut user.client_key, &mut user.token_file].into_iter().for_each(|path| beside(folder, path));
+    read.clusters
+        .iter_mut()
+        .filter_map(|named| named.cluster.as_mut())
+        .for_each(|cluster| beside(folder, &mut cluster.certificate_authority));
+    for user in read
+        .auth_infos
+        .iter_mut()
+        .filter_map(|named| named.auth_info.as_mut())
+    {
+        [
+            &mut user.client_certificate,
+            &mut user.client_key,
+            &mut user.token_file,
+        ]
+        .into_iter()
+        .for_each(|path| beside(folder, path));
         // A name alone is looked for in PATH.
-        if let Some(exec) = user.exec.as_mut().filter(|exec| exec.command.as_ref().is_some_and(|command| command.contains('/'))) {
+        if let Some(exec) = user.exec.as_mut().filter(|exec| {
+            exec.command
+                .as_ref()
+                .is_some_and(|command| command.contains('/'))
+        }) {
             beside(folder, &mut exec.command);
         }
     }
@@ -118,16 +212,23 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>, String> {
 
 /// Paths in a kubeconfig are relative to its folder.
 fn beside(folder: &Path, path: &mut Option<String>) {
-    let whole = path.as_ref().filter(|path| !path.is_empty()).map(|path| folder.join(path));
+    let whole = path
+        .as_ref()
+        .filter(|path| !path.is_empty())
+        .map(|path| folder.join(path));
     if let Some(whole) = whole.as_ref().and_then(|whole| whole.to_str()) {
         *path = Some(whole.to_owned());
     }
 }
 
 fn of_parts(context: NamedContext, mut cluster: Cluster, user: AuthInfo) -> Result<Found, String> {
-    let server = cluster.server.take().ok_or("the kubeconfig's cluster has no server")?;
+    let server = cluster
+        .server
+        .take()
+        .ok_or("the kubeconfig's cluster has no server")?;
     // As client-go: by TLS where something of TLS is given.
-    let authority = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
+    let authority =
+        cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
     let own = user.client_certificate.is_some() || user.client_certificate_data.is_some();
     let secure = authority || own || cluster.insecure_skip_tls_verify == Some(true);
     let (url, login) = server_url(&server, secure)?;
@@ -141,8 +242,16 @@ fn of_parts(context: NamedContext, mut cluster: Cluster, user: AuthInfo) -> Resu
     let named = context.context.clone().unwrap_or_default();
     let kubeconfig = Kubeconfig {
         current_context: Some(context.name.clone()),
-        clusters: vec![NamedCluster { name: named.cluster.clone(), cluster: Some(cluster), ..NamedCluster::default() }],
-        auth_infos: vec![NamedAuthInfo { name: named.user.clone().unwrap_or_else(name), auth_info: Some(user), ..NamedAuthInfo::default() }],
+        clusters: vec![NamedCluster {
+            name: named.cluster.clone(),
+            cluster: Some(cluster),
+            ..NamedCluster::default()
+        }],
+        auth_infos: vec![NamedAuthInfo {
+            name: named.user.clone().unwrap_or_else(name),
+            auth_info: Some(user),
+            ..NamedAuthInfo::default()
+        }],
         contexts: vec![context],
         ..Kubeconfig::default()
     };
@@ -151,28 +260,60 @@ fn of_parts(context: NamedContext, mut cluster: Cluster, user: AuthInfo) -> Resu
     if config.default_namespace.is_empty() {
         "default".clone_into(&mut config.default_namespace);
     }
-    if let Some(cluster) = config.auth_info.exec.as_mut().and_then(|exec| exec.cluster.as_mut()) {
+    if let Some(cluster) = config
+        .auth_info
+        .exec
+        .as_mut()
+        .and_then(|exec| exec.cluster.as_mut())
+    {
         cluster.proxy_url.clone_from(&proxy);
     }
     let source = source(&mut config.auth_info, login)?;
-    Ok(Found { config, source, proxy, in_cluster: false })
+    Ok(Found {
+        config,
+        source,
+        proxy,
+        in_cluster: false,
+    })
 }
 
-/// The URL of a server, and the user and password in it. Without a scheme it is one of HTTP, as for kubectl, or of HTTPS where `secure`.
+/// The URL of a server, and the user and password in it. Without a scheme it is one of HTTP, as for
+/// kubectl, or of HTTPS where `secure`.
 fn server_url(text: &str, secure: bool) -> Result<(Uri, Option<(String, String)>), String> {
     let text = text.trim();
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => (scheme.to_ascii_lowercase(), rest),
-        Some((scheme, _)) => return Err(format!("the server of the kubeconfig's cluster begins with {scheme}://, and must be https or http")),
+        Some((scheme, rest))
+            if ["http", "https"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            (scheme.to_ascii_lowercase(), rest)
+        }
+        Some((scheme, _)) => {
+            return Err(format!(
+                "the server of the kubeconfig's cluster begins with {scheme}://, and must be https or http"
+            ));
+        }
         None => (if secure { "https" } else { "http" }.to_owned(), text),
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (whole, path) = rest.split_at(end);
-    let (login, place) = whole.rsplit_once('@').map_or((None, whole), |(login, place)| (Some(login), place));
-    let refuse = || format!("the server of the kubeconfig's cluster is not a URL: {place}{path}. Write such as https://HOST:6443");
+    let (login, place) = whole
+        .rsplit_once('@')
+        .map_or((None, whole), |(login, place)| (Some(login), place));
+    let refuse = || {
+        format!(
+            "the server of the kubeconfig's cluster is not a URL: {place}{path}. Write such as https://HOST:6443"
+        )
+    };
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let url: Uri = format!("{scheme}://{place}{path}").parse().map_err(|_| refuse())?;
-    let host = url.host().filter(|host| !host.is_empty()).ok_or_else(refuse)?;
+    let url: Uri = format!("{scheme}://{place}{path}")
+        .parse()
+        .map_err(|_| refuse())?;
+    let host = url
+        .host()
+        .filter(|host| !host.is_empty())
+        .ok_or_else(refuse)?;
     if place != host && url.port_u16().is_none_or(|port| port == 0) {
         return Err(refuse());
     }
@@ -182,24 +323,40 @@ fn server_url(text: &str, secure: bool) -> Result<(Uri, Option<(String, String)>
 /// Takes credentials out of what kube would read them from, in the order of client-go.
 fn source(user: &mut AuthInfo, login: Option<(String, String)>) -> Result<Source, String> {
     let plain = serde_json::to_value(&*user).unwrap_or_default();
-    let text = |key: &str| plain.get(key).and_then(Value::as_str).map(str::to_owned).filter(|text| !text.is_empty());
-    let (provider, exec, file) = (user.auth_provider.take(), user.exec.take(), user.token_file.take());
+    let text = |key: &str| {
+        plain
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .filter(|text| !text.is_empty())
+    };
+    let (provider, exec, file) = (
+        user.auth_provider.take(),
+        user.exec.take(),
+        user.token_file.take(),
+    );
     (user.token, user.username, user.password) = (None, None, None);
     if let Some(provider) = provider {
         return of_provider(&provider).map(Source::Fixed);
     }
     let file = file.filter(|path| !path.is_empty()).map(PathBuf::from);
-    // A file that can be read wins (transport/round_trippers.go, `NewBearerAuthWithRefreshRoundTripper`).
+    // A file that can be read wins (transport/round_trippers.go,
+    // `NewBearerAuthWithRefreshRoundTripper`).
     match (file, text("token")) {
         (Some(file), None) => return Ok(Source::File(file)),
         (Some(file), Some(_)) if std::fs::read(&file).is_ok() => return Ok(Source::File(file)),
-        (_, Some(token)) => return bearer(&token, "the token of the kubeconfig's user").map(Source::Fixed),
+        (_, Some(token)) => {
+            return bearer(&token, "the token of the kubeconfig's user").map(Source::Fixed);
+        }
         (None, None) => {}
     }
     if let Some(exec) = exec {
         return Plugin::try_from(&exec).map(|plugin| Source::Plugin(Box::new(plugin)));
     }
-    match text("username").map(|name| (name, text("password").unwrap_or_default())).or(login) {
+    match text("username")
+        .map(|name| (name, text("password").unwrap_or_default()))
+        .or(login)
+    {
         Some((name, password)) => basic(&name, &password).map(Source::Fixed),
         None => Ok(Source::Nothing),
     }
@@ -208,7 +365,11 @@ fn source(user: &mut AuthInfo, login: Option<(String, String)>) -> Result<Source
 /// What these providers cached. kubectl has left out those of clouds in 1.26.
 fn of_provider(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
     let AuthProviderConfig { name, config, .. } = provider;
-    let cached = if name == "oidc" || config.contains_key("id-token") { "id-token" } else { "access-token" };
+    let cached = if name == "oidc" || config.contains_key("id-token") {
+        "id-token"
+    } else {
+        "access-token"
+    };
     let whose = format!("the {cached} of the auth provider {name:?} of the kubeconfig's user");
     match config.get(cached) {
         Some(token) => bearer(token, &whose),
@@ -220,12 +381,18 @@ fn of_provider(provider: &AuthProviderConfig) -> Result<HeaderValue, String> {
 }
 
 fn in_cluster() -> Result<Found, String> {
-    let mut config = kube::Config::incluster().map_err(|why| format!("the Pod's service account can't be used: {why}"))?;
+    let mut config = kube::Config::incluster()
+        .map_err(|why| format!("the Pod's service account can't be used: {why}"))?;
     config.default_namespace = config.default_namespace.trim().to_owned();
     // Read again after a failure, with the rest.
     config.root_cert_file = None;
     config.auth_info.token_file = None;
-    Ok(Found { config, source: Source::File(PathBuf::from(TOKEN)), proxy: None, in_cluster: true })
+    Ok(Found {
+        config,
+        source: Source::File(PathBuf::from(TOKEN)),
+        proxy: None,
+        in_cluster: true,
+    })
 }
 
 #[cfg(test)]
@@ -234,18 +401,36 @@ mod tests {
 
     #[test]
     fn a_server_is_read_as_kubectl_reads_it() {
-        let read = |text: &str, secure| server_url(text, secure).map(|(url, login)| (url.to_string(), login.map(|(user, _)| user)));
+        let read = |text: &str, secure| {
+            server_url(text, secure)
+                .map(|(url, login)| (url.to_string(), login.map(|(user, _)| user)))
+        };
         for (text, secure, wanted) in [
             ("127.0.0.1:7001", false, "http://127.0.0.1:7001/"),
             ("api.example", true, "https://api.example/"),
-            ("localhost:8080/prefix", false, "http://localhost:8080/prefix"),
-            ("HTTPS://api.example:6443", false, "https://api.example:6443/"),
-            (" https://api.example:6443/k8s/c?x=1#y\n", false, "https://api.example:6443/k8s/c"),
+            (
+                "localhost:8080/prefix",
+                false,
+                "http://localhost:8080/prefix",
+            ),
+            (
+                "HTTPS://api.example:6443",
+                false,
+                "https://api.example:6443/",
+            ),
+            (
+                " https://api.example:6443/k8s/c?x=1#y\n",
+                false,
+                "https://api.example:6443/k8s/c",
+            ),
             ("[::1]:6443", false, "http://[::1]:6443/"),
         ] {
             assert_eq!(read(text, secure), Ok((wanted.to_owned(), None)), "{text}");
         }
-        assert_eq!(read("https://u%40x:p@api.example", false), Ok(("https://api.example/".to_owned(), Some("u@x".to_owned()))));
+        assert_eq!(
+            read("https://u%40x:p@api.example", false),
+            Ok(("https://api.example/".to_owned(), Some("u@x".to_owned())))
+        );
         for bad in [
             "",
             "/path",

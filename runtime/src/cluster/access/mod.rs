@@ -1,9 +1,11 @@
-//! The way to the cluster, found once for all connections of a process: where the API server is, whom to trust, who we are, through which proxy.
+//! The way to the cluster, found once for all connections of a process: where the API server is,
+//! whom to trust, who we are, through which proxy.
 //!
 //! - [`kubeconfig`]: reads the files, and a Pod's service account, as kubectl does.
 //! - [`proxy`]: the proxy of a kubeconfig, or of the environment.
 //! - [`trust`]: whether a server is whom it says to be.
-//! - [`credentials`]: what is shown to it; [`plugin`]: the program that gives them, where there is one.
+//! - [`credentials`]: what is shown to it; [`plugin`]: the program that gives them, where there is
+//!   one.
 //! - [`road`]: connections, straight or through a proxy.
 //! - [`transport`]: requests on them; [`failure`]: what can go wrong with them, in words.
 
@@ -47,7 +49,8 @@ pub(super) struct Place {
     pub context: Option<String>,
 }
 
-/// The way to the cluster. What is found first serves every connection; after a failure it is read again, and all follow.
+/// The way to the cluster. What is found first serves every connection; after a failure it is read
+/// again, and all follow.
 #[derive(Default)]
 pub struct Access(Mutex<State>);
 
@@ -90,7 +93,11 @@ impl Access {
         if let Some(proxy) = &way.proxy {
             tracing::info!("The API server is reached through the proxy {proxy}.");
         }
-        *state = State { place: place.clone(), way: Some(way.clone()), read: Some(Instant::now()) };
+        *state = State {
+            place: place.clone(),
+            way: Some(way.clone()),
+            read: Some(Instant::now()),
+        };
         Ok(way)
     }
 
@@ -99,10 +106,17 @@ impl Access {
         self.lock().way.clone()
     }
 
-    /// Reads everything again, since certificates and tokens rotate. What can't be read leaves it as it is.
+    /// Reads everything again, since certificates and tokens rotate. What can't be read leaves it
+    /// as it is.
     pub(super) fn renew(&self) {
         let mut state = self.lock();
-        let Some(way) = state.way.clone().filter(|_| state.read.is_none_or(|read| read.elapsed() >= AGAIN)) else { return };
+        let Some(way) = state
+            .way
+            .clone()
+            .filter(|_| state.read.is_none_or(|read| read.elapsed() >= AGAIN))
+        else {
+            return;
+        };
         state.read = Some(Instant::now());
         if let Ok(renewed) = Way::load(&state.place, Some(&way))
             && (renewed.mark != way.mark || !Arc::ptr_eq(&renewed.credentials, &way.credentials))
@@ -124,12 +138,21 @@ impl Access {
 }
 
 impl Way {
-    /// Credentials of the one before are kept where they come from the same source: a plugin is not run for nothing.
+    /// Credentials of the one before are kept where they come from the same source: a plugin is not
+    /// run for nothing.
     fn load(place: &Place, before: Option<&Self>) -> Result<Self, String> {
         let variable = |name: &str| std::env::var(name).ok();
-        let Found { config, source, proxy, in_cluster } = kubeconfig::find(place, &variable)?;
+        let Found {
+            config,
+            source,
+            proxy,
+            in_cluster,
+        } = kubeconfig::find(place, &variable)?;
         let proxy = match proxy {
-            Some(text) => Some(Proxy::parse(&text).map_err(|why| format!("the proxy-url of the kubeconfig's cluster {why}"))?),
+            Some(text) => Some(
+                Proxy::parse(&text)
+                    .map_err(|why| format!("the proxy-url of the kubeconfig's cluster {why}"))?,
+            ),
             // Its own API server is beside a Pod, whatever proxy leads elsewhere.
             None if in_cluster => None,
             None => Proxy::of_environment(&config.cluster_url, &variable)?,
@@ -141,20 +164,44 @@ impl Way {
         };
         let mut mark = DefaultHasher::new();
         format!("{config:?}{proxy:?}").hash(&mut mark);
-        let files = [&config.auth_info.client_certificate, &config.auth_info.client_key];
-        files.iter().for_each(|path| path.as_ref().and_then(|path| std::fs::read(path).ok()).hash(&mut mark));
+        let files = [
+            &config.auth_info.client_certificate,
+            &config.auth_info.client_key,
+        ];
+        files.iter().for_each(|path| {
+            path.as_ref()
+                .and_then(|path| std::fs::read(path).ok())
+                .hash(&mut mark)
+        });
         let (url, namespace) = (config.cluster_url.clone(), config.default_namespace.clone());
-        Ok(Self { url, namespace, proxy, credentials, config, tls, mark: mark.finish() })
+        Ok(Self {
+            url,
+            namespace,
+            proxy,
+            credentials,
+            config,
+            tls,
+            mark: mark.finish(),
+        })
     }
 
     /// With a certificate of a client that a plugin gave, where it gave one.
     fn tls(&self, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, String> {
-        identity.map_or_else(|| Ok(self.tls.clone()), |identity| tls(&self.config, Some(identity)))
+        identity.map_or_else(
+            || Ok(self.tls.clone()),
+            |identity| tls(&self.config, Some(identity)),
+        )
     }
 
     /// For messages: scheme, host and port.
     fn shown(&self) -> String {
-        format!("{}://{}", self.url.scheme_str().unwrap_or("http"), self.url.authority().map_or("", http::uri::Authority::as_str))
+        format!(
+            "{}://{}",
+            self.url.scheme_str().unwrap_or("http"),
+            self.url
+                .authority()
+                .map_or("", http::uri::Authority::as_str)
+        )
     }
 }
 
@@ -166,9 +213,16 @@ fn tls(config: &kube::Config, identity: Option<&Identity>) -> Result<Arc<ClientC
     }
     let client = pem::client(&config.auth_info)?;
     config.auth_info = kube::config::AuthInfo::default();
-    let mut tls = config.rustls_client_config().map_err(|why| failure::chain(&why))?;
-    if let Some(authorities) = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs) {
-        tls.dangerous().set_certificate_verifier(Arc::new(Trust::new(authorities)?));
+    let mut tls = config
+        .rustls_client_config()
+        .map_err(|why| failure::chain(&why))?;
+    if let Some(authorities) = config
+        .root_cert
+        .as_ref()
+        .filter(|_| !config.accept_invalid_certs)
+    {
+        tls.dangerous()
+            .set_certificate_verifier(Arc::new(Trust::new(authorities)?));
     }
     if let Some(client) = client {
         tls.client_auth_cert_resolver = client;

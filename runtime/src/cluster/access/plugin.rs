@@ -37,7 +37,11 @@ pub(super) struct Plugin {
 
 impl fmt::Display for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the credential plugin {:?} of the kubeconfig", self.command)
+        write!(
+            f,
+            "the credential plugin {:?} of the kubeconfig",
+            self.command
+        )
     }
 }
 
@@ -59,17 +63,29 @@ impl TryFrom<&ExecConfig> for Plugin {
     type Error = String;
 
     fn try_from(written: &ExecConfig) -> Result<Self, String> {
-        let command =
-            written.command.clone().filter(|command| !command.trim().is_empty()).ok_or("the exec of the kubeconfig's user names no command")?;
-        let pair = |entry: &std::collections::HashMap<String, String>| Some((entry.get("name")?.clone(), entry.get("value")?.clone()));
+        let command = written
+            .command
+            .clone()
+            .filter(|command| !command.trim().is_empty())
+            .ok_or("the exec of the kubeconfig's user names no command")?;
+        let pair = |entry: &std::collections::HashMap<String, String>| {
+            Some((entry.get("name")?.clone(), entry.get("value")?.clone()))
+        };
         Ok(Self {
             command,
             arguments: written.args.clone().unwrap_or_default(),
             variables: written.env.iter().flatten().filter_map(pair).collect(),
-            hint: written.install_hint.clone().filter(|hint| !hint.trim().is_empty()),
+            hint: written
+                .install_hint
+                .clone()
+                .filter(|hint| !hint.trim().is_empty()),
             silent: written.interactive_mode == Some(ExecInteractiveMode::Never),
             api_version: written.api_version.clone(),
-            cluster: written.cluster.as_ref().filter(|_| written.provide_cluster_info).and_then(|cluster| serde_json::to_value(cluster).ok()),
+            cluster: written
+                .cluster
+                .as_ref()
+                .filter(|_| written.provide_cluster_info)
+                .and_then(|cluster| serde_json::to_value(cluster).ok()),
         })
     }
 }
@@ -93,13 +109,20 @@ impl Running {
         let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         process.killed = true;
         if let Some(pid) = process.pid {
-            let _ = if process.leads { kill_process_group(pid, Signal::KILL) } else { kill_process(pid, Signal::KILL) };
+            let _ = if process.leads {
+                kill_process_group(pid, Signal::KILL)
+            } else {
+                kill_process(pid, Signal::KILL)
+            };
         }
     }
 
     /// True the first time.
     pub(super) fn is_said_first(&self) -> bool {
-        !std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).said, true)
+        !std::mem::replace(
+            &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).said,
+            true,
+        )
     }
 
     fn is_killed(&self) -> bool {
@@ -113,7 +136,10 @@ impl Running {
             return Err(std::io::Error::other("ended before it began"));
         }
         let child = command.spawn()?;
-        (process.pid, process.leads) = (i32::try_from(child.id()).ok().and_then(Pid::from_raw), leads);
+        (process.pid, process.leads) = (
+            i32::try_from(child.id()).ok().and_then(Pid::from_raw),
+            leads,
+        );
         drop(process);
         let output = child.wait_with_output();
         // Another process may have the number from now on.
@@ -128,7 +154,9 @@ impl Plugin {
         // Where a person may sit there, it asks them; else what it has to say is ours to tell.
         let asks = !self.silent && std::io::stdin().is_terminal();
         let mut command = Command::new(&self.command);
-        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         let told = json!({
             "kind": "ExecCredential", "apiVersion": self.api_version,
             "spec": match &self.cluster {
@@ -136,15 +164,22 @@ impl Plugin {
                 None => json!({ "interactive": asks }),
             },
         });
-        command.env("KUBERNETES_EXEC_INFO", told.to_string()).stdout(Stdio::piped());
+        command
+            .env("KUBERNETES_EXEC_INFO", told.to_string())
+            .stdout(Stdio::piped());
         if asks {
             command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
         } else {
-            command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+            command
+                .stdin(Stdio::null())
+                .stderr(Stdio::piped())
+                .process_group(0);
         }
         debug!("Running {self}.");
         let output = running.output(&mut command, !asks).map_err(|why| {
-            let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!(". To install it: {}", hint.trim()));
+            let hint = self.hint.as_ref().map_or_else(String::new, |hint| {
+                format!(". To install it: {}", hint.trim())
+            });
             format!("{self} can't be run: {why}{hint}")
         })?;
         if running.is_killed() {
@@ -152,29 +187,50 @@ impl Plugin {
         }
         let wrote = wrote(&output);
         if !output.status.success() {
-            return Err(format!("{self} failed ({}){wrote}{}", output.status, self.help()));
+            return Err(format!(
+                "{self} failed ({}){wrote}{}",
+                output.status,
+                self.help()
+            ));
         }
-        self.read(&output.stdout).map_err(|why| format!("{self} {why}{wrote}{}", self.help()))
+        self.read(&output.stdout)
+            .map_err(|why| format!("{self} {why}{wrote}{}", self.help()))
     }
 
     fn help(&self) -> String {
-        self.hint.as_ref().map_or_else(String::new, |hint| format!(". The kubeconfig's hint: {}", hint.trim()))
+        self.hint.as_ref().map_or_else(String::new, |hint| {
+            format!(". The kubeconfig's hint: {}", hint.trim())
+        })
     }
 
     /// YAML is taken, too, as client-go does.
     fn read(&self, printed: &[u8]) -> Result<Issued, String> {
-        let answer: Answer = serde_saphyr::from_slice(printed).map_err(|_| "printed no ExecCredential, which is JSON".to_owned())?;
-        let status = answer.status.ok_or("printed an answer without a status, so without credentials")?;
+        let answer: Answer = serde_saphyr::from_slice(printed)
+            .map_err(|_| "printed no ExecCredential, which is JSON".to_owned())?;
+        let status = answer
+            .status
+            .ok_or("printed an answer without a status, so without credentials")?;
         let until = match &status.expiration_timestamp {
-            Some(text) => Some(text.trim().parse::<Timestamp>().map_err(|_| format!("says expirationTimestamp {text:?}, which is no time"))?),
+            Some(text) => Some(
+                text.trim()
+                    .parse::<Timestamp>()
+                    .map_err(|_| format!("says expirationTimestamp {text:?}, which is no time"))?,
+            ),
             None => None,
         };
         let token = status.token.filter(|token| !token.trim().is_empty());
-        let header = token.map(|token| bearer(&token, "printed a token: it")).transpose()?;
+        let header = token
+            .map(|token| bearer(&token, "printed a token: it"))
+            .transpose()?;
         let identity = match (status.client_certificate_data, status.client_key_data) {
             (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
             (None, None) => None,
-            _ => return Err("printed a certificate without a key, or a key without a certificate".to_owned()),
+            _ => {
+                return Err(
+                    "printed a certificate without a key, or a key without a certificate"
+                        .to_owned(),
+                );
+            }
         };
         if header.is_none() && identity.is_none() {
             return Err("printed neither a token nor a certificate".to_owned());
@@ -185,10 +241,28 @@ impl Plugin {
 
 /// What it wrote, as far as it may be told: what looks like an answer may have secrets in it.
 fn wrote(output: &Output) -> String {
-    let plain = |bytes: &[u8]| shown(String::from_utf8_lossy(bytes).trim()).chars().take(LONGEST).collect::<String>();
+    let plain = |bytes: &[u8]| {
+        shown(String::from_utf8_lossy(bytes).trim())
+            .chars()
+            .take(LONGEST)
+            .collect::<String>()
+    };
     let (out, err) = (plain(&output.stdout), plain(&output.stderr));
-    let secret = ["{", "token", "Token", "clientKeyData", "PRIVATE KEY", "status:"].iter().any(|word| out.contains(word));
-    let out = if secret { format!("{} bytes of what may be credentials", output.stdout.len()) } else { out };
+    let secret = [
+        "{",
+        "token",
+        "Token",
+        "clientKeyData",
+        "PRIVATE KEY",
+        "status:",
+    ]
+    .iter()
+    .any(|word| out.contains(word));
+    let out = if secret {
+        format!("{} bytes of what may be credentials", output.stdout.len())
+    } else {
+        out
+    };
     match (out.is_empty(), err.is_empty()) {
         (true, true) => "; it wrote nothing".to_owned(),
         (false, true) => format!("; it wrote: {out}"),

@@ -54,13 +54,30 @@ impl Road {
         let host = server.host().unwrap_or_default();
         let port = server.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let target: Uri = format!("http://{host}:{port}/").parse()?;
-        let Some(proxy) = self.proxy.clone() else { return Ok(Hop { stream: self.first.call(target).await?, forwards: false }) };
-        let scheme = if proxy.kind == Kind::Https { "https" } else { "http" };
+        let Some(proxy) = self.proxy.clone() else {
+            return Ok(Hop {
+                stream: self.first.call(target).await?,
+                forwards: false,
+            });
+        };
+        let scheme = if proxy.kind == Kind::Https {
+            "https"
+        } else {
+            "http"
+        };
         let to: Uri = format!("{scheme}://{}/", proxy.authority).parse()?;
         let stream = self.first.call(to.clone()).await;
-        let stream = stream.map_err(|why| Failure::Unreachable(format!("through the proxy: {}", words(why.as_ref(), &proxy.to_string()))))?;
+        let stream = stream.map_err(|why| {
+            Failure::Unreachable(format!(
+                "through the proxy: {}",
+                words(why.as_ref(), &proxy.to_string())
+            ))
+        })?;
         if proxy.forwards(server) {
-            return Ok(Hop { stream, forwards: true });
+            return Ok(Hop {
+                stream,
+                forwards: true,
+            });
         }
         let made = match proxy.kind {
             Kind::Socks5 => {
@@ -78,7 +95,10 @@ impl Road {
                 tunnel.call(target).await.map_err(Cause::from)
             }
         };
-        let made = made.map(|stream| Hop { stream, forwards: false });
+        let made = made.map(|stream| Hop {
+            stream,
+            forwards: false,
+        });
         made.map_err(|why| Failure::Unreachable(refused(why.as_ref(), &proxy, host, port)).into())
     }
 }
@@ -86,7 +106,8 @@ impl Road {
 /// What it is connected to: the server, or a proxy that is given whole requests.
 pub(super) struct Hop {
     stream: Stream,
-    /// Requests name the server's host, so that the proxy knows where they go (absolute form, RFC 9112, section 3.2.2).
+    /// Requests name the server's host, so that the proxy knows where they go (absolute form, RFC
+    /// 9112, section 3.2.2).
     forwards: bool,
 }
 
@@ -97,13 +118,21 @@ impl Connection for Hop {
 }
 
 impl Read for Hop {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl Write for Hop {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -119,7 +148,11 @@ impl Write for Hop {
         self.stream.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 }
@@ -138,19 +171,33 @@ impl<T> Service<Uri> for Made<T> {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        std::future::ready(self.0.take().ok_or_else(|| std::io::Error::other("the connection is used up")))
+        std::future::ready(
+            self.0
+                .take()
+                .ok_or_else(|| std::io::Error::other("the connection is used up")),
+        )
     }
 }
 
 /// What to do about a 407.
 pub(super) fn asks_for_a_login(proxy: &Proxy) -> String {
-    format!("the proxy {proxy} asks for a user and a password, or for others: write them into its URL as USER:PASSWORD@ before the host")
+    format!(
+        "the proxy {proxy} asks for a user and a password, or for others: write them into its URL as USER:PASSWORD@ before the host"
+    )
 }
 
 /// Why a proxy leads nowhere.
-fn refused(why: &(dyn std::error::Error + 'static), proxy: &Proxy, host: &str, port: u16) -> String {
+fn refused(
+    why: &(dyn std::error::Error + 'static),
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> String {
     let whole = super::failure::chain(why);
-    if ["authorization", "authentication", "credentials"].iter().any(|word| whole.contains(word)) {
+    if ["authorization", "authentication", "credentials"]
+        .iter()
+        .any(|word| whole.contains(word))
+    {
         return asks_for_a_login(proxy);
     }
     format!("the proxy {proxy} does not lead to {host}:{port} ({whole})")

@@ -9,8 +9,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// Believes certificates of given authorities, as rustls does; and a certificate that is itself one of those given, with `CA:TRUE` as openssl makes
-/// them or issued by an authority that is not given, which rustls alone would refuse and Go's and other libraries take. Names and dates have to fit in any case.
+/// Believes certificates of given authorities, as rustls does; and a certificate that is itself one
+/// of those given, with `CA:TRUE` as openssl makes them or issued by an authority that is not
+/// given, which rustls alone would refuse and Go's and other libraries take. Names and dates have
+/// to fit in any case.
 #[derive(Debug)]
 pub struct Trust {
     given: Vec<CertificateDer<'static>>,
@@ -23,14 +25,25 @@ impl Trust {
     /// # Errors
     /// With words, where one of them is no certificate, or there is none.
     pub fn new(authorities: &[Vec<u8>]) -> Result<Self, String> {
-        let given: Vec<CertificateDer<'static>> = authorities.iter().map(|der| CertificateDer::from(der.clone())).collect();
+        let given: Vec<CertificateDer<'static>> = authorities
+            .iter()
+            .map(|der| CertificateDer::from(der.clone()))
+            .collect();
         let mut roots = RootCertStore::empty();
         for (place, certificate) in given.iter().enumerate() {
-            roots.add(certificate.clone()).map_err(|why| format!("certificate {} of the authorities can't be used: {why}", place + 1))?;
+            roots.add(certificate.clone()).map_err(|why| {
+                format!(
+                    "certificate {} of the authorities can't be used: {why}",
+                    place + 1
+                )
+            })?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        Ok(Self { given, chains: chains.map_err(|_| "there is no certificate of an authority".to_owned())? })
+        Ok(Self {
+            given,
+            chains: chains.map_err(|_| "there is no certificate of an authority".to_owned())?,
+        })
     }
 }
 
@@ -43,10 +56,21 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match self.chains.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        ) {
             // Dates were looked at before, names were not.
-            Err(rustls::Error::InvalidCertificate(why)) if is_about_issuer(&why) && self.given.iter().any(|given| given == end_entity) => {
-                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            Err(rustls::Error::InvalidCertificate(why))
+                if is_about_issuer(&why) && self.given.iter().any(|given| given == end_entity) =>
+            {
+                rustls::client::verify_server_name(
+                    &ParsedCertificate::try_from(end_entity)?,
+                    server_name,
+                )?;
                 Ok(ServerCertVerified::assertion())
             }
             judged => judged,
@@ -76,9 +100,14 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// Whether only who issued it is against a certificate: of one that is given itself, that doesn't matter, as in Go's `x509.Certificate.Verify`.
+/// Whether only who issued it is against a certificate: of one that is given itself, that doesn't
+/// matter, as in Go's `x509.Certificate.Verify`.
 fn is_about_issuer(why: &CertificateError) -> bool {
-    is_authority(why) || matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
+    is_authority(why)
+        || matches!(
+            why,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        )
 }
 
 /// webpki's `CaUsedAsEndEntity`, which rustls passes on without a name of its own.
@@ -102,8 +131,10 @@ pub fn words(error: &rustls::Error) -> String {
 }
 
 fn certificate_words(why: &CertificateError) -> String {
-    let date =
-        |time: &UnixTime| Timestamp::from_second(time.as_secs().try_into().unwrap_or(i64::MAX)).map_or_else(|_| String::new(), |at| at.to_string());
+    let date = |time: &UnixTime| {
+        Timestamp::from_second(time.as_secs().try_into().unwrap_or(i64::MAX))
+            .map_or_else(|_| String::new(), |at| at.to_string())
+    };
     match why {
         CertificateError::ExpiredContext { not_after, .. } => format!("expired at {}: renew it, or set this machine's clock", date(not_after)),
         CertificateError::Expired => "expired: renew it, or set this machine's clock".to_owned(),

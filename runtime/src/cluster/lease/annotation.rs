@@ -1,6 +1,7 @@
 //! What is delivered, as annotations of the Lease. Pure.
 //!
-//! Two of them, so that a version that knows the first alone understands it still: resource versions, and when each was known to be everything.
+//! Two of them, so that a version that knows the first alone understands it still: resource
+//! versions, and when each was known to be everything.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,10 +11,12 @@ use crate::cluster::Resume;
 
 /// JSON: for each sink, for each scope, the resource version up to which every event is delivered.
 pub const DELIVERED: &str = "events.kubedl.io/delivered";
-/// JSON: the same with the times, in seconds since 1970, at which all up to there was known to have been seen.
+/// JSON: the same with the times, in seconds since 1970, at which all up to there was known to have
+/// been seen.
 pub const SEEN: &str = "events.kubedl.io/delivered-seen";
 
-/// Bytes of all annotations of an object together (`TotalAnnotationSizeLimitB` of k8s.io/apimachinery/pkg/api/validation/objectmeta.go).
+/// Bytes of all annotations of an object together (`TotalAnnotationSizeLimitB` of
+/// k8s.io/apimachinery/pkg/api/validation/objectmeta.go).
 pub const MOST_BYTES: usize = 256 << 10;
 
 type Annotations = BTreeMap<String, String>;
@@ -21,27 +24,62 @@ type Annotations = BTreeMap<String, String>;
 /// An annotation that is not ours to read counts as none, and a time that is not there as unknown.
 pub(super) fn read(annotations: &Annotations) -> Delivered {
     fn of<T: serde::de::DeserializeOwned + Default>(annotations: &Annotations, name: &str) -> T {
-        annotations.get(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        annotations
+            .get(name)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
     }
     let versions: BTreeMap<String, BTreeMap<String, String>> = of(annotations, DELIVERED);
     let times: BTreeMap<String, BTreeMap<String, u64>> = of(annotations, SEEN);
-    let time = |sink: &str, scope: &str| times.get(sink)?.get(scope).map(|seconds| UNIX_EPOCH + Duration::from_secs(*seconds));
+    let time = |sink: &str, scope: &str| {
+        times
+            .get(sink)?
+            .get(scope)
+            .map(|seconds| UNIX_EPOCH + Duration::from_secs(*seconds))
+    };
     let resume = |sink: &str, (scope, resource_version): (String, String)| {
         let at = time(sink, &scope).unwrap_or(UNIX_EPOCH);
-        (scope, Resume { resource_version, at })
+        (
+            scope,
+            Resume {
+                resource_version,
+                at,
+            },
+        )
     };
-    versions.into_iter().map(|(sink, scopes)| (sink.clone(), scopes.into_iter().map(|entry| resume(&sink, entry)).collect())).collect()
+    versions
+        .into_iter()
+        .map(|(sink, scopes)| {
+            (
+                sink.clone(),
+                scopes
+                    .into_iter()
+                    .map(|entry| resume(&sink, entry))
+                    .collect(),
+            )
+        })
+        .collect()
 }
 
-/// Writes it beside what others have annotated. What has no room is left out, the largest sinks first: who finds nothing of a sink begins it with the list.
-/// Gives the sinks that were left out.
+/// Writes it beside what others have annotated. What has no room is left out, the largest sinks
+/// first: who finds nothing of a sink begins it with the list. Gives the sinks that were left out.
 pub(super) fn write(annotations: &mut Annotations, delivered: &Delivered) -> Vec<String> {
     annotations.retain(|name, _| name != DELIVERED && name != SEEN);
-    let others: usize = annotations.iter().map(|(name, text)| name.len() + text.len()).sum();
+    let others: usize = annotations
+        .iter()
+        .map(|(name, text)| name.len() + text.len())
+        .sum();
     let room = MOST_BYTES.saturating_sub(others);
-    let mut sinks: Vec<(&String, usize)> = delivered.iter().map(|(sink, scopes)| (sink, size(sink, scopes))).collect();
+    let mut sinks: Vec<(&String, usize)> = delivered
+        .iter()
+        .map(|(sink, scopes)| (sink, size(sink, scopes)))
+        .collect();
     sinks.sort_by_key(|(_, size)| *size);
-    let (mut kept, mut left_out, mut used) = (Delivered::new(), Vec::new(), DELIVERED.len() + SEEN.len() + 4);
+    let (mut kept, mut left_out, mut used) = (
+        Delivered::new(),
+        Vec::new(),
+        DELIVERED.len() + SEEN.len() + 4,
+    );
     for (sink, size) in sinks {
         used += size;
         match delivered.get(sink) {
@@ -49,25 +87,68 @@ pub(super) fn write(annotations: &mut Annotations, delivered: &Delivered) -> Vec
             _ => left_out.push(sink.clone()),
         }
     }
-    let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let versions: BTreeMap<&String, BTreeMap<&String, &String>> =
-        kept.iter().map(|(sink, scopes)| (sink, scopes.iter().map(|(scope, resume)| (scope, &resume.resource_version)).collect())).collect();
+    let seconds = |at: SystemTime| {
+        at.duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs())
+    };
+    let versions: BTreeMap<&String, BTreeMap<&String, &String>> = kept
+        .iter()
+        .map(|(sink, scopes)| {
+            (
+                sink,
+                scopes
+                    .iter()
+                    .map(|(scope, resume)| (scope, &resume.resource_version))
+                    .collect(),
+            )
+        })
+        .collect();
     let times: BTreeMap<&String, BTreeMap<&String, u64>> = kept
         .iter()
-        .map(|(sink, scopes)| (sink, scopes.iter().map(|(scope, resume)| (scope, seconds(resume.at))).filter(|(_, at)| *at > 0).collect()))
+        .map(|(sink, scopes)| {
+            (
+                sink,
+                scopes
+                    .iter()
+                    .map(|(scope, resume)| (scope, seconds(resume.at)))
+                    .filter(|(_, at)| *at > 0)
+                    .collect(),
+            )
+        })
         .collect();
     if used <= room || !kept.is_empty() {
-        annotations.insert(DELIVERED.to_owned(), serde_json::to_string(&versions).unwrap_or_default());
-        annotations.insert(SEEN.to_owned(), serde_json::to_string(&times).unwrap_or_default());
+        annotations.insert(
+            DELIVERED.to_owned(),
+            serde_json::to_string(&versions).unwrap_or_default(),
+        );
+        annotations.insert(
+            SEEN.to_owned(),
+            serde_json::to_string(&times).unwrap_or_default(),
+        );
     }
     left_out
 }
 
 /// Bytes that a sink takes in both annotations, at most.
 fn size(sink: &str, scopes: &BTreeMap<String, Resume>) -> usize {
-    // Quotes, colons, commas and braces, and a time of up to ten digits; what JSON escapes counts six times.
-    let text = |text: &str| text.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { 6 } else { c.len_utf8() }).sum::<usize>();
-    2 * (text(sink) + 6) + scopes.iter().map(|(scope, resume)| 2 * (text(scope) + 6) + text(&resume.resource_version) + 12).sum::<usize>()
+    // Quotes, colons, commas and braces, and a time of up to ten digits; what JSON escapes counts
+    // six times.
+    let text = |text: &str| {
+        text.chars()
+            .map(|c| {
+                if c == '"' || c == '\\' || c.is_control() {
+                    6
+                } else {
+                    c.len_utf8()
+                }
+            })
+            .sum::<usize>()
+    };
+    2 * (text(sink) + 6)
+        + scopes
+            .iter()
+            .map(|(scope, resume)| 2 * (text(scope) + 6) + text(&resume.resource_version) + 12)
+            .sum::<usize>()
 }
 
 #[cfg(test)]
@@ -75,30 +156,53 @@ mod tests {
     use super::*;
 
     fn resume(version: &str, seconds: u64) -> Resume {
-        Resume { resource_version: version.to_owned(), at: UNIX_EPOCH + Duration::from_secs(seconds) }
+        Resume {
+            resource_version: version.to_owned(),
+            at: UNIX_EPOCH + Duration::from_secs(seconds),
+        }
     }
 
     #[test]
     fn what_is_written_is_read_again_and_an_earlier_version_reads_the_first_annotation() {
-        let delivered = Delivered::from([("a".to_owned(), BTreeMap::from([("*".to_owned(), resume("7", 9))])), ("b".to_owned(), BTreeMap::new())]);
+        let delivered = Delivered::from([
+            (
+                "a".to_owned(),
+                BTreeMap::from([("*".to_owned(), resume("7", 9))]),
+            ),
+            ("b".to_owned(), BTreeMap::new()),
+        ]);
         let mut annotations = Annotations::new();
         assert!(write(&mut annotations, &delivered).is_empty());
         assert_eq!(read(&annotations), delivered);
         assert_eq!(annotations[DELIVERED], r#"{"a":{"*":"7"},"b":{}}"#);
         annotations.remove(SEEN);
-        assert_eq!(read(&annotations)["a"]["*"], resume("7", 0), "when it was seen is unknown");
+        assert_eq!(
+            read(&annotations)["a"]["*"],
+            resume("7", 0),
+            "when it was seen is unknown"
+        );
     }
 
     #[test]
     fn what_has_no_room_is_left_out_and_the_rest_fits() {
-        let scopes = |count: usize| (0..count).map(|scope| (format!("namespace-{scope}"), resume("123456789", 1))).collect::<BTreeMap<_, _>>();
-        let delivered = Delivered::from([("large".to_owned(), scopes(6_000)), ("small".to_owned(), scopes(3))]);
+        let scopes = |count: usize| {
+            (0..count)
+                .map(|scope| (format!("namespace-{scope}"), resume("123456789", 1)))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let delivered = Delivered::from([
+            ("large".to_owned(), scopes(6_000)),
+            ("small".to_owned(), scopes(3)),
+        ]);
         let mut annotations = Annotations::from([("of.others".to_owned(), "x".repeat(1_000))]);
         assert_eq!(write(&mut annotations, &delivered), ["large"]);
         assert_eq!(read(&annotations).keys().collect::<Vec<_>>(), ["small"]);
         annotations.insert("of.others".to_owned(), "x".repeat(MOST_BYTES - 9));
         assert_eq!(write(&mut annotations, &delivered).len(), 2);
-        let bytes: usize = annotations.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let bytes: usize = annotations
+            .iter()
+            .map(|(name, text)| name.len() + text.len())
+            .sum();
         assert!(bytes <= MOST_BYTES, "{bytes}");
     }
 }

@@ -21,7 +21,8 @@ const QUESTIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long an answer holds that may change: that there is no such object of a name, and refusals.
 const HOLDS: Duration = Duration::from_secs(60);
-/// How long nothing is asked of an API server that did not answer: at first, and at most; twice as long each time.
+/// How long nothing is asked of an API server that did not answer: at first, and at most; twice as
+/// long each time.
 const SILENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What came of a question.
@@ -35,7 +36,11 @@ pub(super) struct Answer {
 
 impl Answer {
     fn of(step: Step, holds_for: Option<Duration>) -> Self {
-        Self { step, holds_for, may_differ: false }
+        Self {
+            step,
+            holds_for,
+            may_differ: false,
+        }
     }
 }
 
@@ -48,7 +53,11 @@ pub(super) struct Asking {
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { permits: Semaphore::new(QUESTIONS), silence: Mutex::default(), refused: Mutex::default() }
+        Self {
+            permits: Semaphore::new(QUESTIONS),
+            silence: Mutex::default(),
+            refused: Mutex::default(),
+        }
     }
 }
 
@@ -68,7 +77,10 @@ impl Asking {
 
     /// Asks, unless the API server was silent a moment ago.
     pub(super) async fn ask(&self, client: &Client, object: &Object) -> Answer {
-        if lock(&self.silence).until.is_some_and(|until| Instant::now() < until) {
+        if lock(&self.silence)
+            .until
+            .is_some_and(|until| Instant::now() < until)
+        {
             return Answer::of(Step::Unknown, Some(Duration::ZERO));
         }
         self.ask_again(client, object).await
@@ -76,14 +88,25 @@ impl Asking {
 
     pub(super) async fn ask_again(&self, client: &Client, object: &Object) -> Answer {
         let unknown = |holds_for| Answer::of(Step::Unknown, Some(holds_for));
-        let Some((resource, group, plural)) = resource(object) else { return Answer::of(Step::Gone, None) };
+        let Some((resource, group, plural)) = resource(object) else {
+            return Answer::of(Step::Gone, None);
+        };
         let place = (plural, object.namespace.clone());
         let _permit = self.permits.acquire().await;
-        if lock(&self.refused).get(&place).is_some_and(|until| Instant::now() < *until) {
+        if lock(&self.refused)
+            .get(&place)
+            .is_some_and(|until| Instant::now() < *until)
+        {
             return unknown(Duration::ZERO);
         }
-        let api: Api<Identified> = Api::namespaced_with(client.kube.clone(), &object.namespace, &resource);
-        let about = About { verb: "get", resource: plural, group, scope: Scope::Namespace(object.namespace.clone()) };
+        let api: Api<Identified> =
+            Api::namespaced_with(client.kube.clone(), &object.namespace, &resource);
+        let about = About {
+            verb: "get",
+            resource: plural,
+            group,
+            scope: Scope::Namespace(object.namespace.clone()),
+        };
         let asked = timeout(PATIENCE, api.get_opt(&object.name)).await;
         let found = match asked {
             Ok(answer) => answer.map_err(|error| sort(error, about)),
@@ -95,9 +118,13 @@ impl Asking {
                 judge(object, found.map(|found| found.0).as_ref())
             }
             Err(error) => {
-                let may_differ = matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_));
+                let may_differ =
+                    matches!(error, Error::Unauthorized { .. } | Error::Unreachable(_));
                 let holds_for = self.fails(object, place, &error);
-                Answer { may_differ, ..unknown(holds_for) }
+                Answer {
+                    may_differ,
+                    ..unknown(holds_for)
+                }
             }
         }
     }
@@ -107,7 +134,11 @@ impl Asking {
         silence.until = None;
         silence.wait = Duration::ZERO;
         if let Some((time, times)) = silence.said.over() {
-            info!(times, seconds = time.as_secs(), "Who controls objects can be looked up again.");
+            info!(
+                times,
+                seconds = time.as_secs(),
+                "Who controls objects can be looked up again."
+            );
         }
     }
 
@@ -116,7 +147,13 @@ impl Asking {
         let mut silence = lock(&self.silence);
         if let Some(times) = silence.said.fails(place.0) {
             let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
-            warn!(kind, namespace, name, times, "Cannot look up who controls an object, and its event is kept by the rule owner-unknown: {error}.");
+            warn!(
+                kind,
+                namespace,
+                name,
+                times,
+                "Cannot look up who controls an object, and its event is kept by the rule owner-unknown: {error}."
+            );
         }
         match error {
             Error::Forbidden { .. } | Error::Unauthorized { .. } => {
@@ -126,10 +163,14 @@ impl Asking {
                 refused.insert(place, now + HOLDS);
                 HOLDS
             }
-            Error::Busy { status: 400..=428 | 430..=499, .. } => HOLDS,
+            Error::Busy {
+                status: 400..=428 | 430..=499,
+                ..
+            } => HOLDS,
             _ => {
                 silence.wait = (silence.wait * 2).clamp(SILENT.0, SILENT.1);
-                silence.until = Some(Instant::now() + silence.wait.max(error.after()).min(SILENT.1));
+                silence.until =
+                    Some(Instant::now() + silence.wait.max(error.after()).min(SILENT.1));
                 Duration::ZERO
             }
         }
@@ -150,10 +191,24 @@ fn judge(object: &Object, found: Option<&ObjectMeta>) -> Answer {
 /// None where there can be no such object.
 fn resource(object: &Object) -> Option<(ApiResource, &'static str, &'static str)> {
     let (group, plural) = object.known()?;
-    let version = object.api_version.split_once('/').map_or(object.api_version.as_str(), |(_, version)| version);
+    let version = object
+        .api_version
+        .split_once('/')
+        .map_or(object.api_version.as_str(), |(_, version)| version);
     let version = if version.is_empty() { "v1" } else { version };
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let resource =
-        ApiResource { group: group.to_owned(), version: version.to_owned(), api_version, kind: object.kind.clone(), plural: plural.to_owned() };
-    name::label(version).is_ok().then_some((resource, group, plural))
+    let api_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    let resource = ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        kind: object.kind.clone(),
+        plural: plural.to_owned(),
+    };
+    name::label(version)
+        .is_ok()
+        .then_some((resource, group, plural))
 }

@@ -23,13 +23,18 @@ const WAITING: &str = "events wait, for up to 30 s after the start; then those o
 const PAGE: u32 = 500;
 
 impl Owners {
-    /// Follows the Pods of one of these scopes, for ever. Ends only where waiting can't heal the very first answer about any of them.
+    /// Follows the Pods of one of these scopes, for ever. Ends only where waiting can't heal the
+    /// very first answer about any of them.
     pub async fn follow_pods(&self, scope: &Scope, scopes: &[Scope]) -> Result<(), Error> {
         let (mut wait, mut seldom, mut listed) = (WAITS.0, Seldom::default(), false);
-        let Some(client) = &self.0.client else { return Ok(()) };
+        let Some(client) = &self.0.client else {
+            return Ok(());
+        };
         lock(&self.0.pods).follow(scope);
         loop {
-            let error = self.follow_once(client, scope, &mut listed, &mut wait, &mut seldom).await;
+            let error = self
+                .follow_once(client, scope, &mut listed, &mut wait, &mut seldom)
+                .await;
             lock(&self.0.pods).lose(scope);
             if error.is_fatal() && !listed {
                 let mut pods = lock(&self.0.pods);
@@ -48,8 +53,20 @@ impl Owners {
     }
 
     /// Lists and watches until something fails that a new beginning may heal.
-    async fn follow_once(&self, client: &Client, scope: &Scope, listed: &mut bool, wait: &mut Duration, seldom: &mut Seldom) -> Error {
-        let about = |verb| About { verb, resource: "pods", group: "", scope: scope.clone() };
+    async fn follow_once(
+        &self,
+        client: &Client,
+        scope: &Scope,
+        listed: &mut bool,
+        wait: &mut Duration,
+        seldom: &mut Seldom,
+    ) -> Error {
+        let about = |verb| About {
+            verb,
+            resource: "pods",
+            group: "",
+            scope: scope.clone(),
+        };
         let pods = ApiResource::erase::<Pod>(&());
         let api: Api<Identified> = match scope {
             Scope::All => Api::all_with(client.kube.clone(), &pods),
@@ -87,8 +104,12 @@ impl Owners {
                 }
                 Err(watcher::Error::InitialListFailed(error)) => return sort(error, about("list")),
                 // The library would go on where it was, and not say from when on all is seen again.
-                Err(watcher::Error::WatchFailed(error) | watcher::Error::WatchStartFailed(error)) => return sort(error, about("watch")),
-                Err(watcher::Error::WatchError(status)) if status.code == 410 => sleep(WAITS.0).await,
+                Err(
+                    watcher::Error::WatchFailed(error) | watcher::Error::WatchStartFailed(error),
+                ) => return sort(error, about("watch")),
+                Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                    sleep(WAITS.0).await
+                }
                 Err(other) => return Error::Protocol(other.to_string()),
             }
             self.0.changed.send_modify(|times| *times += 1);

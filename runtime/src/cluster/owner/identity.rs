@@ -1,4 +1,5 @@
-//! Who an object is, and who controls it. What is of another type than it should be is as if it were not there, so that one odd object costs only itself. Pure.
+//! Who an object is, and who controls it. What is of another type than it should be is as if it
+//! were not there, so that one odd object costs only itself. Pure.
 
 use std::borrow::Cow;
 
@@ -66,15 +67,29 @@ impl From<Reference> for OwnerReference {
 }
 
 /// Of an object's `metadata`: uid, name, namespace, resource version and owners.
-pub(in crate::cluster) fn identity<'de, D: Deserializer<'de>>(metadata: D) -> Result<ObjectMeta, D::Error> {
-    let Metadata { uid, name, namespace, resource_version, owner_references } = If::deserialize(metadata)?.into_option().unwrap_or_default();
+pub(in crate::cluster) fn identity<'de, D: Deserializer<'de>>(
+    metadata: D,
+) -> Result<ObjectMeta, D::Error> {
+    let Metadata {
+        uid,
+        name,
+        namespace,
+        resource_version,
+        owner_references,
+    } = If::deserialize(metadata)?.into_option().unwrap_or_default();
     let references = owner_references.into_option().unwrap_or_default();
     Ok(ObjectMeta {
         uid: uid.into_option(),
         name: name.into_option(),
         namespace: namespace.into_option(),
         resource_version: resource_version.into_option(),
-        owner_references: Some(references.into_iter().filter_map(If::into_option).map(OwnerReference::from).collect()),
+        owner_references: Some(
+            references
+                .into_iter()
+                .filter_map(If::into_option)
+                .map(OwnerReference::from)
+                .collect(),
+        ),
         ..ObjectMeta::default()
     })
 }
@@ -90,7 +105,12 @@ impl<'de> Deserialize<'de> for Identified {
             #[serde(default, deserialize_with = "identity")]
             metadata: ObjectMeta,
         }
-        Ok(Self(If::<Object>::deserialize(deserializer)?.into_option().unwrap_or_default().metadata))
+        Ok(Self(
+            If::<Object>::deserialize(deserializer)?
+                .into_option()
+                .unwrap_or_default()
+                .metadata,
+        ))
     }
 }
 
@@ -141,17 +161,32 @@ mod tests {
         let odd = r#"{"metadata": {"uid": 7, "name": "p", "creationTimestamp": "", "labels": [], "ownerReferences":
             ["no object", {"uid": {}, "kind": "TFJob", "name": "j", "controller": true}, {"controller": "true"}]}}"#;
         let meta = read(odd);
-        assert_eq!((meta.uid.as_deref(), meta.name.as_deref()), (None, Some("p")));
+        assert_eq!(
+            (meta.uid.as_deref(), meta.name.as_deref()),
+            (None, Some("p"))
+        );
         let owners = meta.owner_references.unwrap();
         assert_eq!(
-            owners.iter().map(|owner| (&*owner.kind, &*owner.name, owner.controller)).collect::<Vec<_>>(),
+            owners
+                .iter()
+                .map(|owner| (&*owner.kind, &*owner.name, owner.controller))
+                .collect::<Vec<_>>(),
             [("TFJob", "j", Some(true)), ("", "", None)]
         );
     }
 
     #[test]
     fn what_is_no_object_at_all_has_no_identity() {
-        for odd in ["null", "7", "\"text\"", "[]", "{}", r#"{"metadata": null}"#, r#"{"metadata": []}"#, r#"{"metadata": {"ownerReferences": {}}}"#] {
+        for odd in [
+            "null",
+            "7",
+            "\"text\"",
+            "[]",
+            "{}",
+            r#"{"metadata": null}"#,
+            r#"{"metadata": []}"#,
+            r#"{"metadata": {"ownerReferences": {}}}"#,
+        ] {
             assert_eq!(read(odd).uid, None, "{odd}");
         }
     }

@@ -1,7 +1,8 @@
 //! Who controls an object: from a metadata-only watch of Pods, and single look-ups for the rest.
 //!
-//! Nothing of it stops anybody for long: a name that can't be one is not asked for, an answer that will not change is not asked for again, and what can't be
-//! found out in time is [`Chain::Unknown`].
+//! Nothing of it stops anybody for long: a name that can't be one is not asked for, an answer that
+//! will not change is not asked for again, and what can't be found out in time is
+//! [`Chain::Unknown`].
 
 mod ask;
 mod follow;
@@ -30,8 +31,10 @@ const LAG: Duration = Duration::from_secs(1);
 /// Steps of a chain: PodGroup, Pod, ReplicaSet, Deployment, and what controls that.
 const STEPS: usize = 5;
 
-/// Kinds whose controller is asked for, with their groups and the names of their resources. PodGroups are those of Volcano, of the scheduler plugins (two
-/// groups, the second of their first versions, which KubeDL makes) and of kube-batch; a Workload is Kueue's: what a job waits for is said about them alone.
+/// Kinds whose controller is asked for, with their groups and the names of their resources.
+/// PodGroups are those of Volcano, of the scheduler plugins (two groups, the second of their first
+/// versions, which KubeDL makes) and of kube-batch; a Workload is Kueue's: what a job waits for is
+/// said about them alone.
 const KINDS: [(&str, &str, &str); 9] = [
     ("", "Pod", "pods"),
     ("", "Service", "services"),
@@ -53,7 +56,10 @@ pub fn has_controller(group: &str, kind: &str) -> bool {
 fn known(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
     // Who leaves the group out means the only one that has the kind.
     let is_meant = |of: &str| of == group || (group.is_empty() && of == "apps");
-    KINDS.iter().find(|known| known.1 == kind && is_meant(known.0)).map(|known| (known.0, known.2))
+    KINDS
+        .iter()
+        .find(|known| known.1 == kind && is_meant(known.0))
+        .map(|known| (known.0, known.2))
 }
 
 /// A controller: the owner reference of an object that has `controller: true`.
@@ -72,7 +78,8 @@ pub struct Owner {
 /// What is known of the controllers above an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chain {
-    /// The object's controller, the controller's controller, ... up to the first whose own is not asked for. May be empty.
+    /// The object's controller, the controller's controller, ... up to the first whose own is not
+    /// asked for. May be empty.
     Owners(Vec<Owner>),
     /// The object no longer exists, or another one has its name now.
     Gone,
@@ -113,12 +120,24 @@ impl Object {
     }
 
     fn owned_by(&self, owner: &Owner) -> Self {
-        let Owner { api_version, kind, name, uid } = owner.clone();
-        Self { api_version, kind, namespace: self.namespace.clone(), name, uid }
+        let Owner {
+            api_version,
+            kind,
+            name,
+            uid,
+        } = owner.clone();
+        Self {
+            api_version,
+            kind,
+            namespace: self.namespace.clone(),
+            name,
+            uid,
+        }
     }
 }
 
-/// Of an event about an object: what tells whether the watch of Pods must have seen a Pod before it.
+/// Of an event about an object: what tells whether the watch of Pods must have seen a Pod before
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// The event's resource version.
@@ -155,7 +174,8 @@ struct Inner {
 }
 
 impl Owners {
-    /// For a cluster. Nothing is known until [`Owners::follow_pods`] runs; look-ups work from the start.
+    /// For a cluster. Nothing is known until [`Owners::follow_pods`] runs; look-ups work from the
+    /// start.
     pub fn new(client: Client) -> Self {
         Self::with(Some(client))
     }
@@ -166,7 +186,13 @@ impl Owners {
     }
 
     fn with(client: Option<Client>) -> Self {
-        Self(Arc::new(Inner { client, pods: Mutex::default(), others: Mutex::default(), asking: Asking::default(), changed: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            client,
+            pods: Mutex::default(),
+            others: Mutex::default(),
+            asking: Asking::default(),
+            changed: watch::Sender::new(0),
+        }))
     }
 
     /// Takes in the metadata of an object of a recording.
@@ -174,11 +200,21 @@ impl Owners {
         if kind == "Pod" {
             return lock(&self.0.pods).apply(meta);
         }
-        let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-        lock(&self.0.others).learn(kind, &namespace, &name, meta.uid.as_deref().unwrap_or_default(), step_of(meta));
+        let (namespace, name) = (
+            meta.namespace.clone().unwrap_or_default(),
+            meta.name.clone().unwrap_or_default(),
+        );
+        lock(&self.0.others).learn(
+            kind,
+            &namespace,
+            &name,
+            meta.uid.as_deref().unwrap_or_default(),
+            step_of(meta),
+        );
     }
 
-    /// Waits until the Pods of these scopes have been listed once, or were refused, but not longer than `patience`.
+    /// Waits until the Pods of these scopes have been listed once, or were refused, but not longer
+    /// than `patience`.
     pub async fn listed(&self, scopes: &[Scope], patience: Duration) {
         let mut changed = self.0.changed.subscribe();
         let all = async {
@@ -193,7 +229,9 @@ impl Owners {
             }
         };
         if timeout(patience, all).await.is_err() {
-            warn!("The list of Pods has not been read in time: until it has, events of Pods are kept by the rule owner-unknown.");
+            warn!(
+                "The list of Pods has not been read in time: until it has, events of Pods are kept by the rule owner-unknown."
+            );
         }
     }
 
@@ -202,14 +240,23 @@ impl Owners {
         self.walk(object, |object| self.known_step(object, seen))
     }
 
-    /// The controllers above an object, of an event that was seen `since`. Ends at the latest `until`, then with [`Chain::Unknown`].
-    pub async fn chain(&self, object: &Object, seen: Seen<'_>, since: Instant, until: Instant) -> Chain {
+    /// The controllers above an object, of an event that was seen `since`. Ends at the latest
+    /// `until`, then with [`Chain::Unknown`].
+    pub async fn chain(
+        &self,
+        object: &Object,
+        seen: Seen<'_>,
+        since: Instant,
+        until: Instant,
+    ) -> Chain {
         let mut owners = Vec::new();
         let mut target = object.clone();
         for _ in 0..STEPS {
             let step = match self.known_step(&target, seen) {
                 Some(step) => step,
-                None => timeout_at(until, self.find(&target, seen, since)).await.unwrap_or(Step::Unknown),
+                None => timeout_at(until, self.find(&target, seen, since))
+                    .await
+                    .unwrap_or(Step::Unknown),
             };
             match extend(&mut owners, &target, step) {
                 Ok(next) => target = next,
@@ -244,8 +291,11 @@ impl Owners {
             match found {
                 Found::Itself(step) => return Some(step),
                 Found::Namesake(step) if !object.has_uid() => return Some(step),
-                // Another Pod of that name: what controls it tells something only if it is the same.
-                Found::Namesake(step) if self.must_be_known(object, seen) => return Some(namesake(step)),
+                // Another Pod of that name: what controls it tells something only if it is the
+                // same.
+                Found::Namesake(step) if self.must_be_known(object, seen) => {
+                    return Some(namesake(step));
+                }
                 Found::None if self.must_be_known(object, seen) => return Some(Step::Gone),
                 _ => {}
             }
@@ -260,7 +310,9 @@ impl Owners {
             return true;
         }
         let reached = lock(&self.0.pods).reached(&object.namespace);
-        !seen.is_young && reached.is_some_and(|reached| is_before(&reached, seen.resource_version) == Some(false))
+        !seen.is_young
+            && reached
+                .is_some_and(|reached| is_before(&reached, seen.resource_version) == Some(false))
     }
 
     /// Waits for the watch of Pods, where there is one, or asks.
@@ -268,7 +320,10 @@ impl Owners {
         let mut changed = self.0.changed.subscribe();
         while object.kind == "Pod" && lock(&self.0.pods).is_followed(&object.namespace) {
             // Old enough: what the watch has not shown within its lag is not there.
-            let seen = Seen { is_young: seen.is_young && since.elapsed() < LAG, ..seen };
+            let seen = Seen {
+                is_young: seen.is_young && since.elapsed() < LAG,
+                ..seen
+            };
             if let Some(step) = self.known_step(object, seen) {
                 return step;
             }
@@ -285,7 +340,9 @@ impl Owners {
                 };
             }
         }
-        let Some(client) = &self.0.client else { return Step::Gone };
+        let Some(client) = &self.0.client else {
+            return Step::Gone;
+        };
         let answered = self.0.asking.is_answered();
         let mut answer = self.0.asking.ask(client, object).await;
         if answer.may_differ && answered {
@@ -296,9 +353,14 @@ impl Owners {
     }
 }
 
-/// An object's namesake may have been made by another: it proves nothing but a controller that is there.
+/// An object's namesake may have been made by another: it proves nothing but a controller that is
+/// there.
 fn namesake(step: Step) -> Step {
-    if let Step::Owner(_) = step { step } else { Step::Gone }
+    if let Step::Owner(_) = step {
+        step
+    } else {
+        Step::Gone
+    }
 }
 
 /// Takes one more step; an error is the end of the chain.
@@ -321,8 +383,17 @@ fn step_of(meta: &ObjectMeta) -> Step {
 }
 
 fn controller(meta: &ObjectMeta) -> Option<Arc<Owner>> {
-    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
-    Some(Arc::new(Owner { api_version: owner.api_version.clone(), kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() }))
+    let owner = meta
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|owner| owner.controller == Some(true))?;
+    Some(Arc::new(Owner {
+        api_version: owner.api_version.clone(),
+        kind: owner.kind.clone(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+    }))
 }
 
 /// The maps hold whole entries, so that a panic elsewhere leaves nothing half done in them.

@@ -1,5 +1,5 @@
-//! The Pods of a cluster, as far as their controllers go: uid, name and controller of each, and for an hour after its deletion too, since events may
-//! follow it. Pure.
+//! The Pods of a cluster, as far as their controllers go: uid, name and controller of each, and for
+//! an hour after its deletion too, since events may follow it. Pure.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::{Object, Owner, Step, controller};
 use crate::cluster::{Scope, is_before};
 
-/// How long a deleted Pod's controller is remembered: the API server's default time to live of events, so that none outlives it.
+/// How long a deleted Pod's controller is remembered: the API server's default time to live of
+/// events, so that none outlives it.
 const TOMBSTONE: Duration = Duration::from_secs(3600);
 
 struct Known {
@@ -82,10 +83,13 @@ impl Pods {
     }
 
     fn view(&self, namespace: &str) -> Option<&View> {
-        self.views.get(&Scope::All).or_else(|| self.views.get(&Scope::Namespace(namespace.to_owned())))
+        self.views
+            .get(&Scope::All)
+            .or_else(|| self.views.get(&Scope::Namespace(namespace.to_owned())))
     }
 
-    /// The resource version up to which every Pod of a namespace is known; none while that can't be said.
+    /// The resource version up to which every Pod of a namespace is known; none while that can't be
+    /// said.
     pub(super) fn reached(&self, namespace: &str) -> Option<String> {
         let view = self.view(namespace)?;
         view.whole.then(|| view.reached.clone())
@@ -96,18 +100,36 @@ impl Pods {
         if let Some(known) = self.by_uid.get(object.uid.as_str()) {
             return Found::Itself(step(known));
         }
-        let name = (Box::from(object.namespace.as_str()), Box::from(object.name.as_str()));
-        self.by_name.get(&name).and_then(|uid| self.by_uid.get(uid)).map_or(Found::None, |known| Found::Namesake(step(known)))
+        let name = (
+            Box::from(object.namespace.as_str()),
+            Box::from(object.name.as_str()),
+        );
+        self.by_name
+            .get(&name)
+            .and_then(|uid| self.by_uid.get(uid))
+            .map_or(Found::None, |known| Found::Namesake(step(known)))
     }
 
     /// A list begins, at or after this resource version.
     pub(super) fn begin(&mut self, scope: &Scope, reached: String) {
-        self.views.insert(scope.clone(), View { reached, listing: Some(HashSet::new()), ..View::default() });
+        self.views.insert(
+            scope.clone(),
+            View {
+                reached,
+                listing: Some(HashSet::new()),
+                ..View::default()
+            },
+        );
     }
 
     /// The list shows a Pod.
     pub(super) fn list(&mut self, scope: &Scope, meta: &ObjectMeta) {
-        if let (Some(uid), Some(listing)) = (&meta.uid, self.views.get_mut(scope).and_then(|view| view.listing.as_mut())) {
+        if let (Some(uid), Some(listing)) = (
+            &meta.uid,
+            self.views
+                .get_mut(scope)
+                .and_then(|view| view.listing.as_mut()),
+        ) {
             listing.insert(uid.as_str().into());
         }
         self.apply(meta);
@@ -115,12 +137,20 @@ impl Pods {
 
     /// The list has been read: Pods that it does not show were deleted unseen.
     pub(super) fn end(&mut self, scope: &Scope, now: Instant) {
-        let Some(view) = self.views.get_mut(scope) else { return };
+        let Some(view) = self.views.get_mut(scope) else {
+            return;
+        };
         view.whole = true;
-        let Some(shown) = view.listing.take() else { return };
+        let Some(shown) = view.listing.take() else {
+            return;
+        };
         let covers = |known: &Known| matches!(scope, Scope::All) || scope.key() == &*known.name.0;
-        let gone: Vec<Box<str>> =
-            self.by_uid.iter().filter(|(uid, known)| !known.deleted && covers(known) && !shown.contains(*uid)).map(|(uid, _)| uid.clone()).collect();
+        let gone: Vec<Box<str>> = self
+            .by_uid
+            .iter()
+            .filter(|(uid, known)| !known.deleted && covers(known) && !shown.contains(*uid))
+            .map(|(uid, _)| uid.clone())
+            .collect();
         for uid in gone {
             self.bury(&uid, now);
         }
@@ -137,14 +167,26 @@ impl Pods {
     pub(super) fn apply(&mut self, meta: &ObjectMeta) {
         let Some(uid) = &meta.uid else { return };
         let uid: Box<str> = uid.as_str().into();
-        let name = (Box::from(meta.namespace.as_deref().unwrap_or_default()), Box::from(meta.name.as_deref().unwrap_or_default()));
+        let name = (
+            Box::from(meta.namespace.as_deref().unwrap_or_default()),
+            Box::from(meta.name.as_deref().unwrap_or_default()),
+        );
         self.by_name.insert(name.clone(), uid.clone());
-        self.by_uid.insert(uid, Known { owner: controller(meta), name, deleted: false });
+        self.by_uid.insert(
+            uid,
+            Known {
+                owner: controller(meta),
+                name,
+                deleted: false,
+            },
+        );
     }
 
     /// The watch has come as far as this.
     pub(super) fn advance(&mut self, scope: &Scope, meta: &ObjectMeta) {
-        let Some(version) = &meta.resource_version else { return };
+        let Some(version) = &meta.resource_version else {
+            return;
+        };
         if let Some(view) = self.views.get_mut(scope)
             && is_before(&view.reached, version) == Some(true)
         {
@@ -162,7 +204,9 @@ impl Pods {
     }
 
     fn bury(&mut self, uid: &str, now: Instant) {
-        let Some(known) = self.by_uid.get_mut(uid) else { return };
+        let Some(known) = self.by_uid.get_mut(uid) else {
+            return;
+        };
         if !std::mem::replace(&mut known.deleted, true) {
             self.deleted.push_back((now, uid.into()));
         }
@@ -180,7 +224,10 @@ impl Pods {
             return;
         }
         if let Some(known) = self.by_uid.remove(uid)
-            && self.by_name.get(&known.name).is_some_and(|newest| &**newest == uid)
+            && self
+                .by_name
+                .get(&known.name)
+                .is_some_and(|newest| &**newest == uid)
         {
             self.by_name.remove(&known.name);
         }
@@ -194,7 +241,11 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
     fn pod(name: &str, uid: &str, owner: Option<&str>, version: u64) -> ObjectMeta {
-        let owner = owner.map(|name| OwnerReference { controller: Some(true), name: name.to_owned(), ..Default::default() });
+        let owner = owner.map(|name| OwnerReference {
+            controller: Some(true),
+            name: name.to_owned(),
+            ..Default::default()
+        });
         ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some("n".to_owned()),
@@ -206,12 +257,20 @@ mod tests {
     }
 
     fn object(name: &str, uid: &str) -> Object {
-        Object { api_version: "v1".to_owned(), kind: "Pod".to_owned(), namespace: "n".to_owned(), name: name.to_owned(), uid: uid.to_owned() }
+        Object {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace: "n".to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+        }
     }
 
     fn owner_of(found: &Found) -> Option<&str> {
         match found {
-            Found::Itself(Step::Owner(owner)) | Found::Namesake(Step::Owner(owner)) => Some(&owner.name),
+            Found::Itself(Step::Owner(owner)) | Found::Namesake(Step::Owner(owner)) => {
+                Some(&owner.name)
+            }
             _ => None,
         }
     }
@@ -220,8 +279,16 @@ mod tests {
     fn a_pod_is_found_by_its_uid_and_else_by_its_name() {
         let mut pods = Pods::default();
         pods.apply(&pod("a", "1", Some("job"), 5));
-        assert_eq!(pods.find(&object("other", "1")), Found::Itself(Step::Owner(controller(&pod("a", "1", Some("job"), 5)).unwrap())));
-        assert!(matches!(pods.find(&object("a", "")), Found::Namesake(Step::Owner(_))));
+        assert_eq!(
+            pods.find(&object("other", "1")),
+            Found::Itself(Step::Owner(
+                controller(&pod("a", "1", Some("job"), 5)).unwrap()
+            ))
+        );
+        assert!(matches!(
+            pods.find(&object("a", "")),
+            Found::Namesake(Step::Owner(_))
+        ));
         assert_eq!(pods.find(&object("b", "")), Found::None);
         pods.apply(&pod("a", "2", Some("next"), 6));
         assert_eq!(owner_of(&pods.find(&object("a", ""))), Some("next"));
@@ -234,7 +301,10 @@ mod tests {
         let began = Instant::now();
         pods.apply(&pod("a", "1", Some("job"), 5));
         pods.delete(&pod("a", "1", Some("job"), 6), began);
-        pods.delete(&pod("b", "2", None, 7), began + TOMBSTONE - Duration::from_secs(1));
+        pods.delete(
+            &pod("b", "2", None, 7),
+            began + TOMBSTONE - Duration::from_secs(1),
+        );
         assert_eq!(owner_of(&pods.find(&object("a", "1"))), Some("job"));
         pods.delete(&pod("c", "3", None, 8), began + TOMBSTONE);
         assert_eq!((pods.find(&object("a", "1")), pods.len()), (Found::None, 2));
@@ -268,13 +338,18 @@ mod tests {
     fn deleting_many_costs_about_as_much_for_each_as_deleting_few() {
         let delete = |count: usize| {
             let mut pods = Pods::default();
-            let metas: Vec<ObjectMeta> = (0..count).map(|n| pod(&format!("p{n}"), &format!("u{n}"), None, 1)).collect();
+            let metas: Vec<ObjectMeta> = (0..count)
+                .map(|n| pod(&format!("p{n}"), &format!("u{n}"), None, 1))
+                .collect();
             metas.iter().for_each(|meta| pods.apply(meta));
             let began = Instant::now();
             metas.iter().for_each(|meta| pods.delete(meta, began));
             began.elapsed().as_secs_f64() / count as f64
         };
         let (few, many) = (delete(2_000), delete(50_000));
-        assert!(many < few * 20.0, "{few} s for each of a few, {many} s for each of many");
+        assert!(
+            many < few * 20.0,
+            "{few} s for each of a few, {many} s for each of many"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{Object, Step};
 
-/// Answers in each half: when the newer half is full, the older one is forgotten, and what is still asked for moves on.
+/// Answers in each half: when the newer half is full, the older one is forgotten, and what is still
+/// asked for moves on.
 const MOST: usize = 20_000;
 
 #[derive(Default)]
@@ -18,25 +19,42 @@ pub(super) struct Remembered {
 
 impl Remembered {
     pub(super) fn get(&mut self, object: &Object) -> Option<Step> {
-        let key = || (object.kind.clone(), object.namespace.clone(), object.name.clone());
+        let key = || {
+            (
+                object.kind.clone(),
+                object.namespace.clone(),
+                object.name.clone(),
+            )
+        };
         if !self.recorded.is_empty()
             && let Some((uid, step)) = self.recorded.get(&key())
         {
             let is_itself = *uid == object.uid || !object.has_uid();
-            return Some(if is_itself { step.clone() } else { super::namesake(step.clone()) });
+            return Some(if is_itself {
+                step.clone()
+            } else {
+                super::namesake(step.clone())
+            });
         }
         let holds = |until: &Option<Instant>| until.is_none_or(|until| Instant::now() < until);
         if let Some((step, until)) = self.newer.get(object) {
             return holds(until).then(|| step.clone());
         }
-        let (step, until) = self.older.remove(object).filter(|(_, until)| holds(until))?;
+        let (step, until) = self
+            .older
+            .remove(object)
+            .filter(|(_, until)| holds(until))?;
         self.insert(object, step.clone(), until);
         Some(step)
     }
 
     /// For ever, or for some time.
     pub(super) fn remember(&mut self, object: &Object, step: &Step, holds_for: Option<Duration>) {
-        self.insert(object, step.clone(), holds_for.map(|time| Instant::now() + time));
+        self.insert(
+            object,
+            step.clone(),
+            holds_for.map(|time| Instant::now() + time),
+        );
     }
 
     fn insert(&mut self, object: &Object, step: Step, until: Option<Instant>) {
@@ -48,7 +66,10 @@ impl Remembered {
 
     /// An object of a recording.
     pub(super) fn learn(&mut self, kind: &str, namespace: &str, name: &str, uid: &str, step: Step) {
-        self.recorded.insert((kind.to_owned(), namespace.to_owned(), name.to_owned()), (uid.to_owned(), step));
+        self.recorded.insert(
+            (kind.to_owned(), namespace.to_owned(), name.to_owned()),
+            (uid.to_owned(), step),
+        );
     }
 }
 
@@ -58,7 +79,13 @@ mod tests {
 
     fn object(kind: &str, name: &str) -> Object {
         let uid = "00000000-0000-0000-0000-000000000001".to_owned();
-        Object { api_version: "v1".to_owned(), kind: kind.to_owned(), namespace: "n".to_owned(), name: name.to_owned(), uid }
+        Object {
+            api_version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: "n".to_owned(),
+            name: name.to_owned(),
+            uid,
+        }
     }
 
     #[test]

@@ -18,8 +18,14 @@ const FOREIGN: [(&[u8], &str); 9] = [
     (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
     (b"BZh", "compressed with bzip2: unpack it first"),
     (b"\xfd7zXZ\x00", "compressed with xz: unpack it first"),
-    (b"SQLite format 3\x00", "a SQLite database, perhaps a journal: --from reads what `kubectl get events -o json` prints"),
-    (b"k8s\x00", "in Kubernetes' protobuf form: have it written as JSON"),
+    (
+        b"SQLite format 3\x00",
+        "a SQLite database, perhaps a journal: --from reads what `kubectl get events -o json` prints",
+    ),
+    (
+        b"k8s\x00",
+        "in Kubernetes' protobuf form: have it written as JSON",
+    ),
     (b"\x7fELF", "a program"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a picture"),
@@ -45,33 +51,53 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, String> {
         let mut unpacked = Vec::new();
         if let Err(why) = flate2::read::MultiGzDecoder::new(&*text).read_to_end(&mut unpacked) {
             if unpacked.is_empty() {
-                return Err(format!("it is compressed with gzip, and can't be unpacked: {why}"));
+                return Err(format!(
+                    "it is compressed with gzip, and can't be unpacked: {why}"
+                ));
             }
-            cut = Some(format!("the file is compressed with gzip, and is damaged or cut off: {why}"));
+            cut = Some(format!(
+                "the file is compressed with gzip, and is damaged or cut off: {why}"
+            ));
         }
         text = Cow::Owned(unpacked);
     }
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, _)| text.starts_with(magic)) {
         return Err(format!("it is {what}"));
     }
-    if matches!(*text, [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [b'{' | b'[', 0, 0, 0, ..] | [0, 0, 0, b'{' | b'[', ..]) {
-        return Err("it is UTF-32: have it written as UTF-8, as by `iconv -f UTF-32 -t UTF-8`".to_owned());
+    if matches!(
+        *text,
+        [0xff, 0xfe, 0, 0, ..]
+            | [0, 0, 0xfe, 0xff, ..]
+            | [b'{' | b'[', 0, 0, 0, ..]
+            | [0, 0, 0, b'{' | b'[', ..]
+    ) {
+        return Err(
+            "it is UTF-32: have it written as UTF-8, as by `iconv -f UTF-32 -t UTF-8`".to_owned(),
+        );
     }
     if text.get(257..262) == Some(b"ustar") {
         return Err("it is a tar archive: unpack it first, and give a file of it".to_owned());
     }
     let text = match wide(&text) {
-        Some((big, mark)) => Cow::Owned(utf16::decode(text.get(mark..).unwrap_or_default(), big).into_bytes()),
+        Some((big, mark)) => {
+            Cow::Owned(utf16::decode(text.get(mark..).unwrap_or_default(), big).into_bytes())
+        }
         None => match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)),
-            Cow::Owned(text) => text.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).map_or(Cow::Owned(text), Cow::Owned),
+            Cow::Borrowed(text) => {
+                Cow::Borrowed(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
+            }
+            Cow::Owned(text) => text
+                .strip_prefix(b"\xef\xbb\xbf")
+                .map(<[u8]>::to_vec)
+                .map_or(Cow::Owned(text), Cow::Owned),
         },
     };
     Ok(Decoded { text, cut })
 }
 
-/// Whether a text is UTF-16 with its high bytes first, and how long its mark is; none where it is no UTF-16. Without a mark it is told by the zeros
-/// beside the first characters, which are of ASCII in JSON and YAML.
+/// Whether a text is UTF-16 with its high bytes first, and how long its mark is; none where it is
+/// no UTF-16. Without a mark it is told by the zeros beside the first characters, which are of
+/// ASCII in JSON and YAML.
 fn wide(text: &[u8]) -> Option<(bool, usize)> {
     match text {
         [0xff, 0xfe, ..] => Some((false, 2)),
@@ -85,7 +111,12 @@ fn wide(text: &[u8]) -> Option<(bool, usize)> {
 /// What a text is in which no object was found, for people. `shown` gives the beginning of a line.
 pub(super) fn what_it_is(text: &[u8], shown: &dyn Fn(&str) -> String) -> String {
     let begin = String::from_utf8_lossy(text.get(..text.len().min(LOOKED_AT)).unwrap_or_default());
-    let first = begin.trim_start().lines().next().unwrap_or_default().trim_end();
+    let first = begin
+        .trim_start()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end();
     if first.is_empty() {
         return "it is empty".to_owned();
     }
@@ -96,7 +127,9 @@ pub(super) fn what_it_is(text: &[u8], shown: &dyn Fn(&str) -> String) -> String 
     if lower.starts_with('<') {
         return "it is XML or HTML".to_owned();
     }
-    if text.iter().take(LOOKED_AT).any(|byte| *byte == 0 || (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b | 0x1e))) {
+    if text.iter().take(LOOKED_AT).any(|byte| {
+        *byte == 0 || (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b | 0x1e))
+    }) {
         return "it is a binary file".to_owned();
     }
     let words: Vec<&str> = first.split_whitespace().collect();
@@ -106,15 +139,31 @@ pub(super) fn what_it_is(text: &[u8], shown: &dyn Fn(&str) -> String) -> String 
     if first.starts_with("Name:") && lower.contains("events:") {
         return "it is what `kubectl describe` prints for people".to_owned();
     }
-    let of_kubectl = ["error:", "Error from server", "The connection to the server", "Unable to connect to the server", "No resources found"];
+    let of_kubectl = [
+        "error:",
+        "Error from server",
+        "The connection to the server",
+        "Unable to connect to the server",
+        "No resources found",
+    ];
     if of_kubectl.iter().any(|words| first.starts_with(words)) {
-        return format!("it is what kubectl said in place of events: {:?}", shown(first));
+        return format!(
+            "it is what kubectl said in place of events: {:?}",
+            shown(first)
+        );
     }
-    format!("it is text, and neither JSON nor YAML with Kubernetes objects: it begins with {:?}", shown(first))
+    format!(
+        "it is text, and neither JSON nor YAML with Kubernetes objects: it begins with {:?}",
+        shown(first)
+    )
 }
 
 /// A text that is not too long for a message.
 pub(super) fn shortened(text: &str) -> String {
     const LONGEST: usize = 100;
-    if text.chars().count() <= LONGEST { text.to_owned() } else { text.chars().take(LONGEST).chain("...".chars()).collect() }
+    if text.chars().count() <= LONGEST {
+        text.to_owned()
+    } else {
+        text.chars().take(LONGEST).chain("...".chars()).collect()
+    }
 }

@@ -11,7 +11,15 @@ use super::shape::says_what_it_is;
 use crate::cluster::yaml::{self, Node};
 
 /// Keys of Kubernetes objects and lists, as a line of YAML begins with them.
-const KEYS: [&str; 7] = ["apiVersion", "kind", "items", "metadata", "involvedObject", "regarding", "event"];
+const KEYS: [&str; 7] = [
+    "apiVersion",
+    "kind",
+    "items",
+    "metadata",
+    "involvedObject",
+    "regarding",
+    "event",
+];
 
 /// Lines before the first key by which an object is known.
 const MOST_LINES: usize = 1_000;
@@ -26,19 +34,34 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
     })
 }
 
-/// Whether a line begins with a key, without its indentation, the dash of an item, and the brace of a mapping that is written in one line.
+/// Whether a line begins with a key, without its indentation, the dash of an item, and the brace of
+/// a mapping that is written in one line.
 pub(super) fn begins_with_key(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
-    let line = line.strip_prefix(b"- ").map_or(line, <[u8]>::trim_ascii_start);
-    let line = line.strip_prefix(b"{").map_or(line, <[u8]>::trim_ascii_start);
-    let quote = line.first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
-    let line = if quote.is_some() { line.get(1..).unwrap_or_default() } else { line };
+    let line = line
+        .strip_prefix(b"- ")
+        .map_or(line, <[u8]>::trim_ascii_start);
+    let line = line
+        .strip_prefix(b"{")
+        .map_or(line, <[u8]>::trim_ascii_start);
+    let quote = line
+        .first()
+        .copied()
+        .filter(|byte| matches!(byte, b'"' | b'\''));
+    let line = if quote.is_some() {
+        line.get(1..).unwrap_or_default()
+    } else {
+        line
+    };
     let ends = |rest: &[u8]| match (quote, rest) {
-        (Some(quote), [first, rest @ ..]) => *first == quote && rest.trim_ascii_start().starts_with(b":"),
+        (Some(quote), [first, rest @ ..]) => {
+            *first == quote && rest.trim_ascii_start().starts_with(b":")
+        }
         (None, rest) => rest == b":" || rest.starts_with(b": "),
         _ => false,
     };
-    KEYS.iter().any(|key| line.strip_prefix(key.as_bytes()).is_some_and(ends))
+    KEYS.iter()
+        .any(|key| line.strip_prefix(key.as_bytes()).is_some_and(ends))
 }
 
 /// Whether a document of YAML begins with a text, of which lines of JSON may follow later.
@@ -54,16 +77,24 @@ pub(super) fn begins_document(bytes: &[u8]) -> bool {
     false
 }
 
-/// Where a document that begins at `start` ends at the latest: before the next line that begins with JSON.
+/// Where a document that begins at `start` ends at the latest: before the next line that begins
+/// with JSON.
 pub(super) fn block_end(bytes: &[u8], start: usize) -> usize {
     let rest = bytes.get(start..).unwrap_or_default();
-    let json = lines(rest).skip(1).find(|(_, line)| matches!(line.first(), Some(b'{' | b'[')));
+    let json = lines(rest)
+        .skip(1)
+        .find(|(_, line)| matches!(line.first(), Some(b'{' | b'[')));
     json.map_or(bytes.len(), |(range, _)| start + range.start)
 }
 
 /// Whether a line may belong to a document: a key, an item, what is indented, a comment.
 fn may_be_yaml(line: &[u8]) -> bool {
-    let key = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-')).count();
+    let key = line
+        .iter()
+        .take_while(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'-')
+        })
+        .count();
     let after = line.get(key..).unwrap_or_default();
     let has_key = key > 0 && (after == b":" || after.starts_with(b": "));
     has_key
@@ -75,7 +106,8 @@ fn may_be_yaml(line: &[u8]) -> bool {
         || line.starts_with(b"---")
 }
 
-/// Whether a text is YAML, and from where on: no line begins with JSON, and one has the key of an object.
+/// Whether a text is YAML, and from where on: no line begins with JSON, and one has the key of an
+/// object.
 pub(super) fn begin(bytes: &[u8]) -> Option<usize> {
     let (mut from, mut found) = (None, None);
     for (range, line) in lines(bytes) {
@@ -83,23 +115,47 @@ pub(super) fn begin(bytes: &[u8]) -> Option<usize> {
             return None;
         }
         if found.is_none() {
-            from = if may_be_yaml(line) { from.or(Some(range.start)) } else { None };
+            from = if may_be_yaml(line) {
+                from.or(Some(range.start))
+            } else {
+                None
+            };
             found = from.filter(|_| begins_with_key(line));
         }
     }
     found
 }
 
-/// Visits the documents of a part of a file whose first line has the number `line`; `ends_file`: nothing follows it.
-pub(super) fn block<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn FnMut(Piece<'a>)) {
+/// Visits the documents of a part of a file whose first line has the number `line`; `ends_file`:
+/// nothing follows it.
+pub(super) fn block<'a>(
+    bytes: &'a [u8],
+    line: usize,
+    ends_file: bool,
+    visit: &mut dyn FnMut(Piece<'a>),
+) {
     let (mut start, mut start_line) = (0, line);
     for (number, (range, text)) in (line..).zip(lines(bytes)) {
         if number > line && (text == b"---" || text == b"..." || text.starts_with(b"--- ")) {
-            document(bytes.get(start..range.start).unwrap_or_default(), start_line, false, visit);
-            (start, start_line) = if text.len() > 3 { (range.start, number) } else { (range.end, number) };
+            document(
+                bytes.get(start..range.start).unwrap_or_default(),
+                start_line,
+                false,
+                visit,
+            );
+            (start, start_line) = if text.len() > 3 {
+                (range.start, number)
+            } else {
+                (range.end, number)
+            };
         }
     }
-    document(bytes.get(start..).unwrap_or_default(), start_line, ends_file, visit);
+    document(
+        bytes.get(start..).unwrap_or_default(),
+        start_line,
+        ends_file,
+        visit,
+    );
 }
 
 /// Visits the documents of a text in their order, and what is none.
@@ -108,7 +164,13 @@ pub(super) fn pieces<'a>(bytes: &'a [u8], begin: usize, visit: &mut dyn FnMut(Pi
     for (_, line) in lines(bytes).take_while(|(range, _)| range.start < begin) {
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line).into_owned();
-            visit(Piece::Odd(Odd { text, line: first, column: 1, why: "it is text before the first document".to_owned(), kind: TEXT }));
+            visit(Piece::Odd(Odd {
+                text,
+                line: first,
+                column: 1,
+                why: "it is text before the first document".to_owned(),
+                kind: TEXT,
+            }));
         }
         first += 1;
     }
@@ -116,17 +178,32 @@ pub(super) fn pieces<'a>(bytes: &'a [u8], begin: usize, visit: &mut dyn FnMut(Pi
 }
 
 fn document<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn FnMut(Piece<'a>)) {
-    let significant = |line: &[u8]| !line.trim_ascii().is_empty() && !matches!(line.trim_ascii_start().first(), Some(b'#' | b'%'));
+    let significant = |line: &[u8]| {
+        !line.trim_ascii().is_empty()
+            && !matches!(line.trim_ascii_start().first(), Some(b'#' | b'%'))
+    };
     if !lines(bytes).any(|(_, line)| significant(line)) {
         return;
     }
     let why = match read(bytes) {
         Ok(nodes) => {
-            if let Some(why) = nodes.last().filter(|_| ends_file).and_then(|node| cut(bytes, node)) {
+            if let Some(why) = nodes
+                .last()
+                .filter(|_| ends_file)
+                .and_then(|node| cut(bytes, node))
+            {
                 return but_the_last(bytes, line, why, visit);
             }
-            if nodes.iter().any(|node| node.starts_with('[') || says_what_it_is(node)) {
-                return nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
+            if nodes
+                .iter()
+                .any(|node| node.starts_with('[') || says_what_it_is(node))
+            {
+                return nodes.into_iter().for_each(|node| {
+                    visit(Piece::Whole {
+                        json: Cow::Owned(node),
+                        line,
+                    })
+                });
             }
             return without_objects(bytes, line, Ok(nodes), visit);
         }
@@ -139,10 +216,24 @@ fn document<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn F
     let mut told = false;
     let mut place = (0, line);
     for item in items {
-        place = (item.start, place.1 + bytes.get(place.0..item.start).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count());
+        place = (
+            item.start,
+            place.1
+                + bytes
+                    .get(place.0..item.start)
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count(),
+        );
         let text = without_dash(bytes, item);
         match read(&text) {
-            Ok(nodes) => nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line: place.1 })),
+            Ok(nodes) => nodes.into_iter().for_each(|node| {
+                visit(Piece::Whole {
+                    json: Cow::Owned(node),
+                    line: place.1,
+                })
+            }),
             Err(why) => {
                 told = true;
                 visit(Piece::Odd(odd(&text, place.1, &why)));
@@ -154,14 +245,25 @@ fn document<'a>(bytes: &'a [u8], line: usize, ends_file: bool, visit: &mut dyn F
     }
 }
 
-/// Why the last object of a file that is YAML as far as it goes may be half of one. kubectl writes keys in their order, and a line end last.
+/// Why the last object of a file that is YAML as far as it goes may be half of one. kubectl writes
+/// keys in their order, and a line end last.
 fn cut(bytes: &[u8], node: &str) -> Option<Why> {
     let keys = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(node).unwrap_or_default();
     let has = |key: &str| keys.contains_key(key);
-    let kind = keys.get("kind").map_or("", |kind| kind.get().trim_matches('"'));
-    let half_a_kind = ["List", "EventList"].iter().any(|whole| whole.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
+    let kind = keys
+        .get("kind")
+        .map_or("", |kind| kind.get().trim_matches('"'));
+    let half_a_kind = ["List", "EventList"].iter().any(|whole| {
+        whole
+            .strip_prefix(kind)
+            .is_some_and(|rest| !rest.is_empty())
+    });
     // Behind its items a list may have more keys, and only they are cut then.
-    let ends_with_object = if has("items") { top_key(bytes) == Some(b"items:") } else { node.starts_with("[{") || says_what_it_is(node) };
+    let ends_with_object = if has("items") {
+        top_key(bytes) == Some(b"items:")
+    } else {
+        node.starts_with("[{") || says_what_it_is(node)
+    };
     let why = if has("apiVersion") && has("items") && half_a_kind {
         "the file ends before the kind of its list, so that this, its last object, may be half of one"
     } else if ends_with_object && !ends_whole(bytes) {
@@ -179,18 +281,33 @@ fn ends_whole(bytes: &[u8]) -> bool {
 
 /// The last line that begins a key in the first column.
 fn top_key(bytes: &[u8]) -> Option<&[u8]> {
-    lines(bytes).map(|(_, line)| line).filter(|line| line.first().is_some_and(|byte| byte.is_ascii_alphabetic())).last()
+    lines(bytes)
+        .map(|(_, line)| line)
+        .filter(|line| line.first().is_some_and(|byte| byte.is_ascii_alphabetic()))
+        .last()
 }
 
 /// Visits the objects of a document but the last, which is odd.
 fn but_the_last<'a>(bytes: &'a [u8], line: usize, why: Why, visit: &mut dyn FnMut(Piece<'a>)) {
     let mut items = items(bytes);
-    let Some(last) = items.pop() else { return visit(Piece::Odd(odd(bytes, line, &why))) };
-    let line_of = |place: usize| line + bytes.get(..place).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+    let Some(last) = items.pop() else {
+        return visit(Piece::Odd(odd(bytes, line, &why)));
+    };
+    let line_of = |place: usize| {
+        line + bytes
+            .get(..place)
+            .unwrap_or_default()
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+    };
     for item in items {
         let line = line_of(item.start);
         for node in read(&without_dash(bytes, item)).into_iter().flatten() {
-            visit(Piece::Whole { json: Cow::Owned(node), line });
+            visit(Piece::Whole {
+                json: Cow::Owned(node),
+                line,
+            });
         }
     }
     let line = line_of(last.start);
@@ -206,19 +323,46 @@ fn without_dash(bytes: &[u8], item: Range<usize>) -> Vec<u8> {
     text
 }
 
-/// What is no object as YAML: lines of a log, or of a stream of server-sent events, may begin as YAML does, too, and have objects of JSON in them.
-fn without_objects<'a>(bytes: &'a [u8], line: usize, found: Result<Vec<String>, Why>, visit: &mut dyn FnMut(Piece<'a>)) {
+/// What is no object as YAML: lines of a log, or of a stream of server-sent events, may begin as
+/// YAML does, too, and have objects of JSON in them.
+fn without_objects<'a>(
+    bytes: &'a [u8],
+    line: usize,
+    found: Result<Vec<String>, Why>,
+    visit: &mut dyn FnMut(Piece<'a>),
+) {
     let mut others = Vec::new();
     objects::pieces_without_yaml(bytes, line, &mut |piece| others.push(piece));
-    if others.iter().any(|piece| matches!(piece, Piece::Whole { json, .. } if says_what_it_is(json))) {
+    if others
+        .iter()
+        .any(|piece| matches!(piece, Piece::Whole { json, .. } if says_what_it_is(json)))
+    {
         return others.into_iter().for_each(visit);
     }
     match found {
         // Something in it is told for what it is.
-        Ok(nodes) if nodes.iter().any(|node| node.get(1..).is_some_and(|inner| inner.contains(['{', '[']))) => {
-            nodes.into_iter().for_each(|node| visit(Piece::Whole { json: Cow::Owned(node), line }));
+        Ok(nodes)
+            if nodes.iter().any(|node| {
+                node.get(1..)
+                    .is_some_and(|inner| inner.contains(['{', '[']))
+            }) =>
+        {
+            nodes.into_iter().for_each(|node| {
+                visit(Piece::Whole {
+                    json: Cow::Owned(node),
+                    line,
+                })
+            });
         }
-        Ok(_) => visit(Piece::Odd(odd(bytes, line, &(1, "it is YAML, and no Kubernetes object".to_owned(), "no object")))),
+        Ok(_) => visit(Piece::Odd(odd(
+            bytes,
+            line,
+            &(
+                1,
+                "it is YAML, and no Kubernetes object".to_owned(),
+                "no object",
+            ),
+        ))),
         Err(why) => visit(Piece::Odd(odd(bytes, line, &why))),
     }
 }
@@ -229,21 +373,50 @@ type Why = (usize, String, &'static str);
 /// Documents as JSON.
 fn read(bytes: &[u8]) -> Result<Vec<String>, Why> {
     let text = std::str::from_utf8(bytes).map_err(|why| {
-        let line = 1 + bytes.get(..why.valid_up_to()).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-        (line, format!("the byte 0x{:02x} is not UTF-8", bytes.get(why.valid_up_to()).copied().unwrap_or_default()), "not UTF-8")
+        let line = 1 + bytes
+            .get(..why.valid_up_to())
+            .unwrap_or_default()
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        (
+            line,
+            format!(
+                "the byte 0x{:02x} is not UTF-8",
+                bytes.get(why.valid_up_to()).copied().unwrap_or_default()
+            ),
+            "not UTF-8",
+        )
     })?;
-    let nodes = yaml::documents(text).map_err(|why| (why.line, format!("it is no YAML: {}", why.why), "no YAML"))?;
-    Ok(nodes.iter().filter(|node| !node.is_null()).map(|node: &std::sync::Arc<Node>| yaml::to_json(node)).collect())
+    let nodes = yaml::documents(text)
+        .map_err(|why| (why.line, format!("it is no YAML: {}", why.why), "no YAML"))?;
+    Ok(nodes
+        .iter()
+        .filter(|node| !node.is_null())
+        .map(|node: &std::sync::Arc<Node>| yaml::to_json(node))
+        .collect())
 }
 
 fn odd(bytes: &[u8], line: usize, (within, why, kind): &Why) -> Odd {
-    Odd { text: String::from_utf8_lossy(bytes).trim_end().to_owned(), line: line + within - 1, column: 1, why: why.clone(), kind }
+    Odd {
+        text: String::from_utf8_lossy(bytes).trim_end().to_owned(),
+        line: line + within - 1,
+        column: 1,
+        why: why.clone(),
+        kind,
+    }
 }
 
-/// The items of a document's list, by their indentation: each begins with a dash below `items:`, or in the first column. What can belong to none of
-/// them belongs to the one before it, if another follows.
+/// The items of a document's list, by their indentation: each begins with a dash below `items:`, or
+/// in the first column. What can belong to none of them belongs to the one before it, if another
+/// follows.
 fn items(bytes: &[u8]) -> Vec<Range<usize>> {
-    let (mut items, mut indent, mut begun, mut closed): (Vec<Range<usize>>, Option<usize>, bool, bool) = (Vec::new(), None, false, false);
+    let (mut items, mut indent, mut begun, mut closed): (
+        Vec<Range<usize>>,
+        Option<usize>,
+        bool,
+        bool,
+    ) = (Vec::new(), None, false, false);
     for (range, line) in lines(bytes) {
         let spaces = line.iter().take_while(|byte| **byte == b' ').count();
         let rest = line.get(spaces..).unwrap_or_default();
@@ -319,7 +492,10 @@ metadata:
     fn half_an_object_is_never_taken_for_a_whole_one_wherever_a_list_is_cut() {
         let (mut items, at): (Vec<String>, _) =
             (Vec::new(), LIST.find("- apiVersion: v1\n  involvedObject:\n    kind: Pod\n    name: p\n  kind: Event\n  message: \"a").unwrap());
-        for text in [&LIST[LIST.find("- ").unwrap()..at], &LIST[at..LIST.find("kind: List").unwrap()]] {
+        for text in [
+            &LIST[LIST.find("- ").unwrap()..at],
+            &LIST[at..LIST.find("kind: List").unwrap()],
+        ] {
             items.extend(read(text.replacen('-', " ", 1).as_bytes()).unwrap());
         }
         let tail = LIST.find("kind: List").unwrap();
@@ -332,7 +508,11 @@ metadata:
             } else {
                 odd == 1 && (whole == items[..1] || end > tail && whole == items)
             };
-            assert!(is_right, "cut behind {:?}: {whole:?}, {odd} odd", &LIST[..end]);
+            assert!(
+                is_right,
+                "cut behind {:?}: {whole:?}, {odd} odd",
+                &LIST[..end]
+            );
         }
         assert_eq!(read_all(LIST).1, 0);
         for whole in [
@@ -340,7 +520,11 @@ metadata:
             "kind: Event\nmetadata: {name: a}",
             "- kind: Event\n  metadata: {name: a}\n",
         ] {
-            assert_eq!((read_all(whole).0.len(), read_all(whole).1), (1, 0), "{whole}");
+            assert_eq!(
+                (read_all(whole).0.len(), read_all(whole).1),
+                (1, 0),
+                "{whole}"
+            );
         }
         for cut in [
             "kind: Event\nmetadata: {name: a}\nmessage: half",

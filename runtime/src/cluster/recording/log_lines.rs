@@ -1,8 +1,9 @@
 //! Lines of a container's log that the runtime cut in parts. Pure.
 //!
-//! CRI writes `2016-10-06T00:17:09.669794202Z stdout P {"kind": ...`, with `F` in place of `P` where a line ends (kubernetes, pkg/kubelet/kuberuntime/logs,
-//! parseCRILog). Docker writes `{"log":"...","stream":"stdout",...}` with at most 16 KiB in `log`, of which the last part of a line ends with a line end
-//! (moby, daemon/logger/copier.go).
+//! CRI writes `2016-10-06T00:17:09.669794202Z stdout P {"kind": ...`, with `F` in place of `P`
+//! where a line ends (kubernetes, pkg/kubelet/kuberuntime/logs, parseCRILog). Docker writes
+//! `{"log":"...","stream":"stdout",...}` with at most 16 KiB in `log`, of which the last part of a
+//! line ends with a line end (moby, daemon/logger/copier.go).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,14 +20,21 @@ struct Docker<'a> {
 
 /// A part of a line.
 enum Part<'a> {
-    Cri { stream: &'a [u8], content: &'a [u8], goes_on: bool },
+    Cri {
+        stream: &'a [u8],
+        content: &'a [u8],
+        goes_on: bool,
+    },
     Docker(Docker<'a>),
 }
 
 impl<'a> Part<'a> {
     fn of(line: &'a [u8]) -> Option<Self> {
         if line.starts_with(b"{") {
-            let docker: Docker<'_> = line.starts_with(b"{\"log\":").then(|| serde_json::from_slice(line).ok()).flatten()?;
+            let docker: Docker<'_> = line
+                .starts_with(b"{\"log\":")
+                .then(|| serde_json::from_slice(line).ok())
+                .flatten()?;
             return Some(Self::Docker(docker));
         }
         let mut words = line.splitn(4, |byte| *byte == b' ');
@@ -37,7 +45,11 @@ impl<'a> Part<'a> {
             b"F" => false,
             _ => return None,
         };
-        (is_time && matches!(stream, b"stdout" | b"stderr")).then(|| Self::Cri { stream, content: words.next().unwrap_or_default(), goes_on })
+        (is_time && matches!(stream, b"stdout" | b"stderr")).then(|| Self::Cri {
+            stream,
+            content: words.next().unwrap_or_default(),
+            goes_on,
+        })
     }
 
     fn stream(&self) -> Vec<u8> {
@@ -55,9 +67,13 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The text with the parts of each line put together, where the first of them stood; the others leave empty lines, so that numbers of lines stay.
+/// The text with the parts of each line put together, where the first of them stood; the others
+/// leave empty lines, so that numbers of lines stay.
 pub(super) fn joined(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let lines = || text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines = || {
+        text.split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    };
     if !lines().any(|line| Part::of(line).is_some_and(|part| part.goes_on())) {
         return text;
     }
@@ -73,7 +89,11 @@ pub(super) fn joined(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
         let (place, mut log) = match open.remove(&stream) {
             None => {
                 out.push(Cow::Borrowed(line));
-                let log = if let Part::Docker(docker) = part { Some(docker.log.into_owned()) } else { None };
+                let log = if let Part::Docker(docker) = part {
+                    Some(docker.log.into_owned())
+                } else {
+                    None
+                };
                 (out.len() - 1, log)
             }
             Some((place, mut log)) => {
@@ -105,7 +125,10 @@ pub(super) fn joined(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 }
 
 fn close(line: &mut Cow<'_, [u8]>, log: String) {
-    if let Ok(whole) = serde_json::to_vec(&Docker { log: log.into(), stream: Cow::Borrowed("") }) {
+    if let Ok(whole) = serde_json::to_vec(&Docker {
+        log: log.into(),
+        stream: Cow::Borrowed(""),
+    }) {
         *line = Cow::Owned(whole);
     }
 }
@@ -120,7 +143,9 @@ mod tests {
 
     #[test]
     fn parts_of_cri_are_put_together_by_their_streams_and_lines_keep_their_numbers() {
-        let line = |stream: &str, tag: &str, content: &str| format!("2016-10-06T00:17:09.669794202Z {stream} {tag} {content}");
+        let line = |stream: &str, tag: &str, content: &str| {
+            format!("2016-10-06T00:17:09.669794202Z {stream} {tag} {content}")
+        };
         let parts = [
             line("stdout", "P", "{\"a\":"),
             line("stderr", "F", "{\"b\":2}"),
@@ -128,23 +153,44 @@ mod tests {
             line("stdout", "F", "1}"),
             "end".to_owned(),
         ];
-        let whole = [line("stdout", "P", "{\"a\": 1}"), line("stderr", "F", "{\"b\":2}"), String::new(), String::new(), "end".to_owned()];
+        let whole = [
+            line("stdout", "P", "{\"a\": 1}"),
+            line("stderr", "F", "{\"b\":2}"),
+            String::new(),
+            String::new(),
+            "end".to_owned(),
+        ];
         // The space at the end of a part is a part of its text.
-        assert_eq!(join(&parts.join("\n")).replace(' ', ""), whole.join("\n").replace(' ', ""));
+        assert_eq!(
+            join(&parts.join("\n")).replace(' ', ""),
+            whole.join("\n").replace(' ', "")
+        );
     }
 
     #[test]
     fn parts_of_docker_are_put_together() {
         let parts = "{\"log\":\"{\\\"a\\\":\",\"stream\":\"stdout\",\"time\":\"t\"}\n{\"log\":\"1}\\n\",\"stream\":\"stdout\",\"time\":\"t\"}\n";
         let first = join(parts);
-        assert_eq!(first.lines().next(), Some("{\"log\":\"{\\\"a\\\":1}\\n\",\"stream\":\"\"}"));
+        assert_eq!(
+            first.lines().next(),
+            Some("{\"log\":\"{\\\"a\\\":1}\\n\",\"stream\":\"\"}")
+        );
         assert_eq!(first.matches('\n').count(), 2);
     }
 
     #[test]
     fn what_is_whole_stays_as_it_is() {
-        for text in ["", "a\nb", "{\"log\":\"x\\n\"}\n", "2016-10-06T00:17:09.669794202Z stdout F {\"a\":1}\n", "{\"kind\":\"Event\"}"] {
-            assert!(matches!(joined(Cow::Borrowed(text.as_bytes())), Cow::Borrowed(same) if same == text.as_bytes()), "{text}");
+        for text in [
+            "",
+            "a\nb",
+            "{\"log\":\"x\\n\"}\n",
+            "2016-10-06T00:17:09.669794202Z stdout F {\"a\":1}\n",
+            "{\"kind\":\"Event\"}",
+        ] {
+            assert!(
+                matches!(joined(Cow::Borrowed(text.as_bytes())), Cow::Borrowed(same) if same == text.as_bytes()),
+                "{text}"
+            );
         }
     }
 }

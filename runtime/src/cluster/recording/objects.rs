@@ -1,7 +1,9 @@
-//! JSON objects among other things, one after the other: lines, Lists over many lines, what a log or a cut left between them. Pure.
+//! JSON objects among other things, one after the other: lines, Lists over many lines, what a log
+//! or a cut left between them. Pure.
 //!
-//! What is whole is found even in what is broken around it: in an object or list that can't be read to its end, each whole object that says what it
-//! is counts by itself, and what is left of the rest is told as odd.
+//! What is whole is found even in what is broken around it: in an object or list that can't be read
+//! to its end, each whole object that says what it is counts by itself, and what is left of the
+//! rest is told as odd.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -48,7 +50,11 @@ impl Lines<'_> {
             (self.at, self.line, self.begin) = (0, self.first, 0);
         }
         let passed = self.bytes.get(self.at..place).unwrap_or_default();
-        for (end, _) in passed.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        for (end, _) in passed
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+        {
             (self.line, self.begin) = (self.line + 1, self.at + end + 1);
         }
         self.at = self.at.max(place);
@@ -70,12 +76,27 @@ pub(super) fn pieces<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Pie
 }
 
 /// The same of a text that was found to be no YAML.
-pub(super) fn pieces_without_yaml<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+pub(super) fn pieces_without_yaml<'a>(
+    bytes: &'a [u8],
+    line: usize,
+    visit: &mut dyn FnMut(Piece<'a>),
+) {
     read(bytes, false, line, visit);
 }
 
 fn read<'a>(bytes: &'a [u8], yaml: bool, line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
-    let mut reader = Reader { bytes, yaml, lines: Lines { bytes, first: line, at: 0, line, begin: 0 }, visit };
+    let mut reader = Reader {
+        bytes,
+        yaml,
+        lines: Lines {
+            bytes,
+            first: line,
+            at: 0,
+            line,
+            begin: 0,
+        },
+        visit,
+    };
     let (mut at, mut broken) = (0, false);
     while let Some(start) = reader.next_start(at) {
         at = match bytes.get(start) {
@@ -105,14 +126,21 @@ fn is_separator(byte: u8) -> bool {
 }
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')).map_or(bytes.len(), |length| at + length)
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b'\n'))
+        .map_or(bytes.len(), |length| at + length)
 }
 
 impl<'a> Reader<'a, '_> {
     /// The next place where something stands.
     fn next_start(&self, mut at: usize) -> Option<usize> {
         loop {
-            at += self.bytes.get(at..)?.iter().position(|byte| !is_separator(*byte))?;
+            at += self
+                .bytes
+                .get(at..)?
+                .iter()
+                .position(|byte| !is_separator(*byte))?;
             let rest = self.bytes.get(at..)?;
             if rest.starts_with(b"\xef\xbb\xbf") {
                 at += 3;
@@ -139,13 +167,22 @@ impl<'a> Reader<'a, '_> {
                 let end = start + length;
                 if let Ok(json) = std::str::from_utf8(self.slice(start..end)) {
                     let (line, _) = self.lines.of(start);
-                    (self.visit)(Piece::Whole { json: Cow::Borrowed(json), line });
+                    (self.visit)(Piece::Whole {
+                        json: Cow::Borrowed(json),
+                        line,
+                    });
                     return end;
                 }
                 end
             }
             // `{apiVersion: v1, ...}`
-            Err(_) if self.yaml && documents::begins_with_key(self.line_at(start)) && !self.is_quoted(start) => return self.yaml(start),
+            Err(_)
+                if self.yaml
+                    && documents::begins_with_key(self.line_at(start))
+                    && !self.is_quoted(start) =>
+            {
+                return self.yaml(start);
+            }
             Err(why) => {
                 let (line, _) = self.lines.of(start);
                 because = (!why.is_eof()).then(|| placed(&why, line));
@@ -163,12 +200,15 @@ impl<'a> Reader<'a, '_> {
         let list = std::io::Read::chain(HEAD, self.slice(start..self.bytes.len()));
         let mut values = serde_json::Deserializer::from_reader(list).into_iter::<IgnoredAny>();
         match values.next() {
-            Some(Ok(_)) => (start + values.byte_offset()).saturating_sub(HEAD.len()).max(start),
+            Some(Ok(_)) => (start + values.byte_offset())
+                .saturating_sub(HEAD.len())
+                .max(start),
             _ => start,
         }
     }
 
-    /// Where something broken ends: before the next line that begins with an object, at the place of the fault or after it.
+    /// Where something broken ends: before the next line that begins with an object, at the place
+    /// of the fault or after it.
     fn broken_end(&self, start: usize, why: &serde_json::Error) -> usize {
         let (mut at, mut line) = (start, 1);
         while at < self.bytes.len() {
@@ -181,13 +221,18 @@ impl<'a> Reader<'a, '_> {
         self.bytes.len()
     }
 
-    /// Visits the whole objects in something broken, and what is left of it. `because`: what is wrong with it all, and where.
+    /// Visits the whole objects in something broken, and what is left of it. `because`: what is
+    /// wrong with it all, and where.
     fn salvage(&mut self, range: Range<usize>, because: Option<&str>) {
         let (mut left, mut at, mut open, mut odd) = (range.start, range.start + 1, 0, false);
         // What stands before the first that is found.
         let mut head = None;
         while open < MOST_OPEN
-            && let Some(brace) = self.slice(at..range.end).iter().position(|byte| *byte == b'{').map(|length| at + length)
+            && let Some(brace) = self
+                .slice(at..range.end)
+                .iter()
+                .position(|byte| *byte == b'{')
+                .map(|length| at + length)
         {
             at = brace + 1;
             let length = match whole(self.slice(brace..range.end)) {
@@ -197,17 +242,25 @@ impl<'a> Reader<'a, '_> {
                     continue;
                 }
             };
-            let Ok(json) = std::str::from_utf8(self.slice(brace..brace + length)) else { continue };
+            let Ok(json) = std::str::from_utf8(self.slice(brace..brace + length)) else {
+                continue;
+            };
             if !says_what_it_is(json) {
                 continue;
             }
             odd |= self.rest(left..brace, head.is_none());
             let (line, _) = self.lines.of(brace);
-            (self.visit)(Piece::Whole { json: Cow::Borrowed(json), line });
+            (self.visit)(Piece::Whole {
+                json: Cow::Borrowed(json),
+                line,
+            });
             head.get_or_insert(left..brace);
             (left, at) = (brace + length, brace + length);
         }
-        let next = self.slice(left..range.end).iter().find(|byte| !is_separator(**byte));
+        let next = self
+            .slice(left..range.end)
+            .iter()
+            .find(|byte| !is_separator(**byte));
         match head.filter(|_| next.is_none_or(|byte| matches!(byte, b']' | b'}'))) {
             None => self.odd(left..range.end),
             // Only the end of the list is missing, or wrong.
@@ -219,7 +272,10 @@ impl<'a> Reader<'a, '_> {
     /// What stands before a whole object in something broken; says whether that is odd.
     fn rest(&mut self, range: Range<usize>, first: bool) -> bool {
         let text = self.slice(range.clone());
-        let end = text.iter().rposition(|byte| !is_separator(*byte)).map_or(0, |place| place + 1);
+        let end = text
+            .iter()
+            .rposition(|byte| !is_separator(*byte))
+            .map_or(0, |place| place + 1);
         let opens = first && text.get(..end).is_some_and(|text| text.ends_with(b"["));
         if end == 0 || opens {
             return false;
@@ -235,71 +291,133 @@ impl<'a> Reader<'a, '_> {
     /// The head of something broken is whole as far as it goes: what is wrong stands behind it.
     fn odd_for(&mut self, range: Range<usize>, because: Option<&str>) {
         let text = self.slice(range.clone());
-        let skipped = text.iter().position(|byte| !is_separator(*byte)).unwrap_or(0);
+        let skipped = text
+            .iter()
+            .position(|byte| !is_separator(*byte))
+            .unwrap_or(0);
         let text = text.get(skipped..).unwrap_or_default();
         let (line, column) = self.lines.of(range.start + skipped);
         let (why, kind) = match std::str::from_utf8(text) {
             Err(why) => {
                 let byte = text.get(why.valid_up_to()).copied().unwrap_or_default();
-                let (its_line, its_column) = self.lines.of(range.start + skipped + why.valid_up_to());
-                let place = if its_line == line { String::new() } else { format!(" at line {its_line} column {its_column}") };
-                (format!("the byte 0x{byte:02x}{place} is not UTF-8"), "not UTF-8")
+                let (its_line, its_column) =
+                    self.lines.of(range.start + skipped + why.valid_up_to());
+                let place = if its_line == line {
+                    String::new()
+                } else {
+                    format!(" at line {its_line} column {its_column}")
+                };
+                (
+                    format!("the byte 0x{byte:02x}{place} is not UTF-8"),
+                    "not UTF-8",
+                )
             }
             Ok(_) => match whole(text) {
-                Err(why) if why.is_eof() && because.is_some() => (format!("it is no JSON: {}", because.unwrap_or_default()), "no JSON"),
+                Err(why) if why.is_eof() && because.is_some() => (
+                    format!("it is no JSON: {}", because.unwrap_or_default()),
+                    "no JSON",
+                ),
                 Err(why) if why.is_eof() => ("it ends in the middle".to_owned(), CUT),
                 Err(why) => (format!("it is no JSON: {}", placed(&why, line)), "no JSON"),
                 Ok(_) => ("what is around it is no JSON".to_owned(), "no JSON"),
             },
         };
-        let text = String::from_utf8_lossy(text).trim_end_matches([',', '\n', '\r', ' ', '\t']).to_owned();
-        (self.visit)(Piece::Odd(Odd { text, line, column, why, kind }));
+        let text = String::from_utf8_lossy(text)
+            .trim_end_matches([',', '\n', '\r', ' ', '\t'])
+            .to_owned();
+        (self.visit)(Piece::Odd(Odd {
+            text,
+            line,
+            column,
+            why,
+            kind,
+        }));
     }
 
     fn line_at(&self, start: usize) -> &'a [u8] {
-        self.slice(start..line_end(self.bytes, start)).trim_ascii_end()
+        self.slice(start..line_end(self.bytes, start))
+            .trim_ascii_end()
     }
 
     /// Whether the first key behind a brace is in quotes, as in JSON.
     fn is_quoted(&self, start: usize) -> bool {
-        self.slice(start + 1..self.bytes.len()).iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'"')
+        self.slice(start + 1..self.bytes.len())
+            .iter()
+            .find(|byte| !byte.is_ascii_whitespace())
+            == Some(&b'"')
     }
 
     /// Whether a bracket opens no list, but stands before a line, as in `[pod/x/main] {...}`.
     fn is_prefix(&self, start: usize) -> bool {
-        let next = self.slice(start + 1..self.bytes.len()).iter().find(|byte| !byte.is_ascii_whitespace());
-        next.is_some_and(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'n' | b't' | b'f') || matches!(byte, b'/' | b'<' | b'('))
+        let next = self
+            .slice(start + 1..self.bytes.len())
+            .iter()
+            .find(|byte| !byte.is_ascii_whitespace());
+        next.is_some_and(|byte| {
+            byte.is_ascii_alphabetic() && !matches!(byte, b'n' | b't' | b'f')
+                || matches!(byte, b'/' | b'<' | b'(')
+        })
     }
 
     /// YAML, up to the next line of JSON.
     fn yaml(&mut self, start: usize) -> usize {
         let end = documents::block_end(self.bytes, start);
         let (line, _) = self.lines.of(start);
-        documents::block(self.slice(start..end), line, end == self.bytes.len(), self.visit);
+        documents::block(
+            self.slice(start..end),
+            line,
+            end == self.bytes.len(),
+            self.visit,
+        );
         end
     }
 
-    /// A line that begins with something else; an object may stand at its end, as in a container's log.
+    /// A line that begins with something else; an object may stand at its end, as in a container's
+    /// log.
     fn text(&mut self, start: usize) -> usize {
         let is_first = start == 0 || self.bytes.get(start - 1) == Some(&b'\n');
-        if self.yaml && is_first && documents::begins_document(self.slice(start..self.bytes.len())) {
+        if self.yaml && is_first && documents::begins_document(self.slice(start..self.bytes.len()))
+        {
             return self.yaml(start);
         }
         let end = line_end(self.bytes, start);
-        let braces: Vec<usize> = self.slice(start..end).iter().enumerate().filter(|(_, byte)| **byte == b'{').map(|(place, _)| place).collect();
-        for brace in braces.into_iter().take(MOST_OPEN).map(|place| start + place) {
-            let Ok(length) = whole(self.slice(brace..self.bytes.len())) else { continue };
+        let braces: Vec<usize> = self
+            .slice(start..end)
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'{')
+            .map(|(place, _)| place)
+            .collect();
+        for brace in braces
+            .into_iter()
+            .take(MOST_OPEN)
+            .map(|place| start + place)
+        {
+            let Ok(length) = whole(self.slice(brace..self.bytes.len())) else {
+                continue;
+            };
             if let Ok(json) = std::str::from_utf8(self.slice(brace..brace + length))
                 && says_what_it_is(json)
             {
                 let (line, _) = self.lines.of(brace);
-                (self.visit)(Piece::Whole { json: Cow::Borrowed(json), line });
+                (self.visit)(Piece::Whole {
+                    json: Cow::Borrowed(json),
+                    line,
+                });
                 return brace + length;
             }
         }
-        let text = String::from_utf8_lossy(self.slice(start..end)).trim_end().to_owned();
+        let text = String::from_utf8_lossy(self.slice(start..end))
+            .trim_end()
+            .to_owned();
         let (line, column) = self.lines.of(start);
-        (self.visit)(Piece::Odd(Odd { text, line, column, why: NO_OBJECT.to_owned(), kind: TEXT }));
+        (self.visit)(Piece::Odd(Odd {
+            text,
+            line,
+            column,
+            why: NO_OBJECT.to_owned(),
+            kind: TEXT,
+        }));
         end
     }
 }
@@ -315,5 +433,9 @@ pub(super) const NO_OBJECT: &str = "it is no object";
 fn placed(why: &serde_json::Error, line: usize) -> String {
     let words = why.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();
-    format!("{words} at line {} column {}", line + why.line().saturating_sub(1), why.column())
+    format!(
+        "{words} at line {} column {}",
+        line + why.line().saturating_sub(1),
+        why.column()
+    )
 }

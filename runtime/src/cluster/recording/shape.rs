@@ -1,4 +1,5 @@
-//! What an object is, by what people keep: an event by either API, an object that may control others, a list, a line of a watch or of eventrouter. Pure.
+//! What an object is, by what people keep: an event by either API, an object that may control
+//! others, a list, a line of a watch or of eventrouter. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,7 +53,11 @@ struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.item {
-            Some(item) => write!(f, "item {item} of object {} (line {})", self.object, self.line),
+            Some(item) => write!(
+                f,
+                "item {item} of object {} (line {})",
+                self.object, self.line
+            ),
             None => write!(f, "object {} (line {})", self.object, self.line),
         }
     }
@@ -72,18 +77,30 @@ pub(super) fn says_what_it_is(json: &str) -> bool {
 
 fn is_looked_for(outline: &Outline<'_>) -> bool {
     let named = outline.kind.is_some() || outline.is_about_something();
-    (outline.has_metadata() && named) || is_envelope(outline) || (outline.kind.is_some() && outline.items.is_some())
+    (outline.has_metadata() && named)
+        || is_envelope(outline)
+        || (outline.kind.is_some() && outline.items.is_some())
 }
 
-/// Whether one of those, or something that is about an object as an event is, stands anywhere in a JSON value.
+/// Whether one of those, or something that is about an object as an event is, stands anywhere in a
+/// JSON value.
 fn holds(json: &str, deep: usize) -> bool {
-    let Some(deep) = deep.checked_sub(1) else { return false };
+    let Some(deep) = deep.checked_sub(1) else {
+        return false;
+    };
     if json.starts_with('[') {
-        return serde_json::from_str::<Vec<&RawValue>>(json).is_ok_and(|items| items.iter().any(|item| holds(item.get(), deep)));
+        return serde_json::from_str::<Vec<&RawValue>>(json)
+            .is_ok_and(|items| items.iter().any(|item| holds(item.get(), deep)));
     }
-    let Some(outline) = Outline::of(json).ok().filter(|_| json.starts_with('{')) else { return false };
-    let is_one = is_looked_for(&outline) || outline.is_about_something() || text(outline.kind).as_deref() == Some("Event");
-    is_one || serde_json::from_str::<BTreeMap<String, &RawValue>>(json).is_ok_and(|members| members.values().any(|member| holds(member.get(), deep)))
+    let Some(outline) = Outline::of(json).ok().filter(|_| json.starts_with('{')) else {
+        return false;
+    };
+    let is_one = is_looked_for(&outline)
+        || outline.is_about_something()
+        || text(outline.kind).as_deref() == Some("Event");
+    is_one
+        || serde_json::from_str::<BTreeMap<String, &RawValue>>(json)
+            .is_ok_and(|members| members.values().any(|member| holds(member.get(), deep)))
 }
 
 fn is_envelope(outline: &Outline<'_>) -> bool {
@@ -111,13 +128,23 @@ impl<'h> Contents<'h> {
     /// Takes in a JSON value that begins in a line.
     pub(super) fn take(&mut self, json: &str, line: usize) {
         self.objects += 1;
-        let place = Place { object: self.objects, line, item: None };
+        let place = Place {
+            object: self.objects,
+            line,
+            item: None,
+        };
         self.sort(json, &place, Listed::default(), DEEPEST);
     }
 
     /// Takes in what is no JSON value.
     pub(super) fn take_odd(&mut self, odd: Odd) {
-        let Odd { text, line, column, mut why, kind } = odd;
+        let Odd {
+            text,
+            line,
+            column,
+            mut why,
+            kind,
+        } = odd;
         self.is_cut = kind == CUT;
         if why == NO_OBJECT {
             why = format!("{why}, but {:?}", self.shown(&text));
@@ -130,8 +157,16 @@ impl<'h> Contents<'h> {
         } else {
             self.odd_objects += 1;
         }
-        let column = if column > 1 { format!(" column {column}") } else { String::new() };
-        self.unreadable.push(Unreadable { text, reason: format!("line {line}{column}: {why}"), kind });
+        let column = if column > 1 {
+            format!(" column {column}")
+        } else {
+            String::new()
+        };
+        self.unreadable.push(Unreadable {
+            text,
+            reason: format!("line {line}{column}: {why}"),
+            kind,
+        });
     }
 
     /// The beginning of a text, without what nobody may see.
@@ -143,7 +178,11 @@ impl<'h> Contents<'h> {
 
     fn refuse(&mut self, json: &str, place: &Place, why: &str, kind: &'static str) {
         self.odd_objects += 1;
-        self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind });
+        self.unreadable.push(Unreadable {
+            text: json.to_owned(),
+            reason: format!("{place}: {why}"),
+            kind,
+        });
     }
 
     fn pass(&mut self, what: String) {
@@ -151,7 +190,9 @@ impl<'h> Contents<'h> {
     }
 
     fn sort(&mut self, json: &str, place: &Place, listed: Listed<'_>, deep: usize) {
-        let Some(deep) = deep.checked_sub(1) else { return self.refuse(json, place, "too many lists in lists", "too deep") };
+        let Some(deep) = deep.checked_sub(1) else {
+            return self.refuse(json, place, "too many lists in lists", "too deep");
+        };
         if json.starts_with('[') {
             return match serde_json::from_str::<Vec<&RawValue>>(json) {
                 Ok(items) => self.each(&items, place, listed, deep),
@@ -161,14 +202,21 @@ impl<'h> Contents<'h> {
         if !json.starts_with('{') {
             self.texts += u64::from(place.item.is_none());
             let why = format!("{NO_OBJECT}, but {}", self.shown(json));
-            self.unreadable.push(Unreadable { text: json.to_owned(), reason: format!("{place}: {why}"), kind: "no object" });
+            self.unreadable.push(Unreadable {
+                text: json.to_owned(),
+                reason: format!("{place}: {why}"),
+                kind: "no object",
+            });
             return;
         }
         let outline = match Outline::of(json) {
             Ok(outline) => outline,
             Err(why) => return self.refuse(json, place, &why.to_string(), "no JSON"),
         };
-        if outline.kind.is_some_and(|kind| !kind.get().starts_with('"')) {
+        if outline
+            .kind
+            .is_some_and(|kind| !kind.get().starts_with('"'))
+        {
             return self.refuse(json, place, "its kind is no text", "no kind");
         }
         let (kind, api_version) = (text(outline.kind), text(outline.api_version));
@@ -177,10 +225,16 @@ impl<'h> Contents<'h> {
         if is_envelope(&outline) {
             return self.open(&outline, place, deep);
         }
-        if kind.is_empty() && !outline.has_metadata() && !outline.is_about_something() && self.inside(json, place, deep) {
+        if kind.is_empty()
+            && !outline.has_metadata()
+            && !outline.is_about_something()
+            && self.inside(json, place, deep)
+        {
             return;
         }
-        if outline.kind.is_none_or(|_| kind.ends_with("List")) && self.list(&outline, kind, api_version, place, deep) {
+        if outline.kind.is_none_or(|_| kind.ends_with("List"))
+            && self.list(&outline, kind, api_version, place, deep)
+        {
             return;
         }
         if kind.is_empty() && outline.has_metadata() && outline.is_about_something() {
@@ -188,16 +242,29 @@ impl<'h> Contents<'h> {
         }
         match kind {
             "Event" => self.event(json, &outline, place, api_version),
-            "" if outline.has_metadata() => self.refuse(json, place, "it has no kind, and does not say what it is about as an event does", "no kind"),
-            "" => self.refuse(json, place, "it has neither kind nor metadata, as a Kubernetes object has", "no metadata"),
+            "" if outline.has_metadata() => self.refuse(
+                json,
+                place,
+                "it has no kind, and does not say what it is about as an event does",
+                "no kind",
+            ),
+            "" => self.refuse(
+                json,
+                place,
+                "it has neither kind nor metadata, as a Kubernetes object has",
+                "no metadata",
+            ),
             _ => self.other(&outline, kind, api_version),
         }
     }
 
-    /// What holds objects under names of its own: `{"events": [...]}` of a bundle, lists by namespace, or a line of Docker's log, `{"log": "{...}\n", ...}`.
-    /// Says whether it is one. Members that hold nothing that is looked for are of no interest.
+    /// What holds objects under names of its own: `{"events": [...]}` of a bundle, lists by
+    /// namespace, or a line of Docker's log, `{"log": "{...}\n", ...}`. Says whether it is one.
+    /// Members that hold nothing that is looked for are of no interest.
     fn inside(&mut self, json: &str, place: &Place, deep: usize) -> bool {
-        let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else { return false };
+        let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else {
+            return false;
+        };
         if let Some(line) = text(members.get("log").copied()).filter(|line| says_what_it_is(line)) {
             self.sort(line.trim(), place, Listed::default(), deep);
             return true;
@@ -213,33 +280,61 @@ impl<'h> Contents<'h> {
     fn each(&mut self, items: &[&RawValue], place: &Place, listed: Listed<'_>, deep: usize) {
         self.empty_lists += u64::from(items.is_empty());
         for (number, item) in (1..).zip(items) {
-            let place = Place { item: Some(number), ..*place };
+            let place = Place {
+                item: Some(number),
+                ..*place
+            };
             self.sort(item.get(), &place, listed, deep);
         }
     }
 
     /// The items of a list; says whether it is one.
-    fn list(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str, place: &Place, deep: usize) -> bool {
+    fn list(
+        &mut self,
+        outline: &Outline<'_>,
+        kind: &str,
+        api_version: &str,
+        place: &Place,
+        deep: usize,
+    ) -> bool {
         let Some(items) = outline.items else {
             // `items: null`, as Go writes an empty list.
             let empty = kind.ends_with("List");
             self.empty_lists += u64::from(empty);
             return empty;
         };
-        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(items.get()) else { return false };
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(items.get()) else {
+            return false;
+        };
         // Items of a typed list carry no kind: `EventList` says it for them.
         let of = kind.strip_suffix("List").unwrap_or_default();
         let api_version = if of.is_empty() { "" } else { api_version };
-        self.each(&items, place, Listed { kind: of, api_version }, deep);
+        self.each(
+            &items,
+            place,
+            Listed {
+                kind: of,
+                api_version,
+            },
+            deep,
+        );
         true
     }
 
     /// A line of a watch, or of eventrouter.
     fn open(&mut self, outline: &Outline<'_>, place: &Place, deep: usize) {
-        let (word, object) = if is_object(outline.object) { (outline.change, outline.object) } else { (outline.verb, outline.event) };
-        let (word, Some(object)) = (text(word).unwrap_or_default(), object) else { return };
+        let (word, object) = if is_object(outline.object) {
+            (outline.change, outline.object)
+        } else {
+            (outline.verb, outline.event)
+        };
+        let (word, Some(object)) = (text(word).unwrap_or_default(), object) else {
+            return;
+        };
         match &*word {
-            "ADDED" | "MODIFIED" | "UPDATED" => self.sort(object.get(), place, Listed::default(), deep),
+            "ADDED" | "MODIFIED" | "UPDATED" => {
+                self.sort(object.get(), place, Listed::default(), deep)
+            }
             "DELETED" | "BOOKMARK" | "ERROR" => {
                 let inner = Outline::of(object.get()).unwrap_or_default();
                 if let ("DELETED", Some(kind)) = (&*word, text(inner.kind)) {
@@ -248,7 +343,12 @@ impl<'h> Contents<'h> {
                 }
                 self.pass(format!("{word} of a watch"));
             }
-            _ => self.refuse(object.get(), place, &format!("a watch has no lines of the type {:?}", self.shown(&word)), "unknown type"),
+            _ => self.refuse(
+                object.get(),
+                place,
+                &format!("a watch has no lines of the type {:?}", self.shown(&word)),
+                "unknown type",
+            ),
         }
     }
 
@@ -257,12 +357,26 @@ impl<'h> Contents<'h> {
             return self.pass(format!("Event of {api_version}"));
         }
         // Here, where its place is known; what else an event needs, it has.
-        let metadata: Value = outline.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()).unwrap_or_default();
-        let has = |key: &str| metadata.get(key).is_some_and(|value| value.is_number() || value.as_str().is_some_and(|text| !text.is_empty()));
-        if let Some(missing) = ["uid", "resourceVersion"].into_iter().find(|key| metadata.is_object() && !has(key)) {
-            let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
-            let why =
-                format!("the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them");
+        let metadata: Value = outline
+            .metadata
+            .and_then(|metadata| serde_json::from_str(metadata.get()).ok())
+            .unwrap_or_default();
+        let has = |key: &str| {
+            metadata.get(key).is_some_and(|value| {
+                value.is_number() || value.as_str().is_some_and(|text| !text.is_empty())
+            })
+        };
+        if let Some(missing) = ["uid", "resourceVersion"]
+            .into_iter()
+            .find(|key| metadata.is_object() && !has(key))
+        {
+            let name = metadata
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let why = format!(
+                "the Event {name:?} has no metadata.{missing}, so it can't be told from others: take events as an API server shows them"
+            );
             return self.refuse(json, place, &why, missing);
         }
         match Raw::from_object(json) {
@@ -279,15 +393,24 @@ impl<'h> Contents<'h> {
             self.status = Some(self.shown(&message));
         }
         let ours = self.learn(outline, kind, api_version);
-        self.pass(if ours || group(api_version).is_empty() { kind.to_owned() } else { format!("{kind} of {api_version}") });
+        self.pass(if ours || group(api_version).is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind} of {api_version}")
+        });
     }
 
     /// Takes in who controls an object, where that is of the kinds that count; says whether it is.
     fn learn(&mut self, outline: &Outline<'_>, kind: &str, api_version: &str) -> bool {
         // Old ones were of another group.
-        let was_of_extensions = matches!(kind, "ReplicaSet" | "Deployment") && group(api_version) == "extensions";
+        let was_of_extensions =
+            matches!(kind, "ReplicaSet" | "Deployment") && group(api_version) == "extensions";
         let ours = was_of_extensions || has_controller(group(api_version), kind);
-        if ours && let Some(Ok(metadata)) = outline.metadata.map(|metadata| identity(&mut serde_json::Deserializer::from_str(metadata.get()))) {
+        if ours
+            && let Some(Ok(metadata)) = outline
+                .metadata
+                .map(|metadata| identity(&mut serde_json::Deserializer::from_str(metadata.get())))
+        {
             self.owners.learn(kind, &metadata);
         }
         ours

@@ -1,7 +1,10 @@
-//! Which events a sink gets: an expression in CEL over the normalized event, that the operator writes.
+//! Which events a sink gets: an expression in CEL over the normalized event, that the operator
+//! writes.
 //!
-//! The language is CEL (cel.dev) with its standard functions. What an expression can read is in [`schema`]; that it reads nothing else, and gives
-//! true or false, is found before it runs, and it is run on sample events once. What fails later keeps the event: nothing is lost by an expression.
+//! The language is CEL (cel.dev) with its standard functions. What an expression can read is in
+//! [`schema`]; that it reads nothing else, and gives true or false, is found before it runs, and it
+//! is run on sample events once. What fails later keeps the event: nothing is lost by an
+//! expression.
 
 mod check;
 mod sample;
@@ -21,7 +24,8 @@ pub const LONGEST: usize = 4 << 10;
 /// Parts within parts, at most: it runs by recursion, on the thread of its sink.
 pub const DEEPEST: usize = 200;
 
-/// Enough to compile the worst of [`LONGEST`] bytes, some 10 KiB for each of their brackets; only what is used of it takes memory.
+/// Enough to compile the worst of [`LONGEST`] bytes, some 10 KiB for each of their brackets; only
+/// what is used of it takes memory.
 const STACK: usize = 256 << 20;
 
 /// A compiled expression.
@@ -65,10 +69,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { why } => write!(f, "it is not CEL: {why}"),
-            Self::TooLong { bytes } => write!(f, "it has {bytes} bytes; at most {LONGEST} are read"),
+            Self::TooLong { bytes } => {
+                write!(f, "it has {bytes} bytes; at most {LONGEST} are read")
+            }
             Self::Type { column, why } => write!(f, "at character {column}: {why}"),
             Self::TooDeep => {
-                write!(f, "it has parts within parts within parts, more than {DEEPEST}: use [...].exists() or matches() in place of a long chain")
+                write!(
+                    f,
+                    "it has parts within parts within parts, more than {DEEPEST}: use [...].exists() or matches() in place of a long chain"
+                )
             }
             Self::Sample { why } => write!(f, "it fails on an ordinary event: {why}"),
         }
@@ -107,15 +116,26 @@ impl Select {
         let environment = Env::stdlib().with_optional_support(false);
         let program = std::thread::scope(|scope| {
             let compile = || {
-                let program = environment.compile(text).map_err(|why| Error::Syntax { why: why.to_string().replace('\n', " ") })?;
+                let program = environment.compile(text).map_err(|why| Error::Syntax {
+                    why: why.to_string().replace('\n', " "),
+                })?;
                 check::check(&program, text)?;
                 Ok(program)
             };
-            let broken = || Error::Syntax { why: "the compiler broke off".to_owned() };
-            let thread = std::thread::Builder::new().name("compile select".to_owned()).stack_size(STACK).spawn_scoped(scope, compile);
+            let broken = || Error::Syntax {
+                why: "the compiler broke off".to_owned(),
+            };
+            let thread = std::thread::Builder::new()
+                .name("compile select".to_owned())
+                .stack_size(STACK)
+                .spawn_scoped(scope, compile);
             thread.map_err(|_| broken())?.join().map_err(|_| broken())?
         })?;
-        let select = Self { text: text.into(), program: Arc::new(program), environment: Arc::new(environment) };
+        let select = Self {
+            text: text.into(),
+            program: Arc::new(program),
+            environment: Arc::new(environment),
+        };
         for event in sample::events() {
             select.admits(&event).map_err(|why| Error::Sample { why })?;
         }
@@ -141,7 +161,10 @@ impl Select {
         };
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(Value::Bool(admitted))) => Ok(admitted),
-            Ok(Ok(other)) => Err(format!("it gives a {} where true or false is asked for", other.type_of())),
+            Ok(Ok(other)) => Err(format!(
+                "it gives a {} where true or false is asked for",
+                other.type_of()
+            )),
             Ok(Err(why)) => Err(why.to_string()),
             Err(_) => Err("the interpreter broke off".to_owned()),
         }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::event::{Event, ObjectReference};
 
-/// An event of a job's Pod, one of the job itself, and one with as little in it as Kubernetes lets pass.
+/// An event of a job's Pod, one of the job itself, and one with as little in it as Kubernetes lets
+/// pass.
 pub(super) fn events() -> [Event; 3] {
     let object = |api_version: &str, kind: &str, name: &str| ObjectReference {
         api_version: api_version.to_owned(),
@@ -31,14 +32,23 @@ pub(super) fn events() -> [Event; 3] {
         component: "kubelet".to_owned(),
         host: "node-1".to_owned(),
         instance: "node-1".to_owned(),
-        regarding: ObjectReference { field_path: "spec.containers{pytorch}".to_owned(), ..object("v1", "Pod", "mnist-worker-0") },
+        regarding: ObjectReference {
+            field_path: "spec.containers{pytorch}".to_owned(),
+            ..object("v1", "Pod", "mnist-worker-0")
+        },
         related: None,
         job: Some(job.clone()),
         region: Some("cn-zhangjiakou".to_owned()),
         cluster: Some("training".to_owned()),
         labels: Vec::new(),
     };
-    let own = Event { kind: "Normal".to_owned(), reason: "JobRunning".to_owned(), count: 1, regarding: job, ..pod.clone() };
+    let own = Event {
+        kind: "Normal".to_owned(),
+        reason: "JobRunning".to_owned(),
+        count: 1,
+        regarding: job,
+        ..pod.clone()
+    };
     let bare = Event {
         kind: String::new(),
         reason: String::new(),

@@ -43,34 +43,68 @@ pub enum Type {
 
 /// Fields of an event: name, type, meaning.
 pub const FIELDS: [(&str, Type, &str); 20] = [
-    ("type", Type::String, "`Normal`, `Warning`, or whatever a client wrote"),
-    ("reason", Type::String, "a short word for machines, such as `BackOff`"),
+    (
+        "type",
+        Type::String,
+        "`Normal`, `Warning`, or whatever a client wrote",
+    ),
+    (
+        "reason",
+        Type::String,
+        "a short word for machines, such as `BackOff`",
+    ),
     ("message", Type::String, "a sentence for people"),
     ("action", Type::String, "what was done or attempted"),
     ("count", Type::Int, "how often so far; never 0"),
     ("firstTimestamp", Type::Timestamp, "when it first happened"),
     ("lastTimestamp", Type::Timestamp, "when it last happened"),
     ("observedAt", Type::Timestamp, "when the watcher saw it"),
-    ("__namespace__", Type::String, "of the event itself; `namespace` is a reserved word of CEL, and Kubernetes writes it so"),
+    (
+        "__namespace__",
+        Type::String,
+        "of the event itself; `namespace` is a reserved word of CEL, and Kubernetes writes it so",
+    ),
     ("name", Type::String, "of the event itself"),
     ("uid", Type::String, "of the event itself"),
     ("resourceVersion", Type::String, "of the event itself"),
-    ("component", Type::String, "who reports it, such as `kubelet`"),
+    (
+        "component",
+        Type::String,
+        "who reports it, such as `kubelet`",
+    ),
     ("host", Type::String, "the node that reports it"),
     ("instance", Type::String, "the instance of the component"),
     ("regarding", Type::Object, "what it is about"),
-    ("related", Type::Object, "a second object; all its fields are empty when there is none"),
-    ("job", Type::Object, "the KubeDL job that controls the object; all its fields are empty when there is none"),
+    (
+        "related",
+        Type::Object,
+        "a second object; all its fields are empty when there is none",
+    ),
+    (
+        "job",
+        Type::Object,
+        "the KubeDL job that controls the object; all its fields are empty when there is none",
+    ),
     ("region", Type::String, "`--region`, or empty"),
     ("cluster", Type::String, "`--cluster`, or empty"),
 ];
 
 /// Fields of an object, each a text; empty where Kubernetes left it out.
-pub const OBJECT: [&str; 6] = ["kind", "namespace", "name", "uid", "apiVersion", "fieldPath"];
+pub const OBJECT: [&str; 6] = [
+    "kind",
+    "namespace",
+    "name",
+    "uid",
+    "apiVersion",
+    "fieldPath",
+];
 
 /// The type of a field of an event.
 pub fn field(name: &str) -> Option<Type> {
-    FIELDS.iter().find(|(field, ..)| *field == name).map(|(_, found, _)| *found)
+    FIELDS
+        .iter()
+        .find(|(field, ..)| *field == name)
+        .map(|(_, found, _)| *found)
 }
 
 /// An event as an expression reads it: only what it reads is made.
@@ -119,7 +153,9 @@ impl Fields<'_> {
 }
 
 fn part_of<'a>(object: Option<&'a ObjectReference>, part: &str) -> Option<&'a str> {
-    let Some(object) = object else { return OBJECT.contains(&part).then_some("") };
+    let Some(object) = object else {
+        return OBJECT.contains(&part).then_some("");
+    };
     Some(match part {
         "kind" => &object.kind,
         "namespace" => &object.namespace,
@@ -149,7 +185,10 @@ fn time<'b>(time: Timestamp) -> Option<CowVal<'b, 'b>> {
     let (seconds, nanoseconds) = match nanoseconds {
         Some(nanoseconds) => (time.as_second(), nanoseconds),
         // Before 1970 jiff counts both from there backwards.
-        None => (time.as_second() - 1, u32::try_from(1_000_000_000 + time.subsec_nanosecond()).ok()?),
+        None => (
+            time.as_second() - 1,
+            u32::try_from(1_000_000_000 + time.subsec_nanosecond()).ok()?,
+        ),
     };
     let time = chrono::DateTime::from_timestamp(seconds, nanoseconds)?.fixed_offset();
     let value: Box<dyn Val> = Value::Timestamp(time).try_into().ok()?;

@@ -16,7 +16,12 @@ const MOST_BARREN: i64 = 1_000_000;
 /// Bytes of rows after which they are committed.
 const COMMIT_BYTES: usize = 4 << 20;
 /// Fills a new file with what can be read of the old one.
-pub(super) fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: i64, event_ttl: Duration) -> Result<(u64, u64), Error> {
+pub(super) fn copy_into(
+    building: &Path,
+    old: rusqlite::Result<Connection>,
+    at: i64,
+    event_ttl: Duration,
+) -> Result<(u64, u64), Error> {
     let new = Connection::open(building)?;
     schema::prepare_unsafe(&new)?;
     let counts = match old {
@@ -33,32 +38,62 @@ pub(super) fn copy_into(building: &Path, old: rusqlite::Result<Connection>, at: 
 }
 
 /// Gives how many rows were moved, and how many that some sink still needed are gone.
-fn copy(old: &Connection, new: &Connection, at: i64, event_ttl: Duration) -> Result<(u64, u64), Error> {
+fn copy(
+    old: &Connection,
+    new: &Connection,
+    at: i64,
+    event_ttl: Duration,
+) -> Result<(u64, u64), Error> {
     let mut forgotten = Vec::new();
-    for (table, columns) in [("checkpoints", 4), ("cursors", 5), ("dead_letters", 11), ("gaps", 12), ("selections", 3), ("origins", 3)] {
+    for (table, columns) in [
+        ("checkpoints", 4),
+        ("cursors", 5),
+        ("dead_letters", 11),
+        ("gaps", 12),
+        ("selections", 3),
+        ("origins", 3),
+    ] {
         if !by_rowid(old, new, table, columns)?.whole {
             forgotten.push(table);
         }
     }
     let Copied { rows, .. } = by_rowid(old, new, "events", 8)?;
     identities(old, new)?;
-    let facts = old.query_row("SELECT cluster, epoch, last_position FROM journal", [], |row| {
-        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?, row.get::<_, Position>(2)?))
-    });
+    let facts = old.query_row(
+        "SELECT cluster, epoch, last_position FROM journal",
+        [],
+        |row| {
+            Ok((
+                row.get::<_, Option<String>>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, Position>(2)?,
+            ))
+        },
+    );
     let seen: Position = new.query_row("SELECT max(coalesce((SELECT max(position) FROM events), 0), coalesce((SELECT max(position) FROM cursors), 0), coalesce((SELECT max(position) FROM identities), 0))", [], |row| row.get(0))?;
     let (cluster, epoch, last) = match facts {
         Ok((cluster, epoch, last)) => (cluster, epoch, last.max(seen)),
         Err(_) => {
-            let epoch: i64 = new.query_row("SELECT coalesce(max(epoch), 1) FROM identities", [], |row| row.get(0))?;
+            let epoch: i64 = new.query_row(
+                "SELECT coalesce(max(epoch), 1) FROM identities",
+                [],
+                |row| row.get(0),
+            )?;
             (None, epoch, seen)
         }
     };
-    new.execute("UPDATE journal SET cluster = ?1, epoch = ?2, last_position = ?3", (cluster, epoch, last))?;
+    new.execute(
+        "UPDATE journal SET cluster = ?1, epoch = ?2, last_position = ?3",
+        (cluster, epoch, last),
+    )?;
     let lost = account(new, last, at, event_ttl)?;
     for (table, reason) in FORGOTTEN {
         if forgotten.contains(&table) {
             // Of which sink and of when, nobody can say.
-            new.execute("INSERT INTO gaps (until, certain, reason) VALUES (?1, 0, ?2)", (at, reason))?;
+            new.execute(
+                "INSERT INTO gaps (until, certain, reason) VALUES (?1, 0, ?2)",
+                (at, reason),
+            )?;
         }
     }
     Ok((rows, lost))
@@ -66,8 +101,14 @@ fn copy(old: &Connection, new: &Connection, at: i64, event_ttl: Duration) -> Res
 
 /// Tables that say which events are not stored, and the gap that stands for what they said.
 const FORGOTTEN: [(&str, &str); 2] = [
-    ("dead_letters", "dead letters were damaged on the disk: which events are not stored is no longer known of all of them"),
-    ("gaps", "gaps were damaged on the disk: where events were missing before is no longer known of all of them"),
+    (
+        "dead_letters",
+        "dead letters were damaged on the disk: which events are not stored is no longer known of all of them",
+    ),
+    (
+        "gaps",
+        "gaps were damaged on the disk: where events were missing before is no longer known of all of them",
+    ),
 ];
 
 /// What came of copying a table.
@@ -78,39 +119,78 @@ struct Copied {
 }
 
 /// Copies a table in the order of its row ids, and goes around what can't be read.
-fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> Result<Copied, Error> {
+fn by_rowid(
+    old: &Connection,
+    new: &Connection,
+    table: &str,
+    columns: usize,
+) -> Result<Copied, Error> {
     let marks = vec!["?"; columns].join(", ");
-    let there = old.query_row("SELECT count(*) FROM sqlite_schema WHERE name = ?1", [table], |row| row.get::<_, bool>(0));
-    let Ok(mut select) = old.prepare(&format!("SELECT rowid, * FROM {table} WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid LIMIT ?3")) else {
+    let there = old.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE name = ?1",
+        [table],
+        |row| row.get::<_, bool>(0),
+    );
+    let Ok(mut select) = old.prepare(&format!(
+        "SELECT rowid, * FROM {table} WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid LIMIT ?3"
+    )) else {
         // Journals of earlier versions have not all of them.
-        return Ok(Copied { rows: 0, whole: there != Ok(true) });
+        return Ok(Copied {
+            rows: 0,
+            whole: there != Ok(true),
+        });
     };
     if is_lost(old, table) {
-        return Ok(Copied { rows: 0, whole: false });
+        return Ok(Copied {
+            rows: 0,
+            whole: false,
+        });
     }
     let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
     new.execute_batch("BEGIN")?;
     let mut bytes = 0;
     let is_sound = |row: &[Value]| table != "events" || is_intact(row);
-    let last = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get::<_, Option<i64>>(0));
+    let last = old.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| {
+        row.get::<_, Option<i64>>(0)
+    });
     let mut all = last.is_ok();
     let last = last.unwrap_or_default();
-    // Where the end can't be read, a stretch without any row that can is taken for it; but what a sink still needs is looked for where it begins.
-    let mut needed = if table == "events" { first_needed(new)? } else { None };
+    // Where the end can't be read, a stretch without any row that can is taken for it; but what a
+    // sink still needs is looked for where it begins.
+    let mut needed = if table == "events" {
+        first_needed(new)?
+    } else {
+        None
+    };
     let (mut after, mut barren, mut copied) = (0_i64, 0_i64, 0);
     while last.is_none_or(|last| after < last) {
         if barren >= MOST_BARREN {
-            let Some(place) = needed.take().filter(|place| *place > after) else { break };
+            let Some(place) = needed.take().filter(|place| *place > after) else {
+                break;
+            };
             after = place;
             barren = 1;
         }
         let single = barren > 0;
-        let through = if single { after.saturating_add(1) } else { i64::MAX };
+        let through = if single {
+            after.saturating_add(1)
+        } else {
+            i64::MAX
+        };
         let mut batch: Vec<Vec<Value>> = Vec::new();
-        let Stretch { ended_well, passed_over } = read_some(&mut select, (after, through), columns, is_sound, &mut batch);
+        let Stretch {
+            ended_well,
+            passed_over,
+        } = read_some(&mut select, (after, through), columns, is_sound, &mut batch);
         all &= ended_well && !passed_over;
         let whole = ended_well && !(passed_over && batch.is_empty());
-        let reached = batch.last().and_then(|row| if let Some(Value::Integer(id)) = row.first() { Some(*id) } else { None });
+        let reached = batch.last().and_then(|row| {
+            if let Some(Value::Integer(id)) = row.first() {
+                Some(*id)
+            } else {
+                None
+            }
+        });
         for row in batch {
             bytes += row.iter().map(size).sum::<usize>();
             insert.execute(params_from_iter(row.into_iter().skip(1)))?;
@@ -127,14 +207,22 @@ fn by_rowid(old: &Connection, new: &Connection, table: &str, columns: usize) -> 
         }
     }
     new.execute_batch("COMMIT")?;
-    Ok(Copied { rows: copied, whole: all })
+    Ok(Copied {
+        rows: copied,
+        whole: all,
+    })
 }
 
-/// Whether no way leads into a table, as when its first page is damaged: then no row of it has to be tried.
+/// Whether no way leads into a table, as when its first page is damaged: then no row of it has to
+/// be tried.
 fn is_lost(old: &Connection, table: &str) -> bool {
     const WAYS: i64 = 64;
-    let last: i64 = old.query_row("SELECT last_position FROM journal", [], |row| row.get(0)).unwrap_or(1_000_000);
-    let Ok(mut way) = old.prepare(&format!("SELECT 1 FROM {table} WHERE rowid = ?1")) else { return true };
+    let last: i64 = old
+        .query_row("SELECT last_position FROM journal", [], |row| row.get(0))
+        .unwrap_or(1_000_000);
+    let Ok(mut way) = old.prepare(&format!("SELECT 1 FROM {table} WHERE rowid = ?1")) else {
+        return true;
+    };
     let mut leads = |rowid: i64| way.exists([rowid]).is_ok();
     !leads(1) && !leads(i64::MAX) && !(1..WAYS).any(|part| leads(last / WAYS * part + last % WAYS))
 }
@@ -147,9 +235,14 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Where the rows begin that a sink still needs, by the cursors that were saved; none where there are none.
+/// Where the rows begin that a sink still needs, by the cursors that were saved; none where there
+/// are none.
 fn first_needed(new: &Connection) -> Result<Option<Position>, Error> {
-    Ok(new.query_row("SELECT min(position) FROM cursors WHERE active", [], |row| row.get(0))?)
+    Ok(new.query_row(
+        "SELECT min(position) FROM cursors WHERE active",
+        [],
+        |row| row.get(0),
+    )?)
 }
 
 /// How reading a stretch of a table ended.
@@ -169,20 +262,44 @@ fn read_some(
     rows: &mut Vec<Vec<Value>>,
 ) -> Stretch {
     let (mut reached, mut passed_over) = (after, false);
-    let Ok(mut found) = select.query((after, through, AT_ONCE)) else { return Stretch { ended_well: false, passed_over } };
+    let Ok(mut found) = select.query((after, through, AT_ONCE)) else {
+        return Stretch {
+            ended_well: false,
+            passed_over,
+        };
+    };
     loop {
         let values = match found.next() {
-            Ok(Some(row)) => (0..=columns).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>(),
-            Ok(None) => return Stretch { ended_well: true, passed_over },
-            Err(_) => return Stretch { ended_well: false, passed_over },
+            Ok(Some(row)) => (0..=columns)
+                .map(|column| row.get(column))
+                .collect::<rusqlite::Result<Vec<Value>>>(),
+            Ok(None) => {
+                return Stretch {
+                    ended_well: true,
+                    passed_over,
+                };
+            }
+            Err(_) => {
+                return Stretch {
+                    ended_well: false,
+                    passed_over,
+                };
+            }
         };
         let Some(values) = values.ok().filter(|values| is_sound(values)) else {
             passed_over = true;
             continue;
         };
         match values.first() {
-            Some(Value::Integer(id)) if (reached.saturating_add(1)..=through).contains(id) => reached = *id,
-            _ => return Stretch { ended_well: false, passed_over },
+            Some(Value::Integer(id)) if (reached.saturating_add(1)..=through).contains(id) => {
+                reached = *id
+            }
+            _ => {
+                return Stretch {
+                    ended_well: false,
+                    passed_over,
+                };
+            }
         }
         rows.push(values);
     }
@@ -194,11 +311,19 @@ fn is_intact(row: &[Value]) -> bool {
         Some(Value::Text(text)) => Some(text.as_str()),
         _ => None,
     };
-    let number = |place: usize| if let Some(Value::Integer(number)) = row.get(place) { *number } else { -1 };
-    number(8) == i64::from(checksum(number(1), number(3), [text(5), text(6), text(7)])) && text(7).is_some()
+    let number = |place: usize| {
+        if let Some(Value::Integer(number)) = row.get(place) {
+            *number
+        } else {
+            -1
+        }
+    };
+    number(8) == i64::from(checksum(number(1), number(3), [text(5), text(6), text(7)]))
+        && text(7).is_some()
 }
 
-/// Copies identities from both ends, up to what can't be read: without one, a list adds an event a second time, and loses none.
+/// Copies identities from both ends, up to what can't be read: without one, a list adds an event a
+/// second time, and loses none.
 fn identities(old: &Connection, new: &Connection) -> Result<(), Error> {
     new.execute_batch("BEGIN")?;
     copy_identities(old, new)?;
@@ -207,14 +332,26 @@ fn identities(old: &Connection, new: &Connection) -> Result<(), Error> {
 
 fn copy_identities(old: &Connection, new: &Connection) -> Result<(), Error> {
     for order in ["", " DESC"] {
-        let select = format!("SELECT * FROM identities ORDER BY epoch{order}, resource_version{order}, uid{order}");
-        let Ok(mut select) = old.prepare(&select) else { return Ok(()) };
-        let mut insert = new.prepare("INSERT OR IGNORE INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)")?;
-        let Ok(mut rows) = select.query([]) else { continue };
+        let select = format!(
+            "SELECT * FROM identities ORDER BY epoch{order}, resource_version{order}, uid{order}"
+        );
+        let Ok(mut select) = old.prepare(&select) else {
+            return Ok(());
+        };
+        let mut insert =
+            new.prepare("INSERT OR IGNORE INTO identities VALUES (?, ?, ?, ?, ?, ?, ?)")?;
+        let Ok(mut rows) = select.query([]) else {
+            continue;
+        };
         loop {
             match rows.next() {
                 Ok(Some(row)) => {
-                    let Ok(values) = (0..7).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<Value>>>() else { break };
+                    let Ok(values) = (0..7)
+                        .map(|column| row.get(column))
+                        .collect::<rusqlite::Result<Vec<Value>>>()
+                    else {
+                        break;
+                    };
                     insert.execute(params_from_iter(values))?;
                 }
                 Ok(None) => return Ok(()),
@@ -225,20 +362,28 @@ fn copy_identities(old: &Connection, new: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notes for each sink the rows that it still needed and that are gone. Gives how many such rows there are.
+/// Notes for each sink the rows that it still needed and that are gone. Gives how many such rows
+/// there are.
 fn account(new: &Connection, last: Position, at: i64, event_ttl: Duration) -> Result<u64, Error> {
     let mut statement = new.prepare("SELECT sink, position FROM cursors WHERE active")?;
-    let cursors: Vec<(String, Position)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let cursors: Vec<(String, Position)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut most = 0;
     for (sink, position) in &cursors {
-        let there: i64 = new.query_row("SELECT count(*) FROM events WHERE position > ?1", [position], |row| row.get(0))?;
+        let there: i64 = new.query_row(
+            "SELECT count(*) FROM events WHERE position > ?1",
+            [position],
+            |row| row.get(0),
+        )?;
         let lost = (last - position - there).max(0);
         if lost > 0 {
             note(new, Some(sink), at, event_ttl)?;
         }
         most = most.max(lost);
     }
-    let checkpoints: i64 = new.query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0))?;
+    let checkpoints: i64 =
+        new.query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0))?;
     if cursors.is_empty() || checkpoints == 0 {
         note(new, None, at, event_ttl)?;
     }
@@ -256,6 +401,9 @@ fn note(new: &Connection, sink: Option<&str>, at: i64, event_ttl: Duration) -> R
             |row| row.get(0),
         )
         .optional()?;
-    new.execute("INSERT INTO gaps (sink, since, until, certain, reason) VALUES (?1, ?2, ?3, ?4, ?5)", (sink, since, at, certain, reason))?;
+    new.execute(
+        "INSERT INTO gaps (sink, since, until, certain, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (sink, since, at, certain, reason),
+    )?;
     Ok(())
 }

@@ -15,7 +15,8 @@ use crate::journal::{Error, salvage, schema};
 const HEALING: Duration = Duration::from_secs(10);
 
 impl Writer {
-    /// Puts a new file in the place of the damaged one. Where that can't be done now the damaged one stays, and it is tried again later.
+    /// Puts a new file in the place of the damaged one. Where that can't be done now the damaged
+    /// one stays, and it is tried again later.
     pub(super) fn heal(&mut self) -> Result<(), Error> {
         if let Some((until, why)) = &self.unhealed
             && Instant::now() < *until
@@ -42,15 +43,23 @@ impl Writer {
             salvage::build(&self.file, now, self.options.event_ttl)?;
         }
         let stats = self.stats.clone();
-        let _replacing = stats.replacing.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _replacing = stats
+            .replacing
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         // Without a last checkpoint of what is damaged.
-        let _ = self.store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        let _ = self
+            .store
+            .connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         self.store.connection = Connection::open_in_memory()?;
         self.adrift = true;
         salvage::finish(&self.file, now)?;
         let connection = schema::open(&self.file, self.options.durable)?;
         self.adrift = false;
-        self.store.last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0)).unwrap_or(self.store.last);
+        self.store.last = connection
+            .query_row("SELECT last_position FROM journal", [], |row| row.get(0))
+            .unwrap_or(self.store.last);
         self.store.connection = connection;
         self.store.marks = Marks::default();
         self.set_aside = salvage::set_aside(&self.file);

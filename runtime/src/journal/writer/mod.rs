@@ -74,7 +74,8 @@ impl Writer {
         requeued: watch::Sender<u64>,
         stats: Arc<Stats>,
     ) -> Result<Self, Error> {
-        let last = connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
+        let last =
+            connection.query_row("SELECT last_position FROM journal", [], |row| row.get(0))?;
         head.send_replace(last);
         let file = options.directory.join(super::FILE);
         let reserve = Reserve::new(&options.directory, options.durable, options.max_size);
@@ -118,7 +119,10 @@ impl Writer {
             match inbox.recv_timeout(wait) {
                 Ok(first) => {
                     if let Some(closed) = self.all(gather(first, &inbox)) {
-                        let _ = self.store.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+                        let _ =
+                            self.store
+                                .connection
+                                .pragma_update(None, "wal_checkpoint", "TRUNCATE");
                         drop(self);
                         let _ = closed.send(Ok(()));
                         return;
@@ -134,7 +138,12 @@ impl Writer {
     /// One step of the clean-up, when its time has come.
     pub(super) fn tidy(&mut self) {
         if Instant::now() >= self.clean_next {
-            self.clean_next = Instant::now() + if self.clean() { CLEANING_STEP } else { CLEANING };
+            self.clean_next = Instant::now()
+                + if self.clean() {
+                    CLEANING_STEP
+                } else {
+                    CLEANING
+                };
         }
     }
 
@@ -146,7 +155,11 @@ impl Writer {
                 Command::Salvage { generation, reply } => {
                     self.group(std::mem::take(&mut together));
                     // Else another has seen the damage, too, and it is mended.
-                    let healed = if generation == self.stats.generation() { self.heal() } else { Ok(()) };
+                    let healed = if generation == self.stats.generation() {
+                        self.heal()
+                    } else {
+                        Ok(())
+                    };
                     let _ = reply.send(healed);
                 }
                 Command::Close { reply } => {
@@ -165,12 +178,23 @@ impl Writer {
         if commands.iter().all(Command::only_reads) {
             return self.look(commands);
         }
-        let entries = |command: &Command| if let Command::Append { batch, .. } = command { Some(batch.entries.len()) } else { None };
-        let coming = commands.iter().filter_map(entries).reduce(|sum, entries| sum + entries);
+        let entries = |command: &Command| {
+            if let Command::Append { batch, .. } = command {
+                Some(batch.entries.len())
+            } else {
+                None
+            }
+        };
+        let coming = commands
+            .iter()
+            .filter_map(entries)
+            .reduce(|sum, entries| sum + entries);
         let room = coming.map_or(Ok(()), |entries| self.room(entries));
         let before = self.store.last;
         let mut pending: Vec<Pending> = Vec::new();
-        let requeued = commands.iter().any(|command| matches!(command, Command::Requeue { .. }));
+        let requeued = commands
+            .iter()
+            .any(|command| matches!(command, Command::Requeue { .. }));
         let began = self.say("BEGIN IMMEDIATE");
         for command in commands {
             match (command, &room) {
@@ -181,7 +205,8 @@ impl Writer {
                 (command, _) => self.one(command, began.as_ref().err(), &mut pending),
             }
         }
-        let result = began.and_then(|()| self.undone.take().map_or_else(|| self.commit(before), Err));
+        let result =
+            began.and_then(|()| self.undone.take().map_or_else(|| self.commit(before), Err));
         if result.is_ok() {
             self.stats.commits.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -207,7 +232,9 @@ impl Writer {
     /// Answers what changes nothing.
     fn look(&mut self, commands: Vec<Command>) {
         let mut pending: Vec<Pending> = Vec::new();
-        commands.into_iter().for_each(|command| self.one(command, None, &mut pending));
+        commands
+            .into_iter()
+            .for_each(|command| self.one(command, None, &mut pending));
         if let Some(why) = self.damage.take() {
             self.trouble(&why);
         }
@@ -216,17 +243,29 @@ impl Writer {
 
     fn commit(&self, before: Position) -> rusqlite::Result<()> {
         if self.store.last != before {
-            self.store.connection.prepare_cached("UPDATE journal SET last_position = ?1")?.execute([self.store.last])?;
+            self.store
+                .connection
+                .prepare_cached("UPDATE journal SET last_position = ?1")?
+                .execute([self.store.last])?;
         }
         self.say("COMMIT")
     }
 
     /// A statement that begins or ends something.
     fn say(&self, statement: &str) -> rusqlite::Result<()> {
-        self.store.connection.prepare_cached(statement)?.execute([]).map(drop)
+        self.store
+            .connection
+            .prepare_cached(statement)?
+            .execute([])
+            .map(drop)
     }
 
-    fn one(&mut self, command: Command, began: Option<&rusqlite::Error>, pending: &mut Vec<Pending>) {
+    fn one(
+        &mut self,
+        command: Command,
+        began: Option<&rusqlite::Error>,
+        pending: &mut Vec<Pending>,
+    ) {
         if let Some(why) = began {
             if matches!(command, Command::Append { .. }) {
                 self.stats.tried(Err(&Error::Storage(copy(why))));
@@ -245,38 +284,90 @@ impl Writer {
                 self.notes_damage(&result);
                 pending.push(answer_and(reply, result, count));
             }
-            Command::Acknowledge { sink, position, dead, reply, .. } => {
-                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.acknowledge(&sink, position, &dead))));
+            Command::Acknowledge {
+                sink,
+                position,
+                dead,
+                reply,
+                ..
+            } => {
+                pending.push(self.answer(reply, |writer| {
+                    writer.savepoint(|store| store.acknowledge(&sink, position, &dead))
+                }));
             }
-            Command::Requeue { choice, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.requeue(&choice)?)))),
-            Command::Discard { choice, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.discard(&choice)?)))),
-            Command::Retried { letters, reply } => pending.push(self.answer(reply, |writer| writer.savepoint(|store| Ok(store.retried(&letters)?)))),
-            Command::Delivered { sink, reply } => pending.push(self.answer(reply, |writer| mark::delivered(&writer.store.connection, &sink))),
-            Command::DeliverThrough { sink, through, reply } => {
-                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.deliver_through(&sink, &through))));
+            Command::Requeue { choice, reply } => pending.push(self.answer(reply, |writer| {
+                writer.savepoint(|store| Ok(store.requeue(&choice)?))
+            })),
+            Command::Discard { choice, reply } => pending.push(self.answer(reply, |writer| {
+                writer.savepoint(|store| Ok(store.discard(&choice)?))
+            })),
+            Command::Retried { letters, reply } => pending.push(self.answer(reply, |writer| {
+                writer.savepoint(|store| Ok(store.retried(&letters)?))
+            })),
+            Command::Delivered { sink, reply } => pending.push(self.answer(reply, |writer| {
+                mark::delivered(&writer.store.connection, &sink)
+            })),
+            Command::DeliverThrough {
+                sink,
+                through,
+                reply,
+            } => {
+                pending.push(self.answer(reply, |writer| {
+                    writer.savepoint(|store| store.deliver_through(&sink, &through))
+                }));
             }
-            Command::Bind { cluster, reply } => pending.push(self.answer(reply, |writer| writer.store.bind(cluster))),
-            Command::Checkpoint { scope, reply } => pending.push(self.answer(reply, |writer| Ok(writer.store.checkpoint(&scope)?))),
-            Command::Configure { sinks, start, reply } => {
-                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.configure(&sinks, start))));
+            Command::Bind { cluster, reply } => {
+                pending.push(self.answer(reply, |writer| writer.store.bind(cluster)))
+            }
+            Command::Checkpoint { scope, reply } => {
+                pending.push(self.answer(reply, |writer| Ok(writer.store.checkpoint(&scope)?)))
+            }
+            Command::Configure {
+                sinks,
+                start,
+                reply,
+            } => {
+                pending.push(self.answer(reply, |writer| {
+                    writer.savepoint(|store| store.configure(&sinks, start))
+                }));
             }
             Command::Register { sink, start, reply } => {
-                pending.push(self.answer(reply, |writer| writer.savepoint(|store| store.register(&sink, start))));
+                pending.push(self.answer(reply, |writer| {
+                    writer.savepoint(|store| store.register(&sink, start))
+                }));
             }
-            Command::Select { sink, expression, reply } => {
-                pending.push(self.answer(reply, |writer| Ok(selection::note(&writer.store.connection, &sink, &expression)?)));
+            Command::Select {
+                sink,
+                expression,
+                reply,
+            } => {
+                pending.push(self.answer(reply, |writer| {
+                    Ok(selection::note(
+                        &writer.store.connection,
+                        &sink,
+                        &expression,
+                    )?)
+                }));
             }
             Command::Begins { origin, reply } => {
-                pending.push(self.answer(reply, |writer| Ok(origin::note(&writer.store.connection, &origin)?)));
+                pending.push(self.answer(reply, |writer| {
+                    Ok(origin::note(&writer.store.connection, &origin)?)
+                }));
             }
-            Command::Settle { sink, reply } => pending.push(self.answer(reply, |writer| writer.store.settle(&sink))),
+            Command::Settle { sink, reply } => {
+                pending.push(self.answer(reply, |writer| writer.store.settle(&sink)))
+            }
             // Not of a group.
             Command::Salvage { .. } | Command::Close { .. } => {}
         }
     }
 
     /// Does something, and gives the answer that waits for the commit.
-    fn answer<T: 'static>(&mut self, reply: Reply<T>, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Pending {
+    fn answer<T: 'static>(
+        &mut self,
+        reply: Reply<T>,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Pending {
         let result = work(self);
         self.notes_damage(&result);
         answer_and(reply, result, |_| ())
@@ -291,10 +382,14 @@ impl Writer {
     }
 
     /// A failure of one command undoes that command alone.
-    fn savepoint<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T, Error>) -> Result<T, Error> {
+    fn savepoint<T>(
+        &mut self,
+        work: impl FnOnce(&mut Store) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let before = self.store.last;
         if self.store.connection.is_autocommit() {
-            // An earlier command's failure has undone the transaction: a savepoint now would be one of its own, and be committed.
+            // An earlier command's failure has undone the transaction: a savepoint now would be one
+            // of its own, and be committed.
             return Err(Error::Undone);
         }
         self.say("SAVEPOINT command")?;
@@ -303,7 +398,8 @@ impl Writer {
             self.store.last = before;
             self.store.unreadable = None;
             if self.store.connection.is_autocommit() {
-                // SQLite has rolled everything back by itself, as it does when the disk is full: that is what the whole group failed by.
+                // SQLite has rolled everything back by itself, as it does when the disk is full:
+                // that is what the whole group failed by.
                 if let Error::Storage(cause) = why {
                     self.undone = Some(copy(cause));
                 }
@@ -317,18 +413,28 @@ impl Writer {
 
     /// One step of deleting what is old; gives whether there is more.
     fn clean(&mut self) -> bool {
-        if self.set_aside.first().is_some_and(|file| file.is_old((self.options.now)())) {
+        if self
+            .set_aside
+            .first()
+            .is_some_and(|file| file.is_old((self.options.now)()))
+        {
             let file = self.set_aside.remove(0);
             file.remove("it was kept for long enough");
         }
         let store = &mut self.store;
-        let step = store.forget_rows(Some(self.options.retain)).and_then(|rows| {
-            let identities = store.forget_identities(identities_kept(store.event_ttl, store.longest_life))?;
-            store.forget_marks()?;
-            // What has become old in the meantime can wait for the next time.
-            Ok(rows.max(identities) >= usize::from(AT_ONCE))
-        });
-        match step.and_then(|more| Ok(more || store.shrink()?)).and_then(|more| Ok(more || self.fit()?)) {
+        let step = store
+            .forget_rows(Some(self.options.retain))
+            .and_then(|rows| {
+                let identities = store
+                    .forget_identities(identities_kept(store.event_ttl, store.longest_life))?;
+                store.forget_marks()?;
+                // What has become old in the meantime can wait for the next time.
+                Ok(rows.max(identities) >= usize::from(AT_ONCE))
+            });
+        match step
+            .and_then(|more| Ok(more || store.shrink()?))
+            .and_then(|more| Ok(more || self.fit()?))
+        {
             Ok(more) => more,
             Err(why) => {
                 tracing::warn!("Cannot delete old rows of the journal: {why}. Trying again.");
@@ -343,7 +449,9 @@ impl Writer {
         if is_damage(why) || self.adrift {
             drop(self.heal());
         } else if is_disk_trouble(why) && self.reserve.whole && self.options.durable {
-            tracing::error!("The disk of the journal is full or fails: {why}. Events wait until there is room; what is delivered is still noted.");
+            tracing::error!(
+                "The disk of the journal is full or fails: {why}. Events wait until there is room; what is delivered is still noted."
+            );
             self.spare.give_up();
             self.reserve.spend();
             while matches!(self.store.forget_rows(None), Ok(rows) if rows > 0) {}
@@ -351,14 +459,21 @@ impl Writer {
     }
 }
 
-/// What is committed together: all that waits, and where nothing of it has haste, what comes in the next moment.
+/// What is committed together: all that waits, and where nothing of it has haste, what comes in the
+/// next moment.
 fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
     let until = Instant::now() + PATIENCE;
     let mut hasty = first.is_hasty();
     let mut commands = vec![first];
     while commands.len() < GROUP {
-        let wait = if hasty { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
-        let Ok(next) = inbox.recv_timeout(wait) else { break };
+        let wait = if hasty {
+            Duration::ZERO
+        } else {
+            until.saturating_duration_since(Instant::now())
+        };
+        let Ok(next) = inbox.recv_timeout(wait) else {
+            break;
+        };
         hasty |= next.is_hasty();
         commands.push(next);
     }
@@ -366,7 +481,11 @@ fn gather(first: Command, inbox: &Receiver<Command>) -> Vec<Command> {
 }
 
 /// Answers, after what is to be done before that.
-fn answer_and<T: 'static>(reply: Reply<T>, result: Result<T, Error>, before: impl FnOnce(Result<&T, &Error>) + 'static) -> Pending {
+fn answer_and<T: 'static>(
+    reply: Reply<T>,
+    result: Result<T, Error>,
+    before: impl FnOnce(Result<&T, &Error>) + 'static,
+) -> Pending {
     Box::new(move |failed| {
         let result = match (failed, result) {
             (Some(why), _) => Err(Error::Storage(copy(why))),

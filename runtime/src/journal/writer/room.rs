@@ -13,13 +13,17 @@ use crate::journal::room::{OnFull, log_size};
 const HELD: Duration = Duration::from_secs(5);
 
 impl Writer {
-    /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below the limit on, so that no append has to
-    /// wait for much of it.
+    /// Whether more events may come. Makes room where it can: twice what comes, from a tenth below
+    /// the limit on, so that no append has to wait for much of it.
     pub(super) fn room(&mut self, entries: usize) -> Result<(), Error> {
         if !self.reserve.whole && !self.reserve.restore() {
-            return Err(Error::DiskFull { folder: self.options.directory.clone() });
+            return Err(Error::DiskFull {
+                folder: self.options.directory.clone(),
+            });
         }
-        let Some(most) = self.options.max_size else { return Ok(()) };
+        let Some(most) = self.options.max_size else {
+            return Ok(());
+        };
         self.fit()?;
         let low = most / 10 * 9;
         let enough = if self.blocked { low } else { most };
@@ -43,11 +47,20 @@ impl Writer {
             }
             let mut gone = self.store.forget_rows(None)?;
             if gone == 0 && size > enough {
-                // What no list shows any more; and where nothing is left to deliver, even what one may show again.
-                let age = if self.store.is_delivered()? { Duration::ZERO } else { self.store.event_ttl };
+                // What no list shows any more; and where nothing is left to deliver, even what one
+                // may show again.
+                let age = if self.store.is_delivered()? {
+                    Duration::ZERO
+                } else {
+                    self.store.event_ttl
+                };
                 gone = self.store.forget_identities(age)?;
             }
-            wanted = if gone == 0 { 0 } else { wanted.saturating_sub(gone) };
+            wanted = if gone == 0 {
+                0
+            } else {
+                wanted.saturating_sub(gone)
+            };
             if gone == 0 && size > enough && self.log_is_in_the_way(size, enough, low) {
                 return self.empty_log(enough);
             }
@@ -58,7 +71,8 @@ impl Writer {
         }
     }
 
-    /// Bytes in use: the reserve, damaged files that were set aside and what lies beside the journal included.
+    /// Bytes in use: the reserve, damaged files that were set aside and what lies beside the
+    /// journal included.
     fn size(&mut self) -> rusqlite::Result<u64> {
         let aside: u64 = self.set_aside.iter().map(|file| file.bytes).sum();
         let beside = self.reserve.bytes + self.spare.bytes() + self.stays.bytes();
@@ -66,9 +80,12 @@ impl Writer {
         Ok(self.store.size(&self.file)? + aside + beside)
     }
 
-    /// Gives free pages back where the files come near the limit, though less is in use; gives whether it did. Not each free page, as the next events take them.
+    /// Gives free pages back where the files come near the limit, though less is in use; gives
+    /// whether it did. Not each free page, as the next events take them.
     pub(super) fn fit(&mut self) -> rusqlite::Result<bool> {
-        let Some(most) = self.options.max_size else { return Ok(false) };
+        let Some(most) = self.options.max_size else {
+            return Ok(false);
+        };
         let (near, free) = (most / 20 * 19, self.store.free()?);
         let over = (self.size()? + free).saturating_sub(near).min(free);
         if over > 0 {
@@ -80,7 +97,9 @@ impl Writer {
 
     /// Removes the oldest damaged file that was set aside; gives whether there was one.
     fn forget_set_aside(&mut self) -> bool {
-        let Some(oldest) = self.set_aside.first() else { return false };
+        let Some(oldest) = self.set_aside.first() else {
+            return false;
+        };
         oldest.remove("the journal needs its room");
         self.set_aside.remove(0);
         true
@@ -99,13 +118,16 @@ impl Writer {
         }
         self.store.connection.execute_batch("BEGIN IMMEDIATE")?;
         let shed = self.store.shed(size.saturating_sub(low));
-        self.store.connection.execute_batch(if shed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        self.store
+            .connection
+            .execute_batch(if shed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         let shed = shed?;
         self.stats.shed.fetch_add(shed, Ordering::Relaxed);
         Ok(shed > 0)
     }
 
-    /// Empties the log. For a while more may be written beside those who read it, or move it into the file.
+    /// Empties the log. For a while more may be written beside those who read it, or move it into
+    /// the file.
     fn empty_log(&mut self, enough: u64) -> Result<(), Error> {
         self.store.cut_log(&self.file, enough / 10)?;
         let log = log_size(&self.file);
@@ -114,6 +136,10 @@ impl Writer {
             return Ok(());
         }
         let since = *self.held_since.get_or_insert_with(Instant::now);
-        if log > enough || since.elapsed() > HELD { Err(Error::Held { log, most: enough }) } else { Ok(()) }
+        if log > enough || since.elapsed() > HELD {
+            Err(Error::Held { log, most: enough })
+        } else {
+            Ok(())
+        }
     }
 }

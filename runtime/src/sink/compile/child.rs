@@ -1,4 +1,5 @@
-//! A process of its own for what is foreign: bytes come in on stdin, and what came of them goes out on stdout.
+//! A process of its own for what is foreign: bytes come in on stdin, and what came of them goes out
+//! on stdout.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -23,7 +24,8 @@ pub const SUBCOMMAND: &str = "compile-sink";
 pub const UNPACK: &str = "--unpack";
 /// The longest component, in bytes.
 pub const LONGEST: u64 = LARGEST;
-/// The longest code, in bytes: of a component of machine-like instructions it has some twenty times as many.
+/// The longest code, in bytes: of a component of machine-like instructions it has some twenty times
+/// as many.
 const LONGEST_CODE: u64 = 192 << 20;
 /// The longest text of an error.
 const LONGEST_WORDS: u64 = 4 << 10;
@@ -44,9 +46,15 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Enough for an interpreter of 40 MB compiled into a component, on a processor of which the container has a tenth.
+    /// Enough for an interpreter of 40 MB compiled into a component, on a processor of which the
+    /// container has a tenth.
     fn default() -> Self {
-        Self { program: PathBuf::from("/proc/self/exe"), memory: 1 << 30, cpu: Duration::from_secs(180), time: Duration::from_secs(1800) }
+        Self {
+            program: PathBuf::from("/proc/self/exe"),
+            memory: 1 << 30,
+            cpu: Duration::from_secs(180),
+            time: Duration::from_secs(1800),
+        }
     }
 }
 
@@ -79,7 +87,11 @@ pub(in crate::sink) fn unpack(file: File, form: Form, limits: &Limits) -> Result
 }
 
 /// Unpacks bytes in a child. Blocks. The error is words.
-pub(in crate::sink) fn unpack_bytes(packed: &[u8], form: Form, limits: &Limits) -> Result<Vec<u8>, String> {
+pub(in crate::sink) fn unpack_bytes(
+    packed: &[u8],
+    form: Form,
+    limits: &Limits,
+) -> Result<Vec<u8>, String> {
     let arguments = [UNPACK, form.suffix()];
     run(&arguments, Input::Bytes(packed), LONGEST, "unpack", limits)
 }
@@ -87,7 +99,14 @@ pub(in crate::sink) fn unpack_bytes(packed: &[u8], form: Form, limits: &Limits) 
 /// Looks into a component in a child, and compiles it. Blocks.
 pub(super) fn compile(component: &[u8], limits: &Limits) -> Result<(Report, Vec<u8>), Refusal> {
     let faulty = |why: String| Refusal::Faulty(why);
-    let mut bytes = run(&[], Input::Bytes(component), LONGEST_CODE, "compile", limits).map_err(faulty)?;
+    let mut bytes = run(
+        &[],
+        Input::Bytes(component),
+        LONGEST_CODE,
+        "compile",
+        limits,
+    )
+    .map_err(faulty)?;
     let broken = || Refusal::Faulty("the child that compiles gave no answer".to_owned());
     let (json, code) = unframed(&bytes).ok_or_else(broken)?;
     let Answer { found, lacking } = serde_json::from_slice(json).map_err(|_| broken())?;
@@ -117,7 +136,13 @@ enum Input<'a> {
 }
 
 /// Runs a child to its end; gives what it wrote. The error is words.
-fn run(arguments: &[&str], input: Input<'_>, most: u64, verb: &str, limits: &Limits) -> Result<Vec<u8>, String> {
+fn run(
+    arguments: &[&str],
+    input: Input<'_>,
+    most: u64,
+    verb: &str,
+    limits: &Limits,
+) -> Result<Vec<u8>, String> {
     let memory = in_container(limits.memory);
     let failed = |why: io::Error| format!("the child that would {verb} it can't be started: {why}");
     let (stdin, bytes) = match input {
@@ -126,7 +151,11 @@ fn run(arguments: &[&str], input: Input<'_>, most: u64, verb: &str, limits: &Lim
     };
     let mut child = Command::new(&limits.program)
         .arg0("kubedl-events")
-        .args([SUBCOMMAND, &memory.to_string(), &limits.cpu.as_secs().max(1).to_string()])
+        .args([
+            SUBCOMMAND,
+            &memory.to_string(),
+            &limits.cpu.as_secs().max(1).to_string(),
+        ])
         .args(arguments)
         .env_clear()
         .current_dir("/")
@@ -138,17 +167,32 @@ fn run(arguments: &[&str], input: Input<'_>, most: u64, verb: &str, limits: &Lim
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         // A child that ends early closes its end: its words say why.
-        scope.spawn(move || stdin.zip(bytes).map(|(mut pipe, bytes)| pipe.write_all(bytes)));
+        scope.spawn(move || {
+            stdin
+                .zip(bytes)
+                .map(|(mut pipe, bytes)| pipe.write_all(bytes))
+        });
         let answer = scope.spawn(move || read(stdout, most + 1));
         let words = scope.spawn(move || read(stderr, LONGEST_WORDS));
         let status = wait(&mut child, limits.time).map_err(failed)?;
         let answer = answer.join().ok().and_then(Result::ok).unwrap_or_default();
         let words = words.join().ok().and_then(Result::ok).unwrap_or_default();
         match status {
-            Some(status) if status.success() && answer.len() as u64 > most => Err(format!("what came of it has more than {} MiB", most >> 20)),
+            Some(status) if status.success() && answer.len() as u64 > most => {
+                Err(format!("what came of it has more than {} MiB", most >> 20))
+            }
             Some(status) if status.success() => Ok(answer),
-            Some(status) => Err(tell(status, &String::from_utf8_lossy(&words), verb, memory, limits)),
-            None => Err(format!("it took longer than {} s to {verb}", limits.time.as_secs())),
+            Some(status) => Err(tell(
+                status,
+                &String::from_utf8_lossy(&words),
+                verb,
+                memory,
+                limits,
+            )),
+            None => Err(format!(
+                "it took longer than {} s to {verb}",
+                limits.time.as_secs()
+            )),
         }
     })
 }
@@ -181,11 +225,17 @@ fn wait(child: &mut Child, time: Duration) -> io::Result<Option<ExitStatus>> {
 
 /// How it ended, for a person.
 fn tell(status: ExitStatus, words: &str, verb: &str, memory: u64, limits: &Limits) -> String {
-    // signal(7): 24 is SIGXCPU, 6 SIGABRT, which an allocation that fails ends with, 11 SIGSEGV, as on a stack without memory.
+    // signal(7): 24 is SIGXCPU, 6 SIGABRT, which an allocation that fails ends with, 11 SIGSEGV, as
+    // on a stack without memory.
     match status.signal() {
-        Some(24) => format!("it took more than {} s of a processor to {verb}", limits.cpu.as_secs()),
+        Some(24) => format!(
+            "it took more than {} s of a processor to {verb}",
+            limits.cpu.as_secs()
+        ),
         Some(6 | 11) => format!("it took more than {} MiB of memory to {verb}", memory >> 20),
-        Some(signal) => format!("the child that would {verb} it was killed by signal {signal}: has the container enough memory?"),
+        Some(signal) => format!(
+            "the child that would {verb} it was killed by signal {signal}: has the container enough memory?"
+        ),
         None => shown(words.trim()),
     }
 }

@@ -3,14 +3,17 @@
 /// Where cgroups are mounted (cgroups(7)).
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Places of this process below the mounts of both versions, the narrowest last: in a container the root is its own, elsewhere `/proc/self/cgroup` says which it is.
+/// Places of this process below the mounts of both versions, the narrowest last: in a container the
+/// root is its own, elsewhere `/proc/self/cgroup` says which it is.
 fn places(cgroup: &str) -> Vec<String> {
     let mut places = vec![String::new(), "/memory".to_owned()];
     for line in cgroup.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
         match (parts.next(), parts.next()) {
             (Some(""), Some(path)) => places.push(path.trim_end_matches('/').to_owned()),
-            (Some(controllers), Some(path)) if controllers.split(',').any(|name| name == "memory") => {
+            (Some(controllers), Some(path))
+                if controllers.split(',').any(|name| name == "memory") =>
+            {
                 places.push(format!("/memory{}", path.trim_end_matches('/')));
             }
             _ => {}
@@ -22,24 +25,48 @@ fn places(cgroup: &str) -> Vec<String> {
 
 /// The most bytes, and those in use that nothing can give back; none where there is no limit.
 ///
-/// Of cgroup v2 `memory.max`, `memory.current` and `memory.stat`; of v1 `memory.limit_in_bytes`, `memory.usage_in_bytes` and the same of `memory.stat`.
+/// Of cgroup v2 `memory.max`, `memory.current` and `memory.stat`; of v1 `memory.limit_in_bytes`,
+/// `memory.usage_in_bytes` and the same of `memory.stat`.
 pub fn memory() -> Option<(u64, u64)> {
     let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let found = places(&cgroup).into_iter().flat_map(|place| {
         let read = |name: &str| std::fs::read_to_string(format!("{ROOT}{place}/{name}")).ok();
-        let of = |most: &str, used: &str| measure(&read(most)?, &read(used)?, &read("memory.stat").unwrap_or_default());
-        [of("memory.max", "memory.current"), of("memory.limit_in_bytes", "memory.usage_in_bytes")]
+        let of = |most: &str, used: &str| {
+            measure(
+                &read(most)?,
+                &read(used)?,
+                &read("memory.stat").unwrap_or_default(),
+            )
+        };
+        [
+            of("memory.max", "memory.current"),
+            of("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ]
     });
     // The one that is full first.
-    found.flatten().min_by_key(|(most, used)| most.saturating_sub(*used))
+    found
+        .flatten()
+        .min_by_key(|(most, used)| most.saturating_sub(*used))
 }
 
-/// Pages of files count as used, but are given back when they are wanted: a journal alone can fill the rest with them. v1 has no limit as a number that no machine
-/// has.
+/// Pages of files count as used, but are given back when they are wanted: a journal alone can fill
+/// the rest with them. v1 has no limit as a number that no machine has.
 fn measure(most: &str, used: &str, stat: &str) -> Option<(u64, u64)> {
     let (most, used): (u64, u64) = (most.trim().parse().ok()?, used.trim().parse().ok()?);
-    let pages = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<u64>().ok());
-    let files = ["active_file", "inactive_file"].map(|name| pages(&format!("total_{name}")).or_else(|| pages(name)).unwrap_or(0));
+    let pages = |name: &str| {
+        stat.lines().find_map(|line| {
+            line.strip_prefix(name)?
+                .strip_prefix(' ')?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
+    };
+    let files = ["active_file", "inactive_file"].map(|name| {
+        pages(&format!("total_{name}"))
+            .or_else(|| pages(name))
+            .unwrap_or(0)
+    });
     (most < 1 << 50).then(|| (most, used.saturating_sub(files.iter().sum())))
 }
 
@@ -52,9 +79,15 @@ mod tests {
         let v2 = "anon 58720256\nfile 193986560\ninactive_file 104857600\nactive_file 83886080\n";
         let v1 = "inactive_file 1\nactive_file 2\ntotal_inactive_file 104857600\ntotal_active_file 83886080\n";
         for stat in [v2, v1] {
-            assert_eq!(measure("268435456\n", "247463936\n", stat), Some((256 << 20, 56 << 20)));
+            assert_eq!(
+                measure("268435456\n", "247463936\n", stat),
+                Some((256 << 20, 56 << 20))
+            );
         }
-        assert_eq!(measure("268435456", "58720256", ""), Some((256 << 20, 56 << 20)));
+        assert_eq!(
+            measure("268435456", "58720256", ""),
+            Some((256 << 20, 56 << 20))
+        );
     }
 
     #[test]

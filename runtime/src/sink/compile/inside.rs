@@ -1,18 +1,23 @@
-//! What the child does: it takes foreign bytes in, and looks into them where nothing but its own pipes and memory can be reached.
+//! What the child does: it takes foreign bytes in, and looks into them where nothing but its own
+//! pipes and memory can be reached.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
-use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 
 use super::child::{LONGEST, Task};
 use super::report::{Answer, Refusal, framed};
 use super::{look_into, settings};
 use crate::sink::loading::unpack;
 
-/// Runs a task on standard input, with so many bytes of memory and seconds of a processor, and writes what came of it to standard output.
+/// Runs a task on standard input, with so many bytes of memory and seconds of a processor, and
+/// writes what came of it to standard output.
 ///
 /// # Errors
 /// With words, when it can't be done at all.
@@ -20,8 +25,12 @@ pub fn main(task: Task, memory: u64, cpu: u64) -> Result<(), String> {
     let lacking = confine(memory, cpu).map_err(|why| format!("cannot set limits: {why}"))?;
     match task {
         Task::Unpack(form) => {
-            let component = unpack(form, io::stdin().lock(), LONGEST).map_err(|why| why.to_string())?;
-            io::stdout().lock().write_all(&component).map_err(|why| why.to_string())
+            let component =
+                unpack(form, io::stdin().lock(), LONGEST).map_err(|why| why.to_string())?;
+            io::stdout()
+                .lock()
+                .write_all(&component)
+                .map_err(|why| why.to_string())
         }
         Task::Compile => compile(lacking),
     }
@@ -29,16 +38,30 @@ pub fn main(task: Task, memory: u64, cpu: u64) -> Result<(), String> {
 
 fn compile(lacking: Vec<String>) -> Result<(), String> {
     let mut component = Vec::new();
-    io::stdin().lock().take(LONGEST + 1).read_to_end(&mut component).map_err(|why| why.to_string())?;
+    io::stdin()
+        .lock()
+        .take(LONGEST + 1)
+        .read_to_end(&mut component)
+        .map_err(|why| why.to_string())?;
     let (found, code) = if component.len() as u64 > LONGEST {
-        (Err(Refusal::Faulty(format!("it has more than {} MiB", LONGEST >> 20))), Vec::new())
+        (
+            Err(Refusal::Faulty(format!(
+                "it has more than {} MiB",
+                LONGEST >> 20
+            ))),
+            Vec::new(),
+        )
     } else {
         let mut config = settings();
-        // One thread: what it needs doesn't depend on the machine, and each further one would have a heap of its own.
+        // One thread: what it needs doesn't depend on the machine, and each further one would have
+        // a heap of its own.
         config.parallel_compilation(false);
         let engine = wasmtime::Engine::new(&config).map_err(|why| why.to_string())?;
         crate::sink::clock::start(&engine).map_err(|why| why.to_string())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|why| why.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|why| why.to_string())?;
         match runtime.block_on(look_into(&engine, &component)) {
             Ok((report, code)) => (Ok(report), code),
             Err(refusal) => (Err(refusal), Vec::new()),
@@ -46,23 +69,41 @@ fn compile(lacking: Vec<String>) -> Result<(), String> {
     };
     let answer = serde_json::to_vec(&Answer { found, lacking }).map_err(|why| why.to_string())?;
     let mut out = io::stdout().lock();
-    out.write_all(&framed(&answer)).and_then(|()| out.write_all(&code)).map_err(|why| why.to_string())
+    out.write_all(&framed(&answer))
+        .and_then(|()| out.write_all(&code))
+        .map_err(|why| why.to_string())
 }
 
-/// Gives away all rights that looking into bytes does not need; gives what the kernel does not have of that.
+/// Gives away all rights that looking into bytes does not need; gives what the kernel does not have
+/// of that.
 fn confine(memory: u64, cpu: u64) -> io::Result<Vec<String>> {
     // The one that waits for the answer may end before.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     close_all_but_the_pipes();
     // Where a container has no memory left, this process is the one to go (proc(5)).
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let set = |resource, most| {
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )
+    };
     set(Resource::Data, memory)?;
     // At the lower one SIGXCPU comes, which tells what happened; at the upper one SIGKILL.
-    setrlimit(Resource::Cpu, Rlimit { current: Some(cpu), maximum: Some(cpu + 5) })?;
+    setrlimit(
+        Resource::Cpu,
+        Rlimit {
+            current: Some(cpu),
+            maximum: Some(cpu + 5),
+        },
+    )?;
     set(Resource::Core, 0)?;
     set(Resource::Nofile, 16)?;
-    // Nothing is written but to the pipe, and what the engine shares between memories of one component.
+    // Nothing is written but to the pipe, and what the engine shares between memories of one
+    // component.
     set(Resource::Fsize, LONGEST)?;
     rustix::thread::set_no_new_privs(true)?;
     let mut lacking = Vec::new();
@@ -76,20 +117,35 @@ fn confine(memory: u64, cpu: u64) -> io::Result<Vec<String>> {
 }
 
 /// Descriptors that whoever started this program left open are nobody's here.
-#[allow(unsafe_code, reason = "they belong to nothing of this process, which has opened none yet")]
+#[allow(
+    unsafe_code,
+    reason = "they belong to nothing of this process, which has opened none yet"
+)]
 fn close_all_but_the_pipes() {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    let open: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let open: Vec<i32> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
     // That of the listing is closed by now.
-    for fd in open.into_iter().filter(|fd| std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok()) {
-        // SAFETY: nothing in this process holds a descriptor above 2 at this point, so that none is closed under somebody.
+    for fd in open
+        .into_iter()
+        .filter(|fd| std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok())
+    {
+        // SAFETY: nothing in this process holds a descriptor above 2 at this point, so that none is
+        // closed under somebody.
         unsafe { rustix::io::close(fd) };
     }
 }
 
 /// No file can be opened, and no port reached (landlock(7)); whether the kernel does that.
 fn without_files() -> Result<bool, landlock::RulesetError> {
-    let rules = Ruleset::default().handle_access(AccessFs::from_all(ABI::V5))?.handle_access(AccessNet::from_all(ABI::V5))?;
+    let rules = Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI::V5))?
+        .handle_access(AccessNet::from_all(ABI::V5))?;
     Ok(rules.create()?.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
 }
 
@@ -185,18 +241,45 @@ const REFUSED_BEFORE: &[libc::c_long] = &[];
 /// Takes system calls away (seccomp(2)): those of [`REFUSED`], and new processes. New threads stay.
 fn without_calls() -> Result<(), String> {
     let words = |why: seccompiler::BackendError| why.to_string();
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().chain(REFUSED_BEFORE).map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED
+        .iter()
+        .chain(REFUSED_BEFORE)
+        .map(|call| (*call, Vec::new()))
+        .collect();
     let thread = libc::CLONE_THREAD as u64;
-    let is_process = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), 0).map_err(words)?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_process]).map_err(words)?]);
+    let is_process = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Qword,
+        SeccompCmpOp::MaskedEq(thread),
+        0,
+    )
+    .map_err(words)?;
+    rules.insert(
+        libc::SYS_clone,
+        vec![SeccompRule::new(vec![is_process]).map_err(words)?],
+    );
     refuse(rules, libc::EPERM)?;
-    // Its arguments can't be seen: a kernel that doesn't have it would say so, and threads are made by the one above then.
-    refuse(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
+    // Its arguments can't be seen: a kernel that doesn't have it would say so, and threads are made
+    // by the one above then.
+    refuse(
+        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+        libc::ENOSYS,
+    )
 }
 
 fn refuse(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<(), String> {
-    let arch = std::env::consts::ARCH.try_into().map_err(|why: seccompiler::BackendError| why.to_string())?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno.unsigned_abs()), arch).map_err(|why| why.to_string())?;
-    let program: BpfProgram = filter.try_into().map_err(|why: seccompiler::BackendError| why.to_string())?;
+    let arch = std::env::consts::ARCH
+        .try_into()
+        .map_err(|why: seccompiler::BackendError| why.to_string())?;
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        arch,
+    )
+    .map_err(|why| why.to_string())?;
+    let program: BpfProgram = filter
+        .try_into()
+        .map_err(|why: seccompiler::BackendError| why.to_string())?;
     seccompiler::apply_filter(&program).map_err(|why| why.to_string())
 }

@@ -1,4 +1,5 @@
-//! What is known of a component once it was looked into: handed from the child that did so to the service, and kept beside the code. Pure.
+//! What is known of a component once it was looked into: handed from the child that did so to the
+//! service, and kept beside the code. Pure.
 
 use std::path::Path;
 
@@ -57,7 +58,8 @@ pub(super) fn framed(json: &[u8]) -> Vec<u8> {
     [&(json.len() as u64).to_le_bytes()[..], json].concat()
 }
 
-/// Takes apart what [`framed`] put together, and what follows it; none where it is cut off, or longer than a report may be.
+/// Takes apart what [`framed`] put together, and what follows it; none where it is cut off, or
+/// longer than a report may be.
 pub(super) fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = u64::from_le_bytes(*length);
@@ -76,9 +78,19 @@ mod tests {
         let bytes = [framed(b"report"), b"code".to_vec()].concat();
         assert_eq!(unframed(&bytes), Some((&b"report"[..], &b"code"[..])));
         for end in 0..14 {
-            assert_eq!(unframed(bytes.get(..end).unwrap_or_default()), None, "{end}");
+            assert_eq!(
+                unframed(bytes.get(..end).unwrap_or_default()),
+                None,
+                "{end}"
+            );
         }
-        assert_eq!(unframed(&[&(LONGEST + 1).to_le_bytes()[..], &vec![0; 2 << 20]].concat()), None);
-        assert_eq!(unframed(&[&u64::MAX.to_le_bytes()[..], b"x"].concat()), None);
+        assert_eq!(
+            unframed(&[&(LONGEST + 1).to_le_bytes()[..], &vec![0; 2 << 20]].concat()),
+            None
+        );
+        assert_eq!(
+            unframed(&[&u64::MAX.to_le_bytes()[..], b"x"].concat()),
+            None
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
+use schemars::transform::{RecursiveTransform, Transform};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -22,10 +23,12 @@ use crate::sink::redact::Redactor;
 pub struct Document {
     /// The sink's whole environment, by its own names.
     env: BTreeMap<Name, Source>,
-    /// Where it may send requests: SCHEME://HOST[:PORT], with ${NAME} for a variable under env, and *. for one label on the left.
+    /// Where it may send requests: SCHEME://HOST[:PORT], with ${NAME} for a variable under env, and
+    /// *. for one label on the left.
     #[schemars(with = "Vec<Template>")]
     http: Vec<Spanned<Template>>,
-    /// Whether, or in which networks, its destinations may have private addresses: by default only addresses, and the cluster's own names such as NAME.NAMESPACE.svc.
+    /// Whether, or in which networks, its destinations may have private addresses: by default only
+    /// addresses, and the cluster's own names such as NAME.NAMESPACE.svc.
     pub(super) private: WrittenPrivate,
     /// Where its stdout goes; its stderr goes to the log.
     stdout: Stdout,
@@ -58,11 +61,23 @@ struct ClientCertificate {
 
 impl ClientCertificate {
     fn read(&self) -> Result<Identity, Error> {
-        let read = |name: &str, path: &Path| std::fs::read(path).map_err(|why| Error::File { name: name.to_owned(), path: path.to_owned(), why });
-        let (cert, key) = (read("tls.client-certificate.cert", &self.cert)?, read("tls.client-certificate.key", &self.key)?);
+        let read = |name: &str, path: &Path| {
+            std::fs::read(path).map_err(|why| Error::File {
+                name: name.to_owned(),
+                path: path.to_owned(),
+                why,
+            })
+        };
+        let (cert, key) = (
+            read("tls.client-certificate.cert", &self.cert)?,
+            read("tls.client-certificate.key", &self.key)?,
+        );
         let refused = |why| Error::Malformed {
             path: self.cert.clone(),
-            why: format!("it is no client certificate with the key {}: {why}", self.key.display()),
+            why: format!(
+                "it is no client certificate with the key {}: {why}",
+                self.key.display()
+            ),
         };
         Identity::new(cert, key).map_err(refused)
     }
@@ -70,11 +85,18 @@ impl ClientCertificate {
 
 /// Bytes of a variable's value.
 const LONGEST_VALUE: usize = 256 << 10;
-/// Bytes of all secret values of a sink together: each of them is searched for, with its parts and in many forms, in whatever is written of the sink.
+/// Bytes of all secret values of a sink together: each of them is searched for, with its parts and
+/// in many forms, in whatever is written of the sink.
 const LONGEST_SECRETS: usize = 64 << 10;
 
-/// Folders whose files are no values: of the system, and of the service account, whose token would be all that this process may do in the cluster.
-const NOT_VALUES: [&str; 4] = ["/proc", "/sys", "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"];
+/// Folders whose files are no values: of the system, and of the service account, whose token would
+/// be all that this process may do in the cluster.
+const NOT_VALUES: [&str; 4] = [
+    "/proc",
+    "/sys",
+    "/var/run/secrets/kubernetes.io",
+    "/run/secrets/kubernetes.io",
+];
 
 /// Where a guest's stdout goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -117,8 +139,14 @@ impl TryFrom<String> for Name {
 
     fn try_from(name: String) -> Result<Self, String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || name.len() > 255 || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(format!("{name:?} is not the name of a variable: letters, digits and _, not a digit first"));
+        if name.is_empty()
+            || name.len() > 255
+            || !name.chars().all(plain)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return Err(format!(
+                "{name:?} is not the name of a variable: letters, digits and _, not a digit first"
+            ));
         }
         match forbidden(&name) {
             Some(reason) => Err(format!("{name}: {reason}")),
@@ -131,9 +159,14 @@ impl TryFrom<String> for Name {
 fn forbidden(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     if upper.starts_with("KUBERNETES_") || upper.starts_with("KUBEDL_EVENTS_") {
-        return Some("variables KUBERNETES_* and KUBEDL_EVENTS_* are the host's own and can't be granted");
+        return Some(
+            "variables KUBERNETES_* and KUBEDL_EVENTS_* are the host's own and can't be granted",
+        );
     }
-    if matches!(upper.as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY" | "NO_PROXY") {
+    if matches!(
+        upper.as_str(),
+        "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY" | "NO_PROXY"
+    ) {
         return Some("the proxy is the operator's matter and its variables can't be granted");
     }
     None
@@ -164,7 +197,8 @@ struct WrittenSource {
     /// A variable of the host process.
     #[schemars(with = "Option<Name>")]
     from: Option<Name>,
-    /// A file, as of a mounted Secret; its last line end is left out. When it changes, the sink gets the new value.
+    /// A file, as of a mounted Secret; its last line end is left out. When it changes, the sink
+    /// gets the new value.
     file: Option<PathBuf>,
     /// A literal.
     value: Option<String>,
@@ -186,7 +220,11 @@ impl TryFrom<WrittenSource> for Source {
             _ => return Err("give exactly one of from, file and value"),
         };
         let secret = written.secret.unwrap_or(!matches!(from, From::Value(_)));
-        Ok(Self { from, secret, optional: written.optional })
+        Ok(Self {
+            from,
+            secret,
+            optional: written.optional,
+        })
     }
 }
 
@@ -201,14 +239,18 @@ impl TryFrom<String> for Template {
 
     fn try_from(text: String) -> Result<Self, String> {
         // What stands around the variables must be right whatever their values are.
-        HostPattern::from_template(&text, &|_| Some("x".to_owned())).map_err(|why| format!("{text}: {why}"))?;
+        HostPattern::from_template(&text, &|_| Some("x".to_owned()))
+            .map_err(|why| format!("{text}: {why}"))?;
         Ok(Self(text))
     }
 }
 
 /// Whether destinations may have private addresses: true, false, or networks such as 10.0.0.0/8.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "private is true, false, or a list of networks such as 10.0.0.0/8")]
+#[serde(
+    untagged,
+    expecting = "private is true, false, or a list of networks such as 10.0.0.0/8"
+)]
 #[schemars(rename = "Private")]
 pub(super) enum WrittenPrivate {
     /// All of them, or none.
@@ -228,7 +270,9 @@ impl WrittenPrivate {
         match self {
             Self::All(false) => Private::None,
             Self::All(true) => Private::All,
-            Self::Networks(networks) => Private::Networks(networks.iter().map(|network| network.0).collect()),
+            Self::Networks(networks) => {
+                Private::Networks(networks.iter().map(|network| network.0).collect())
+            }
         }
     }
 }
@@ -243,7 +287,9 @@ impl TryFrom<String> for Written {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Subnet::parse(&text).map(Self).ok_or_else(|| format!("{text:?} is not a network: write such as 10.0.0.0/8 or fd00::/8"))
+        Subnet::parse(&text).map(Self).ok_or_else(|| {
+            format!("{text:?} is not a network: write such as 10.0.0.0/8 or fd00::/8")
+        })
     }
 }
 
@@ -253,20 +299,34 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 impl Document {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|why| Error::Unreadable { path: path.to_owned(), why })?;
-        Self::parse(&text).map_err(|why| Error::Malformed { path: path.to_owned(), why })
+        let text = std::fs::read_to_string(path).map_err(|why| Error::Unreadable {
+            path: path.to_owned(),
+            why,
+        })?;
+        Self::parse(&text).map_err(|why| Error::Malformed {
+            path: path.to_owned(),
+            why,
+        })
     }
 
     /// Reads a text; the error has the line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        if text
+            .lines()
+            .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+        {
             return Ok(Self::default());
         }
         let document: Self = serde_saphyr::from_str(text).map_err(|why| why.to_string())?;
         for template in &document.http {
             let granted = |name: &str| document.env.keys().any(|known| known.0 == name);
-            if let Some(name) = host_pattern::variables(&template.value.0).find(|name| !granted(name)) {
-                return Err(at(template, format!("the variable {name} is not granted: write it under env, too")));
+            if let Some(name) =
+                host_pattern::variables(&template.value.0).find(|name| !granted(name))
+            {
+                return Err(at(
+                    template,
+                    format!("the variable {name} is not granted: write it under env, too"),
+                ));
             }
         }
         Ok(document)
@@ -284,16 +344,37 @@ impl Document {
 
     /// Files that values come from.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let values = self.env.values().filter_map(|source| if let From::File(path) = &source.from { Some(path.as_path()) } else { None });
-        values.chain(self.tls.client_certificate.iter().flat_map(|ClientCertificate { cert, key }| [cert.as_path(), key.as_path()]))
+        let values = self.env.values().filter_map(|source| {
+            if let From::File(path) = &source.from {
+                Some(path.as_path())
+            } else {
+                None
+            }
+        });
+        values.chain(
+            self.tls
+                .client_certificate
+                .iter()
+                .flat_map(|ClientCertificate { cert, key }| [cert.as_path(), key.as_path()]),
+        )
     }
 
     /// Fills in the values.
-    pub fn resolve(&self, sink: &str, path: Option<&Path>, environment: Environment<'_>) -> Result<Grant, Error> {
+    pub fn resolve(
+        &self,
+        sink: &str,
+        path: Option<&Path>,
+        environment: Environment<'_>,
+    ) -> Result<Grant, Error> {
         let env = self.values(sink, &|_| true, environment)?;
         let http = self.patterns(&env, path)?;
         let limits = self.limits.resolve();
-        let identity = self.tls.client_certificate.as_ref().map(ClientCertificate::read).transpose()?;
+        let identity = self
+            .tls
+            .client_certificate
+            .as_ref()
+            .map(ClientCertificate::read)
+            .transpose()?;
         Ok(Grant {
             env,
             http,
@@ -307,10 +388,18 @@ impl Document {
     }
 
     /// The values of these variables.
-    pub(super) fn values(&self, sink: &str, wanted: &dyn Fn(&str) -> bool, environment: Environment<'_>) -> Result<Vec<Variable>, Error> {
+    pub(super) fn values(
+        &self,
+        sink: &str,
+        wanted: &dyn Fn(&str) -> bool,
+        environment: Environment<'_>,
+    ) -> Result<Vec<Variable>, Error> {
         let (mut env, mut missing) = (Vec::new(), Vec::new());
         for (Name(name), source) in self.env.iter().filter(|(Name(name), _)| wanted(name)) {
-            match source.read(name, environment)?.filter(|value| !value.is_empty()) {
+            match source
+                .read(name, environment)?
+                .filter(|value| !value.is_empty())
+            {
                 Some(value) if value.len() > LONGEST_VALUE => {
                     return Err(Error::TooLong {
                         sink: sink.to_owned(),
@@ -319,31 +408,59 @@ impl Document {
                         most: LONGEST_VALUE,
                     });
                 }
-                Some(value) => env.push(Variable { name: name.clone(), value, secret: source.secret }),
+                Some(value) => env.push(Variable {
+                    name: name.clone(),
+                    value,
+                    secret: source.secret,
+                }),
                 None if source.optional => {}
                 None => missing.push(name.clone()),
             }
         }
-        let secret: usize = env.iter().filter(|variable| variable.secret).map(|variable| variable.value.len()).sum();
+        let secret: usize = env
+            .iter()
+            .filter(|variable| variable.secret)
+            .map(|variable| variable.value.len())
+            .sum();
         if secret > LONGEST_SECRETS {
             let what = "the values of its secret variables together".to_owned();
-            return Err(Error::TooLong { sink: sink.to_owned(), what, bytes: secret, most: LONGEST_SECRETS });
+            return Err(Error::TooLong {
+                sink: sink.to_owned(),
+                what,
+                bytes: secret,
+                most: LONGEST_SECRETS,
+            });
         }
         if !missing.is_empty() {
-            return Err(Error::MissingEnv { sink: sink.to_owned(), names: missing });
+            return Err(Error::MissingEnv {
+                sink: sink.to_owned(),
+                names: missing,
+            });
         }
         Ok(env)
     }
 
     /// Its destinations, with the values in place.
-    pub(super) fn patterns(&self, env: &[Variable], path: Option<&Path>) -> Result<Vec<HostPattern>, Error> {
-        let malformed = |why| Error::Malformed { path: path.map(Path::to_owned).unwrap_or_default(), why };
-        let lookup = |name: &str| env.iter().find(|variable| variable.name == name).map(|variable| variable.value.clone());
+    pub(super) fn patterns(
+        &self,
+        env: &[Variable],
+        path: Option<&Path>,
+    ) -> Result<Vec<HostPattern>, Error> {
+        let malformed = |why| Error::Malformed {
+            path: path.map(Path::to_owned).unwrap_or_default(),
+            why,
+        };
+        let lookup = |name: &str| {
+            env.iter()
+                .find(|variable| variable.name == name)
+                .map(|variable| variable.value.clone())
+        };
         let pattern = |template: &Spanned<Template>| {
             let Template(text) = &template.value;
             // The reason may have values in it.
             let clean = |why: String| Redactor::new(env).words(&why);
-            HostPattern::from_template(text, &lookup).map_err(|why| malformed(at(template, format!("{text}: {}", clean(why)))))
+            HostPattern::from_template(text, &lookup)
+                .map_err(|why| malformed(at(template, format!("{text}: {}", clean(why)))))
         };
         self.http.iter().map(pattern).collect()
     }
@@ -351,7 +468,11 @@ impl Document {
 
 /// With the place of what is wrong.
 fn at<T>(what: &Spanned<T>, why: impl fmt::Display) -> String {
-    format!("line {}, column {}: {why}", what.referenced.line(), what.referenced.column())
+    format!(
+        "line {}, column {}: {why}",
+        what.referenced.line(),
+        what.referenced.column()
+    )
 }
 
 impl Source {
@@ -360,16 +481,29 @@ impl Source {
             From::Variable(Name(variable)) => environment(variable),
             From::File(path) => {
                 let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-                if let Some(folder) = NOT_VALUES.iter().find(|folder| path.starts_with(folder) || place.starts_with(folder)) {
+                if let Some(folder) = NOT_VALUES
+                    .iter()
+                    .find(|folder| path.starts_with(folder) || place.starts_with(folder))
+                {
                     let why = std::io::Error::new(
                         std::io::ErrorKind::PermissionDenied,
                         format!("what lies in {folder} is the host's own, and can't be granted"),
                     );
-                    return Err(Error::File { name: name.to_owned(), path: path.clone(), why });
+                    return Err(Error::File {
+                        name: name.to_owned(),
+                        path: path.clone(),
+                        why,
+                    });
                 }
                 let text = match value(path) {
-                    Err(why) if why.kind() == std::io::ErrorKind::NotFound && self.optional => return Ok(None),
-                    text => text.map_err(|why| Error::File { name: name.to_owned(), path: path.clone(), why })?,
+                    Err(why) if why.kind() == std::io::ErrorKind::NotFound && self.optional => {
+                        return Ok(None);
+                    }
+                    text => text.map_err(|why| Error::File {
+                        name: name.to_owned(),
+                        path: path.clone(),
+                        why,
+                    })?,
                 };
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
@@ -379,16 +513,23 @@ impl Source {
     }
 }
 
-/// The text of a file; one that is no file, as a pipe that nobody writes, or too large, is not opened.
+/// The text of a file; one that is no file, as a pipe that nobody writes, or too large, is not
+/// opened.
 fn value(path: &Path) -> std::io::Result<String> {
     let about = std::fs::metadata(path)?;
     if !about.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "it is no file",
+        ));
     }
     if about.len() > LONGEST_VALUE as u64 {
         return Err(std::io::Error::new(
             std::io::ErrorKind::FileTooLarge,
-            format!("it has {} bytes, and at most {LONGEST_VALUE} are allowed", about.len()),
+            format!(
+                "it has {} bytes, and at most {LONGEST_VALUE} are allowed",
+                about.len()
+            ),
         ));
     }
     std::fs::read_to_string(path)
@@ -396,5 +537,14 @@ fn value(path: &Path) -> std::io::Result<String> {
 
 /// The JSON Schema of a grant (draft 2020-12), as text.
 pub fn schema() -> String {
-    format!("{:#}\n", schemars::schema_for!(Document).as_value())
+    let mut schema = schemars::schema_for!(Document);
+    RecursiveTransform(join_lines).transform(&mut schema);
+    format!("{:#}\n", schema.as_value())
+}
+
+/// A description is a doc comment, whose lines end where they do in the source alone.
+fn join_lines(schema: &mut schemars::Schema) {
+    if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
 }

@@ -56,7 +56,8 @@ pub struct Written {
     call: Option<Time>,
     /// Events a batch; 1000 by default, or what the sink asks for.
     batch_events: Option<Count<10_000>>,
-    /// Bytes of JSON a batch; 1MiB by default, or what the sink asks for; never more than an eighth of the memory.
+    /// Bytes of JSON a batch; 1MiB by default, or what the sink asks for; never more than an eighth
+    /// of the memory.
     batch_bytes: Option<Size>,
     /// Requests that run at a time; 8 by default.
     http_width: Option<Count<64>>,
@@ -75,9 +76,15 @@ impl Written {
             call: self.call.map_or(default.call, |Time(time)| time),
             batch_events: self.batch_events.map(|Count(count)| count),
             batch_bytes: self.batch_bytes.map(|Size(bytes)| bytes),
-            http_width: self.http_width.map_or(default.http_width, |Count(count)| count),
-            requests_per_minute: self.requests_per_minute.map_or(default.requests_per_minute, |Count(count)| count as u64),
-            bytes_per_minute: self.bytes_per_minute.map_or(default.bytes_per_minute, |Size(bytes)| bytes as u64),
+            http_width: self
+                .http_width
+                .map_or(default.http_width, |Count(count)| count),
+            requests_per_minute: self
+                .requests_per_minute
+                .map_or(default.requests_per_minute, |Count(count)| count as u64),
+            bytes_per_minute: self
+                .bytes_per_minute
+                .map_or(default.bytes_per_minute, |Size(bytes)| bytes as u64),
             ..default
         }
     }
@@ -93,8 +100,12 @@ impl<const MOST: usize> TryFrom<u64> for Count<MOST> {
     type Error = String;
 
     fn try_from(number: u64) -> Result<Self, String> {
-        let count = usize::try_from(number).ok().filter(|count| (1..=MOST).contains(count));
-        count.map(Self).ok_or_else(|| format!("{number} must be from 1 to {MOST}"))
+        let count = usize::try_from(number)
+            .ok()
+            .filter(|count| (1..=MOST).contains(count));
+        count
+            .map(Self)
+            .ok_or_else(|| format!("{number} must be from 1 to {MOST}"))
     }
 }
 
@@ -108,7 +119,11 @@ impl TryFrom<String> for Size {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let refuse = || format!("{text:?} is not a size from 1KiB to 4GiB: write a number and one of B, KiB, MiB and GiB, such as 64MiB");
+        let refuse = || {
+            format!(
+                "{text:?} is not a size from 1KiB to 4GiB: write a number and one of B, KiB, MiB and GiB, such as 64MiB"
+            )
+        };
         let (digits, unit) = split(&text);
         let factor = match unit {
             "B" => 1,
@@ -117,8 +132,14 @@ impl TryFrom<String> for Size {
             "GiB" => 1 << 30,
             _ => return Err(refuse()),
         };
-        let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
-        bytes.filter(|bytes| (1 << 10..=4 << 30).contains(bytes)).map(Self).ok_or_else(refuse)
+        let bytes = digits
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor));
+        bytes
+            .filter(|bytes| (1 << 10..=4 << 30).contains(bytes))
+            .map(Self)
+            .ok_or_else(refuse)
     }
 }
 
@@ -132,7 +153,11 @@ impl TryFrom<String> for Time {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let refuse = || format!("{text:?} is not a time up to an hour: write a number and one of ms, s and m, such as 60s or 500ms");
+        let refuse = || {
+            format!(
+                "{text:?} is not a time up to an hour: write a number and one of ms, s and m, such as 60s or 500ms"
+            )
+        };
         let (digits, unit) = split(&text);
         let factor = match unit {
             "ms" => 1,
@@ -140,14 +165,22 @@ impl TryFrom<String> for Time {
             "m" => 60_000,
             _ => return Err(refuse()),
         };
-        let time = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).map(Duration::from_millis);
-        time.filter(|time| !time.is_zero() && *time <= Duration::from_secs(3600)).map(Self).ok_or_else(refuse)
+        let time = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+            .map(Duration::from_millis);
+        time.filter(|time| !time.is_zero() && *time <= Duration::from_secs(3600))
+            .map(Self)
+            .ok_or_else(refuse)
     }
 }
 
 /// A number, and its unit with or without a space before it.
 fn split(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     (digits, unit.strip_prefix(' ').unwrap_or(unit))
 }

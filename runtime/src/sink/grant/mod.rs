@@ -1,4 +1,5 @@
-//! What a sink may reach: written down by the operator, read once into a value. Nothing written means nothing granted.
+//! What a sink may reach: written down by the operator, read once into a value. Nothing written
+//! means nothing granted.
 //!
 //! ```yaml
 //! env:
@@ -13,8 +14,8 @@
 //! limits: {memory: 64MiB, call: 60s, batch-events: 4096, batch-bytes: 3MiB, http-width: 8}
 //! ```
 //!
-//! All values but literals are secret unless the grant says otherwise. An empty variable counts as absent, since a
-//! Kubernetes manifest can't leave one out.
+//! All values but literals are secret unless the grant says otherwise. An empty variable counts as
+//! absent, since a Kubernetes manifest can't leave one out.
 
 mod document;
 mod host_pattern;
@@ -61,7 +62,8 @@ impl fmt::Debug for Variable {
 /// Which private addresses a sink's destinations may have, whatever their names are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Private {
-    /// None: only hosts that are addresses, and names that can be the cluster's own alone, may have some.
+    /// None: only hosts that are addresses, and names that can be the cluster's own alone, may have
+    /// some.
     #[default]
     None,
     /// All.
@@ -109,7 +111,12 @@ impl Grant {
     /// When it names another one.
     pub fn check(&self, sink: &str, found: Digest) -> Result<(), Error> {
         match self.sha256.filter(|granted| *granted != found) {
-            Some(granted) => Err(Error::OtherComponent { sink: sink.to_owned(), granted, found, source: self.source.clone() }),
+            Some(granted) => Err(Error::OtherComponent {
+                sink: sink.to_owned(),
+                granted,
+                found,
+                source: self.source.clone(),
+            }),
             None => Ok(()),
         }
     }
@@ -193,22 +200,56 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { path, why } => write!(f, "cannot read the grant {}: {why}", path.display()),
-            Self::Malformed { path, why } => write!(f, "the grant {} can't be used: {}", path.display(), Shown(why)),
+            Self::Unreadable { path, why } => {
+                write!(f, "cannot read the grant {}: {why}", path.display())
+            }
+            Self::Malformed { path, why } => write!(
+                f,
+                "the grant {} can't be used: {}",
+                path.display(),
+                Shown(why)
+            ),
             Self::MissingEnv { sink, names } => {
-                write!(f, "the sink {sink} needs environment variables that are not set or empty: {}.", shown::list(names))?;
-                let keys: Vec<String> =
-                    names.iter().take(MOST_LINES).filter_map(|name| Some(format!("{} from key {}", shown::brief(name), secret_key(name)?))).collect();
+                write!(
+                    f,
+                    "the sink {sink} needs environment variables that are not set or empty: {}.",
+                    shown::list(names)
+                )?;
+                let keys: Vec<String> = names
+                    .iter()
+                    .take(MOST_LINES)
+                    .filter_map(|name| {
+                        Some(format!(
+                            "{} from key {}",
+                            shown::brief(name),
+                            secret_key(name)?
+                        ))
+                    })
+                    .collect();
                 if keys.is_empty() {
                     write!(f, " Set them, or change the sink's grant")
                 } else {
-                    write!(f, " They usually come from the Secret kubedl-sls-config in namespace kubedl-system: {}", keys.join(", "))
+                    write!(
+                        f,
+                        " They usually come from the Secret kubedl-sls-config in namespace kubedl-system: {}",
+                        keys.join(", ")
+                    )
                 }
             }
-            Self::NotGranted { sink, names, source } => {
-                let place = source.as_ref().map_or_else(|| format!("{sink}.yaml in a --grant-dir"), |path| path.display().to_string());
-                let lines: Vec<String> =
-                    names.iter().take(MOST_LINES).map(|name| format!("\n  {name}: {{from: {name}}}", name = shown::brief(name))).collect();
+            Self::NotGranted {
+                sink,
+                names,
+                source,
+            } => {
+                let place = source.as_ref().map_or_else(
+                    || format!("{sink}.yaml in a --grant-dir"),
+                    |path| path.display().to_string(),
+                );
+                let lines: Vec<String> = names
+                    .iter()
+                    .take(MOST_LINES)
+                    .map(|name| format!("\n  {name}: {{from: {name}}}", name = shown::brief(name)))
+                    .collect();
                 write!(
                     f,
                     "the sink {sink} requires variables that it was not granted: {}. To grant them, write under env: in {place}:{}",
@@ -216,16 +257,30 @@ impl fmt::Display for Error {
                     lines.concat()
                 )
             }
-            Self::OtherComponent { sink, granted, found, source } => {
-                let place = source.as_ref().map_or_else(|| format!("the grant of {sink}"), |path| path.display().to_string());
+            Self::OtherComponent {
+                sink,
+                granted,
+                found,
+                source,
+            } => {
+                let place = source.as_ref().map_or_else(
+                    || format!("the grant of {sink}"),
+                    |path| path.display().to_string(),
+                );
                 write!(
                     f,
                     "the sink {sink} was granted its variables and hosts for another component: {place} says sha256: {granted}, and this one has {found}. \
                      If you trust it, write the new digest there; if not, put the component back that you know"
                 )
             }
-            Self::ShortSecret { sink, names, source } => {
-                let place = source.as_ref().map_or_else(|| format!("{sink}.yaml"), |path| path.display().to_string());
+            Self::ShortSecret {
+                sink,
+                names,
+                source,
+            } => {
+                let place = source
+                    .as_ref()
+                    .map_or_else(|| format!("{sink}.yaml"), |path| path.display().to_string());
                 write!(
                     f,
                     "the sink {sink} writes to stdout, and these secrets of under 8 bytes can't be kept out of it: {}. Take them, or stdout: inherit, \
@@ -233,20 +288,30 @@ impl fmt::Display for Error {
                     shown::list(names)
                 )
             }
-            Self::TooLong { sink, what, bytes, most } => {
+            Self::TooLong {
+                sink,
+                what,
+                bytes,
+                most,
+            } => {
                 write!(
                     f,
                     "{what}, for the sink {sink}, have {bytes} bytes, and at most {most} are allowed. Where one is no secret, write secret: false"
                 )
             }
-            Self::File { name, path, why } => write!(f, "cannot read {} for the variable {name}: {why}", path.display()),
+            Self::File { name, path, why } => write!(
+                f,
+                "cannot read {} for the variable {name}: {why}",
+                path.display()
+            ),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
-/// The key of KubeDL's Secret `kubedl-sls-config` that feeds a variable, as KubeDL's page on events persistency has it.
+/// The key of KubeDL's Secret `kubedl-sls-config` that feeds a variable, as KubeDL's page on events
+/// persistency has it.
 fn secret_key(name: &str) -> Option<&'static str> {
     Some(match name {
         "SLS_ENDPOINT" => "endpoint",

@@ -1,4 +1,5 @@
-//! How much a sink may send a minute: a bucket of requests and one of bytes, each of which a minute fills. Pure.
+//! How much a sink may send a minute: a bucket of requests and one of bytes, each of which a minute
+//! fills. Pure.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -40,20 +41,29 @@ impl fmt::Display for Spent {
 
 impl Bucket {
     fn full(most: u64) -> Self {
-        Self { most: most as f64, left: most as f64 }
+        Self {
+            most: most as f64,
+            left: most as f64,
+        }
     }
 
     fn fill(&mut self, time: Duration) {
-        self.left = (self.left + self.most * time.as_secs_f64() / MINUTE.as_secs_f64()).min(self.most);
+        self.left =
+            (self.left + self.most * time.as_secs_f64() / MINUTE.as_secs_f64()).min(self.most);
     }
 }
 
 impl Budget {
     pub(super) fn new(requests: u64, bytes: u64, now: Instant) -> Self {
-        Self { requests: Bucket::full(requests), bytes: Bucket::full(bytes), at: now }
+        Self {
+            requests: Bucket::full(requests),
+            bytes: Bucket::full(bytes),
+            at: now,
+        }
     }
 
-    /// Takes a request with so many bytes out. One that is larger than a whole bucket goes when that is full, so that it goes at all.
+    /// Takes a request with so many bytes out. One that is larger than a whole bucket goes when
+    /// that is full, so that it goes at all.
     pub(super) fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Spent> {
         let passed = now.saturating_duration_since(self.at);
         self.at = self.at.max(now);
@@ -61,7 +71,10 @@ impl Budget {
         self.bytes.fill(passed);
         let bytes = (bytes as f64).min(self.bytes.most);
         if self.requests.left < 1.0 || self.bytes.left < bytes {
-            return Err(Spent { requests: self.requests.most as u64, bytes: self.bytes.most as u64 });
+            return Err(Spent {
+                requests: self.requests.most as u64,
+                bytes: self.bytes.most as u64,
+            });
         }
         self.requests.left -= 1.0;
         self.bytes.left -= bytes;
@@ -82,9 +95,15 @@ mod tests {
         }
         assert!(budget.take(10, began).is_err());
         assert!(budget.take(10, began + Duration::from_millis(999)).is_err());
-        assert_eq!(budget.take(10, began + Duration::from_millis(1_001)), Ok(()));
+        assert_eq!(
+            budget.take(10, began + Duration::from_millis(1_001)),
+            Ok(())
+        );
         let later = began + Duration::from_secs(3_600);
-        assert_eq!((0..100).filter(|_| budget.take(10, later).is_ok()).count(), 60);
+        assert_eq!(
+            (0..100).filter(|_| budget.take(10, later).is_ok()).count(),
+            60
+        );
     }
 
     #[test]
@@ -92,9 +111,16 @@ mod tests {
         let began = Instant::now();
         let mut budget = Budget::new(1_000, 1 << 20, began);
         assert_eq!(budget.take(1 << 19, began), Ok(()));
-        let spent = budget.take(1 << 20, began).err().map(|spent| spent.to_string()).unwrap_or_default();
+        let spent = budget
+            .take(1 << 20, began)
+            .err()
+            .map(|spent| spent.to_string())
+            .unwrap_or_default();
         assert!(spent.contains("1000 requests and 1 MiB"), "{spent}");
-        assert_eq!(budget.take(5 << 20, began + Duration::from_secs(31)), Ok(()));
+        assert_eq!(
+            budget.take(5 << 20, began + Duration::from_secs(31)),
+            Ok(())
+        );
         // A clock that goes back gives nothing.
         assert!(budget.take(1, began).is_err());
     }

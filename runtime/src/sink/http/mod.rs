@@ -1,7 +1,8 @@
-//! HTTP for guests: one gate a sink, which judges every request by the sink's grant before it is sent.
+//! HTTP for guests: one gate a sink, which judges every request by the sink's grant before it is
+//! sent.
 //!
-//! Redirects are not followed, no proxy is taken from the environment, nothing is decompressed. The name is judged first, then
-//! the address that is connected to.
+//! Redirects are not followed, no proxy is taken from the environment, nothing is decompressed. The
+//! name is judged first, then the address that is connected to.
 
 mod address;
 mod budget;
@@ -24,8 +25,8 @@ pub use network::{Network, Tap};
 pub(in crate::sink) use resolver::is_local;
 pub use script::{Answer, Play, Script, Sent};
 
-/// Targets in the log of the libraries that carry requests. What they say below a warning may have headers and addresses in it that a sink made
-/// of its secrets.
+/// Targets in the log of the libraries that carry requests. What they say below a warning may have
+/// headers and addresses in it that a sink made of its secrets.
 pub const CARRIERS: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
 
 /// A request, as a guest asks for it.
@@ -56,7 +57,8 @@ pub struct Response {
     pub truncated: bool,
 }
 
-/// Why there is no answer. See `wit/http.wit`: up to `NotSent` it is certain that the destination was not asked.
+/// Why there is no answer. See `wit/http.wit`: up to `NotSent` it is certain that the destination
+/// was not asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// Outside of the grant.
@@ -106,7 +108,10 @@ impl Error {
 
     /// Whether the destination may have acted on the request.
     pub fn maybe_sent(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Interrupted(_) | Self::Protocol(_) | Self::Other(_))
+        matches!(
+            self,
+            Self::Timeout | Self::Interrupted(_) | Self::Protocol(_) | Self::Other(_)
+        )
     }
 }
 
@@ -115,7 +120,9 @@ impl fmt::Display for Error {
         match self {
             Self::Denied(why) => write!(f, "denied: {why}"),
             Self::InvalidRequest(why) => write!(f, "not a request that can be sent: {why}"),
-            Self::RequestTooLarge(limit) => write!(f, "the body is over the limit of {limit} bytes"),
+            Self::RequestTooLarge(limit) => {
+                write!(f, "the body is over the limit of {limit} bytes")
+            }
             Self::Dns(why) => write!(f, "the name could not be resolved: {why}"),
             Self::Connect(why) => write!(f, "no connection: {why}"),
             Self::Tls(why) => write!(f, "no secure connection: {why}"),

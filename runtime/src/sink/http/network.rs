@@ -1,4 +1,5 @@
-//! The operator's network: what no sink may reach, the proxy on the way out, authorities that are trusted. The same for all sinks.
+//! The operator's network: what no sink may reach, the proxy on the way out, authorities that are
+//! trusted. The same for all sinks.
 
 use std::fmt;
 use std::io;
@@ -47,72 +48,120 @@ impl Default for Network {
     /// Straight, with Mozilla's authorities and the system's resolver.
     fn default() -> Self {
         let look_up = Arc::new(look_up);
-        Self { refused_names: Vec::new(), refused_addresses: Vec::new(), look_up, proxy: None, roots: RootCerts::WebPki, script: None, tap: None }
+        Self {
+            refused_names: Vec::new(),
+            refused_addresses: Vec::new(),
+            look_up,
+            proxy: None,
+            roots: RootCerts::WebPki,
+            script: None,
+            tap: None,
+        }
     }
 }
 
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Network").field("refused", &(&self.refused_names, &self.refused_addresses)).finish_non_exhaustive()
+        f.debug_struct("Network")
+            .field("refused", &(&self.refused_names, &self.refused_addresses))
+            .finish_non_exhaustive()
     }
 }
 
 impl Network {
     /// None at all: a script plays every destination that the grant allows. For trying sinks out.
     pub fn scripted(script: Arc<dyn Script>) -> Self {
-        Self { look_up: Arc::new(script::look_up), script: Some(script), ..Self::default() }
+        Self {
+            look_up: Arc::new(script::look_up),
+            script: Some(script),
+            ..Self::default()
+        }
     }
 
-    /// The same, with somebody who sees every exchange: what the sink asked for, and what it was answered.
+    /// The same, with somebody who sees every exchange: what the sink asked for, and what it was
+    /// answered.
     #[must_use]
     pub fn tapped(self, tap: Tap) -> Self {
-        Self { tap: Some(tap), ..self }
+        Self {
+            tap: Some(tap),
+            ..self
+        }
     }
 
-    /// Through a proxy for https, but to the hosts that are excepted; with the authorities of a PEM file besides Mozilla's.
-    pub fn new(proxy: Option<&str>, no_proxy: &[String], authorities: Option<&Path>) -> Result<Self, Error> {
+    /// Through a proxy for https, but to the hosts that are excepted; with the authorities of a PEM
+    /// file besides Mozilla's.
+    pub fn new(
+        proxy: Option<&str>,
+        no_proxy: &[String],
+        authorities: Option<&Path>,
+    ) -> Result<Self, Error> {
         let mut network = Self::default();
         if let Some(url) = proxy {
             let exempt = Exemptions::parse(no_proxy).map_err(Error::NoProxy)?;
-            network.proxy = Some(Proxy { way: way(url).ok_or(Error::Proxy)?, exempt });
+            network.proxy = Some(Proxy {
+                way: way(url).ok_or(Error::Proxy)?,
+                exempt,
+            });
         }
         if let Some(path) = authorities {
-            let unreadable = |why: io::Error| Error::Unreadable { path: path.to_owned(), why };
+            let unreadable = |why: io::Error| Error::Unreadable {
+                path: path.to_owned(),
+                why,
+            };
             let pem = std::fs::read(path).map_err(unreadable)?;
-            let own = certificates(&pem).map_err(|why| Error::Authorities { path: path.to_owned(), why })?;
-            let shipped = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der));
+            let own = certificates(&pem).map_err(|why| Error::Authorities {
+                path: path.to_owned(),
+                why,
+            })?;
+            let shipped = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+                .iter()
+                .map(|der| Certificate::from_der(der));
             network.roots = own.into_iter().chain(shipped).collect::<Vec<_>>().into();
         }
         Ok(network)
     }
 
-    /// The proxy for a host, if requests to it go through one. This machine's own names and addresses never do: at the proxy they would mean the
-    /// proxy's machine.
+    /// The proxy for a host, if requests to it go through one. This machine's own names and
+    /// addresses never do: at the proxy they would mean the proxy's machine.
     pub(super) fn proxy_for(&self, host: &str, local: bool) -> Option<&ureq::Proxy> {
-        self.proxy.as_ref().filter(|proxy| !local && !proxy.exempt.contain(host)).map(|proxy| &proxy.way)
+        self.proxy
+            .as_ref()
+            .filter(|proxy| !local && !proxy.exempt.contain(host))
+            .map(|proxy| &proxy.way)
     }
 
     pub(super) fn is_proxy(&self, host: &str, port: u16) -> bool {
-        self.proxy.as_ref().is_some_and(|proxy| proxy.way.host().eq_ignore_ascii_case(host) && proxy.way.port() == port)
+        self.proxy.as_ref().is_some_and(|proxy| {
+            proxy.way.host().eq_ignore_ascii_case(host) && proxy.way.port() == port
+        })
     }
 
     pub(super) fn refuses_name(&self, host: &str, port: u16) -> bool {
-        self.refused_names.iter().any(|(name, at)| name.eq_ignore_ascii_case(host) && *at == port)
+        self.refused_names
+            .iter()
+            .any(|(name, at)| name.eq_ignore_ascii_case(host) && *at == port)
     }
 
-    /// An API server on this machine may listen at each of its loopback addresses, whichever of them the kubeconfig names.
+    /// An API server on this machine may listen at each of its loopback addresses, whichever of
+    /// them the kubeconfig names.
     pub(super) fn refuses_address(&self, address: IpAddr, port: u16) -> bool {
         let local = |refused: &SocketAddr| refused.ip().is_loopback() && refused.port() == port;
-        self.refused_addresses.contains(&SocketAddr::new(address, port)) || (address.is_loopback() && self.refused_addresses.iter().any(local))
+        self.refused_addresses
+            .contains(&SocketAddr::new(address, port))
+            || (address.is_loopback() && self.refused_addresses.iter().any(local))
     }
 }
 
-/// By the system's resolver. A name with a dot is asked for as an absolute one first: in a Pod (`ndots:5`) it would else be tried below each of the search domains,
-/// where whoever may create a namespace of its last label answers (kubernetes/kubernetes#60534). What the hosts file has comes before DNS in any case.
+/// By the system's resolver. A name with a dot is asked for as an absolute one first: in a Pod
+/// (`ndots:5`) it would else be tried below each of the search domains, where whoever may create a
+/// namespace of its last label answers (kubernetes/kubernetes#60534). What the hosts file has comes
+/// before DNS in any case.
 fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let hosts = || std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     if name.contains('.') && !is_own_name(name) && !is_in_hosts(&hosts(), name) {
-        let absolute: io::Result<Vec<SocketAddr>> = (format!("{name}."), port).to_socket_addrs().map(Iterator::collect);
+        let absolute: io::Result<Vec<SocketAddr>> = (format!("{name}."), port)
+            .to_socket_addrs()
+            .map(Iterator::collect);
         if let Ok(found) = absolute
             && !found.is_empty()
         {
@@ -124,13 +173,24 @@ fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// Whether a hosts file has a name (hosts(5)).
 fn is_in_hosts(file: &str, name: &str) -> bool {
-    let names = file.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace().skip(1));
-    names.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+    let names = file.lines().flat_map(|line| {
+        line.split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(1)
+    });
+    names
+        .into_iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// An HTTP proxy, reached in the clear or by TLS.
 fn way(url: &str) -> Option<ureq::Proxy> {
-    let known = ["http://", "https://"].iter().any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let known = ["http://", "https://"].iter().any(|scheme| {
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
     ureq::Proxy::new(url).ok().filter(|_| known)
 }
 
@@ -140,11 +200,17 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Stri
     for item in parse_pem(pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|why| why.to_string())? {
             let added = rustls::RootCertStore::empty().add(certificate.der().into());
-            added.map_err(|why| format!("certificate {} in it can't be used: {why}", found.len() + 1))?;
+            added.map_err(|why| {
+                format!("certificate {} in it can't be used: {why}", found.len() + 1)
+            })?;
             found.push(certificate);
         }
     }
-    if found.is_empty() { Err("there is no certificate in it: it must be PEM, with BEGIN CERTIFICATE".to_owned()) } else { Ok(found) }
+    if found.is_empty() {
+        Err("there is no certificate in it: it must be PEM, with BEGIN CERTIFICATE".to_owned())
+    } else {
+        Ok(found)
+    }
 }
 
 /// A network that can't be used.
@@ -181,8 +247,12 @@ impl fmt::Display for Error {
                 f,
                 "--no-proxy has {entry:?}, which is not a name, an address or a network: write such as example.com, .example.com, 10.0.0.1 or 10.0.0.0/8"
             ),
-            Self::Unreadable { path, why } => write!(f, "cannot read --ca-file {}: {why}", path.display()),
-            Self::Authorities { path, why } => write!(f, "--ca-file {} can't be used: {why}", path.display()),
+            Self::Unreadable { path, why } => {
+                write!(f, "cannot read --ca-file {}: {why}", path.display())
+            }
+            Self::Authorities { path, why } => {
+                write!(f, "--ca-file {} can't be used: {why}", path.display())
+            }
         }
     }
 }
@@ -196,9 +266,14 @@ mod tests {
     #[test]
     fn what_the_hosts_file_has_is_known() {
         let file = "127.0.0.1 localhost\n# 10.0.0.1 old.example.com\n10.0.0.2\tDB.example.com db # alias\n";
-        for (name, known) in
-            [("localhost", true), ("db.example.com", true), ("db", true), ("old.example.com", false), ("10.0.0.2", false), ("alias", false)]
-        {
+        for (name, known) in [
+            ("localhost", true),
+            ("db.example.com", true),
+            ("db", true),
+            ("old.example.com", false),
+            ("10.0.0.2", false),
+            ("alias", false),
+        ] {
             assert_eq!(is_in_hosts(file, name), known, "{name}");
         }
     }

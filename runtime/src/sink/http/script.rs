@@ -1,12 +1,16 @@
-//! A destination that is played: it takes the place of the network below the gate, which goes on judging every request as it would for a real one.
+//! A destination that is played: it takes the place of the network below the gate, which goes on
+//! judging every request as it would for a real one.
 //!
-//! For a sink's author, who tries a sink without its destination. No flag of the service leads here.
+//! For a sink's author, who tries a sink without its destination. No flag of the service leads
+//! here.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
 
 /// The address of every name that is played: TEST-NET-3 (RFC 5737), where nothing is.
 pub(super) const NOWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -54,7 +58,10 @@ impl Answer {
     /// Without headers or body.
     #[must_use]
     pub fn of(status: u16) -> Self {
-        Self { status, ..Self::default() }
+        Self {
+            status,
+            ..Self::default()
+        }
     }
 
     /// In the form of HTTP/1.1 (RFC 9112).
@@ -101,10 +108,29 @@ impl fmt::Debug for Scripted {
 impl Connector for Scripted {
     type Out = Wire;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, ureq::Error> {
-        let place = format!("{}://{}", details.uri.scheme_str().unwrap_or_default(), details.uri.authority().map_or("", |place| place.as_str()));
-        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Wire { script: self.clone(), place, buffers, tls: details.needs_tls(), sent: Vec::new(), coming: Coming::default(), open: true }))
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<Wire>, ureq::Error> {
+        let place = format!(
+            "{}://{}",
+            details.uri.scheme_str().unwrap_or_default(),
+            details.uri.authority().map_or("", |place| place.as_str())
+        );
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Wire {
+            script: self.clone(),
+            place,
+            buffers,
+            tls: details.needs_tls(),
+            sent: Vec::new(),
+            coming: Coming::default(),
+            open: true,
+        }))
     }
 }
 
@@ -133,12 +159,27 @@ pub(super) struct Wire {
 impl Wire {
     /// Has the script answer what was sent.
     fn play(&mut self) -> Result<(), ureq::Error> {
-        let request = read(&self.place, &std::mem::take(&mut self.sent)).map_err(|why| ureq::Error::Io(std::io::Error::other(why)))?;
+        let request = read(&self.place, &std::mem::take(&mut self.sent))
+            .map_err(|why| ureq::Error::Io(std::io::Error::other(why)))?;
         self.coming = match self.script.0.answer(request) {
-            Play::Answer(answer) => Coming { bytes: answer.bytes(), ..Coming::default() },
-            Play::Cut(bytes) => Coming { bytes, last: true, ..Coming::default() },
-            Play::Silence => Coming { silent: true, ..Coming::default() },
-            Play::Unreachable => return Err(ureq::Error::Io(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))),
+            Play::Answer(answer) => Coming {
+                bytes: answer.bytes(),
+                ..Coming::default()
+            },
+            Play::Cut(bytes) => Coming {
+                bytes,
+                last: true,
+                ..Coming::default()
+            },
+            Play::Silence => Coming {
+                silent: true,
+                ..Coming::default()
+            },
+            Play::Unreachable => {
+                return Err(ureq::Error::Io(std::io::Error::from(
+                    std::io::ErrorKind::ConnectionRefused,
+                )));
+            }
         };
         Ok(())
     }
@@ -162,7 +203,11 @@ impl Transport for Wire {
             self.open = false;
             return Err(ureq::Error::Timeout(timeout.reason));
         }
-        let rest = self.coming.bytes.get(self.coming.read..).unwrap_or_default();
+        let rest = self
+            .coming
+            .bytes
+            .get(self.coming.read..)
+            .unwrap_or_default();
         let room = self.buffers.input_append_buf();
         let count = rest.len().min(room.len());
         room.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
@@ -178,7 +223,8 @@ impl Transport for Wire {
         self.open
     }
 
-    /// What is played needs no secrecy: the library takes it for encrypted where the URL says https.
+    /// What is played needs no secrecy: the library takes it for encrypted where the URL says
+    /// https.
     fn is_tls(&self) -> bool {
         self.tls
     }
@@ -196,7 +242,11 @@ fn read(place: &str, bytes: &[u8]) -> Result<Sent, String> {
     Ok(Sent {
         method: head.method.unwrap_or_default().to_owned(),
         url: format!("{place}{}", head.path.unwrap_or_default()),
-        headers: head.headers.iter().map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec())).collect(),
+        headers: head
+            .headers
+            .iter()
+            .map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec()))
+            .collect(),
         body: bytes.get(end..).unwrap_or_default().to_vec(),
     })
 }

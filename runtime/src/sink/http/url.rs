@@ -8,15 +8,27 @@ use crate::sink::grant::{Authority, Scheme, plain_host};
 /// Characters of a URL, at most.
 const LONGEST: usize = 16 << 10;
 
-/// Takes a URL apart, and puts it together from the parts that were judged. Odd forms are refused, so that no two readers can differ about them.
+/// Takes a URL apart, and puts it together from the parts that were judged. Odd forms are refused,
+/// so that no two readers can differ about them.
 pub(super) fn parse(url: &str) -> Result<(Uri, Authority), String> {
     if url.len() > LONGEST {
-        return Err(format!("the URL has {} characters, at most {LONGEST} are allowed", url.len()));
+        return Err(format!(
+            "the URL has {} characters, at most {LONGEST} are allowed",
+            url.len()
+        ));
     }
-    if !url.is_ascii() || url.bytes().any(|b| b == b'\\' || b.is_ascii_control() || b == b' ') {
-        return Err("the URL has a backslash, a space, a control or a non-ASCII character".to_owned());
+    if !url.is_ascii()
+        || url
+            .bytes()
+            .any(|b| b == b'\\' || b.is_ascii_control() || b == b' ')
+    {
+        return Err(
+            "the URL has a backslash, a space, a control or a non-ASCII character".to_owned(),
+        );
     }
-    let written: Uri = url.parse().map_err(|why| format!("{url:?} is not a URL: {why}"))?;
+    let written: Uri = url
+        .parse()
+        .map_err(|why| format!("{url:?} is not a URL: {why}"))?;
     let scheme = match written.scheme_str() {
         Some("http") => Scheme::Http,
         Some("https") => Scheme::Https,
@@ -27,18 +39,37 @@ pub(super) fn parse(url: &str) -> Result<(Uri, Authority), String> {
         return Err("the URL has a user in it".to_owned());
     }
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, plain_port(port).ok_or_else(|| format!("{port:?} is not a plain port"))?),
+        Some((host, port)) if !port.ends_with(']') => (
+            host,
+            plain_port(port).ok_or_else(|| format!("{port:?} is not a plain port"))?,
+        ),
         _ => (authority, scheme.default_port()),
     };
-    let authority = Authority { scheme, host: plain_host(host)?, port };
-    let path = written.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    let built = Uri::builder().scheme(scheme.as_str()).authority(authority.place()).path_and_query(path).build();
-    Ok((built.map_err(|why| format!("{url:?} is not a URL: {why}"))?, authority))
+    let authority = Authority {
+        scheme,
+        host: plain_host(host)?,
+        port,
+    };
+    let path = written
+        .path_and_query()
+        .cloned()
+        .unwrap_or(PathAndQuery::from_static("/"));
+    let built = Uri::builder()
+        .scheme(scheme.as_str())
+        .authority(authority.place())
+        .path_and_query(path)
+        .build();
+    Ok((
+        built.map_err(|why| format!("{url:?} is not a URL: {why}"))?,
+        authority,
+    ))
 }
 
 /// From 1 to 65535, without signs and zeros before it.
 fn plain_port(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|port: &u16| *port != 0 && port.to_string() == text)
+    text.parse()
+        .ok()
+        .filter(|port: &u16| *port != 0 && port.to_string() == text)
 }
 
 #[cfg(test)]
@@ -89,7 +120,11 @@ mod tests {
             "\u{ff0e}",
             "\u{ad}",
         ]);
-        prop_oneof![sly.prop_map(str::to_owned), "[a-zA-Z0-9.-]{1,12}", any::<char>().prop_map(String::from)]
+        prop_oneof![
+            sly.prop_map(str::to_owned),
+            "[a-zA-Z0-9.-]{1,12}",
+            any::<char>().prop_map(String::from)
+        ]
     }
 
     proptest! {
@@ -105,7 +140,8 @@ mod tests {
                         let port = other.port_or_known_default();
                         prop_assert_eq!((other.scheme(), other.host_str(), port), (authority.scheme.as_str(), Some(&*authority.host), Some(authority.port)), "{}", text);
                     }
-                    // Punycode that decodes to nothing: a name that can be looked up in vain, and no other's.
+                    // Punycode that decodes to nothing: a name that can be looked up in vain, and
+                    // no other's.
                     Err(why) => prop_assert!(authority.host.contains("xn--"), "{text}: {why}"),
                 }
             }
@@ -175,7 +211,10 @@ mod tests {
     fn the_request_is_built_from_what_was_judged() {
         for (url, wanted) in [
             ("http://example.com", "http://example.com/"),
-            ("HTTP://EXAMPLE.com:80/A?b=%20C", "http://example.com/A?b=%20C"),
+            (
+                "HTTP://EXAMPLE.com:80/A?b=%20C",
+                "http://example.com/A?b=%20C",
+            ),
             ("https://example.com:443/#fragment", "https://example.com/"),
             ("https://example.com:8443/", "https://example.com:8443/"),
             ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),

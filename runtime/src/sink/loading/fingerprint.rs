@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// What the file system says of some files. Two that are equal stand for the same content.
 ///
-/// It is compared once a second. inotify would save nothing worth having, and has to be told of every link on the way: Kubernetes swaps a link
-/// beside the files, network file systems don't report, and watches run out for a whole node.
+/// It is compared once a second. inotify would save nothing worth having, and has to be told of
+/// every link on the way: Kubernetes swaps a link beside the files, network file systems don't
+/// report, and watches run out for a whole node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(Vec<(PathBuf, Option<Stamp>)>);
 
@@ -40,6 +41,15 @@ impl Fingerprint {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let about = path.metadata().ok()?;
-    let (modified, changed) = ((about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec()));
-    Some(Stamp { device: about.dev(), inode: about.ino(), bytes: about.len(), modified, changed })
+    let (modified, changed) = (
+        (about.mtime(), about.mtime_nsec()),
+        (about.ctime(), about.ctime_nsec()),
+    );
+    Some(Stamp {
+        device: about.dev(),
+        inode: about.ino(),
+        bytes: about.len(),
+        modified,
+        changed,
+    })
 }

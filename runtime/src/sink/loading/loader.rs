@@ -44,10 +44,14 @@ impl Loader {
         // Before anything is compiled.
         grant.check(&found.name, artifact.digest)?;
         let blueprint = Blueprint::load(&self.engine, &artifact).await?;
-        Ok(Loaded { version: Version::new(&found.name, blueprint, grant)?, artifact })
+        Ok(Loaded {
+            version: Version::new(&found.name, blueprint, grant)?,
+            artifact,
+        })
     }
 
-    /// Reads a sink's files again: none when nothing differs from the version that serves. Its code is not made anew when only the grant differs.
+    /// Reads a sink's files again: none when nothing differs from the version that serves. Its code
+    /// is not made anew when only the grant differs.
     ///
     /// # Errors
     /// As [`Loader::load`].
@@ -56,7 +60,9 @@ impl Loader {
         if artifact.digest != serving.digest() {
             return self.make(found, artifact).await.map(Some);
         }
-        Ok(self.renew(found, serving)?.map(|version| Loaded { version, artifact }))
+        Ok(self
+            .renew(found, serving)?
+            .map(|version| Loaded { version, artifact }))
     }
 
     /// Reads the grant alone again, and the values that it grants: none when they are as before.
@@ -68,15 +74,22 @@ impl Loader {
         if grant == *serving.grant() {
             return Ok(None);
         }
-        Ok(Some(Version::new(&found.name, serving.blueprint().clone(), grant)?))
+        Ok(Some(Version::new(
+            &found.name,
+            serving.blueprint().clone(),
+            grant,
+        )?))
     }
 
     fn grant(&self, found: &Found) -> Result<Grant, Error> {
-        let Some(path) = &found.grant else { return Ok(Grant::default()) };
+        let Some(path) = &found.grant else {
+            return Ok(Grant::default());
+        };
         Ok(Document::read(path)?.resolve(&found.name, Some(path), &self.environment)?)
     }
 
-    /// What the file system says of everything that a sink is made of: component, grant, and files of variables.
+    /// What the file system says of everything that a sink is made of: component, grant, and files
+    /// of variables.
     ///
     /// # Errors
     /// When no component is found, or two.
@@ -87,10 +100,20 @@ impl Loader {
     }
 }
 
-/// Every file that a sink is made of: its component's, its grant, and those that variables come from.
+/// Every file that a sink is made of: its component's, its grant, and those that variables come
+/// from.
 pub fn files(found: &Found) -> Vec<PathBuf> {
-    let document = found.grant.as_deref().and_then(|path| Document::read(path).ok()).unwrap_or_default();
-    let grant = found.grant.as_deref().into_iter().chain(document.files()).map(Path::to_owned);
+    let document = found
+        .grant
+        .as_deref()
+        .and_then(|path| Document::read(path).ok())
+        .unwrap_or_default();
+    let grant = found
+        .grant
+        .as_deref()
+        .into_iter()
+        .chain(document.files())
+        .map(Path::to_owned);
     let mut files = found.files();
     files.extend(grant);
     files

@@ -1,7 +1,9 @@
-//! From the value of `--event-storage` to a component's bytes and its grant, again and again while the service runs.
+//! From the value of `--event-storage` to a component's bytes and its grant, again and again while
+//! the service runs.
 //!
-//! A component lies in a folder as `NAME.wasm`, packed as `NAME.wasm.gz` or `NAME.wasm.zst`, or in parts that `NAME.wasm.parts` lists
-//! ([`Index`]). Folders may be volumes of Kubernetes: their names that begin with a dot are its own, and the rest are links that change together.
+//! A component lies in a folder as `NAME.wasm`, packed as `NAME.wasm.gz` or `NAME.wasm.zst`, or in
+//! parts that `NAME.wasm.parts` lists ([`Index`]). Folders may be volumes of Kubernetes: their
+//! names that begin with a dot are its own, and the rest are links that change together.
 
 mod directory;
 mod fingerprint;

@@ -2,16 +2,26 @@
 
 use std::path::Path;
 
-/// Whether a file is a mount point of its own, by the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5), fifth field). It then goes on being
-/// the file that it was when the container started.
+/// Whether a file is a mount point of its own, by the text of `/proc/self/mountinfo`
+/// (proc_pid_mountinfo(5), fifth field). It then goes on being the file that it was when the
+/// container started.
 pub fn fixed(file: &Path, mountinfo: &str) -> bool {
-    let Some(file) = file.to_str() else { return false };
-    mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| unescape(point) == file)
+    let Some(file) = file.to_str() else {
+        return false;
+    };
+    mountinfo
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .any(|point| unescape(point) == file)
 }
 
 /// Space, tab, line end and backslash are written as three octal digits after a backslash.
 fn unescape(field: &str) -> String {
-    field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    field
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
 }
 
 #[cfg(test)]

@@ -6,18 +6,24 @@ use std::path::Path;
 use super::Form;
 use crate::sink::Error;
 
-/// The most bytes that a packed component may have when it is unpacked: an interpreter compiled into a component has some 40 MB.
+/// The most bytes that a packed component may have when it is unpacked: an interpreter compiled
+/// into a component has some 40 MB.
 pub const LARGEST: u64 = 64 << 20;
-/// The largest window of Zstandard, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) wants every decoder to support, and level 19 stays in.
+/// The largest window of Zstandard, as a power of two: 8 MiB, which RFC 8878 (3.1.1.1.2) wants
+/// every decoder to support, and level 19 stays in.
 const WINDOW_LOG: u32 = 23;
 /// Level of Zstandard when packing: the highest within that window.
 const LEVEL: i32 = 19;
 
-/// Unpacks what a reader gives, as long as it has no more than so many bytes. Parts are not for here: they are joined first.
+/// Unpacks what a reader gives, as long as it has no more than so many bytes. Parts are not for
+/// here: they are joined first.
 pub(in crate::sink) fn unpack(form: Form, packed: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     match form {
         Form::Plain | Form::Parts => bounded(packed, largest),
-        Form::Gzip => bounded(flate2::read::MultiGzDecoder::new(BufReader::new(packed)), largest),
+        Form::Gzip => bounded(
+            flate2::read::MultiGzDecoder::new(BufReader::new(packed)),
+            largest,
+        ),
         Form::Zstd => {
             let mut decoder = zstd::Decoder::new(packed)?;
             decoder.window_log_max(WINDOW_LOG)?;
@@ -36,7 +42,10 @@ fn bounded(reader: impl Read, largest: u64) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn too_large(largest: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", largest >> 20))
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("it has more than {} MiB", largest >> 20),
+    )
 }
 
 /// Packs, always in the same way.
@@ -47,7 +56,8 @@ pub fn pack(form: Form, component: &[u8]) -> io::Result<Vec<u8>> {
     match form {
         Form::Plain | Form::Parts => Ok(component.to_vec()),
         Form::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
             encoder.write_all(component)?;
             encoder.finish()
         }
@@ -65,14 +75,20 @@ pub fn pack(form: Form, component: &[u8]) -> io::Result<Vec<u8>> {
 pub(super) fn error(path: &Path, why: io::Error) -> Error {
     let path = path.to_owned();
     match why.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => Error::Unreadable { path, why },
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => {
+            Error::Unreadable { path, why }
+        }
         _ if why.to_string().contains("requires too much memory") => {
             let limit = 1 << (WINDOW_LOG - 20);
-            let why =
-                format!("it needs a window of more than {limit} MiB: pack it with `kubedl-events sink pack`, or zstd without --long and --ultra");
+            let why = format!(
+                "it needs a window of more than {limit} MiB: pack it with `kubedl-events sink pack`, or zstd without --long and --ultra"
+            );
             Error::Packed { path, why }
         }
-        _ => Error::Packed { path, why: why.to_string() },
+        _ => Error::Packed {
+            path,
+            why: why.to_string(),
+        },
     }
 }
 
@@ -84,13 +100,26 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_back_and_is_packed_the_same_way_each_time() {
-        let component: Vec<u8> = (0..300_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let component: Vec<u8> = (0..300_000_u32)
+            .flat_map(|n| (n / 7).to_le_bytes())
+            .collect();
         for form in [Form::Plain, Form::Gzip, Form::Zstd] {
             let packed = pack(form, &component).unwrap();
             assert_eq!(packed, pack(form, &component).unwrap());
-            assert_eq!(unpack(form, &*packed, LARGEST).unwrap(), component, "{form:?}");
-            assert_eq!(unpack(form, &*packed, component.len() as u64).unwrap(), component, "{form:?} just fits");
-            assert!(unpack(form, &*packed, component.len() as u64 - 1).is_err(), "{form:?} is one byte too long");
+            assert_eq!(
+                unpack(form, &*packed, LARGEST).unwrap(),
+                component,
+                "{form:?}"
+            );
+            assert_eq!(
+                unpack(form, &*packed, component.len() as u64).unwrap(),
+                component,
+                "{form:?} just fits"
+            );
+            assert!(
+                unpack(form, &*packed, component.len() as u64 - 1).is_err(),
+                "{form:?} is one byte too long"
+            );
         }
     }
 
@@ -100,7 +129,10 @@ mod tests {
         for form in [Form::Gzip, Form::Zstd] {
             let packed = pack(form, &component).unwrap();
             for length in 1..packed.len() {
-                assert!(unpack(form, packed.get(..length).unwrap(), LARGEST).is_err(), "{form:?} of {length} bytes");
+                assert!(
+                    unpack(form, packed.get(..length).unwrap(), LARGEST).is_err(),
+                    "{form:?} of {length} bytes"
+                );
             }
         }
     }

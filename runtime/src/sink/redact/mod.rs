@@ -1,8 +1,9 @@
 //! Keeps secret values out of what is written: a guest's words, the gate's, and those of errors.
 //!
-//! A secret and its parts ([`parts`]) are searched for as they are, in base64 at each of its three alignments, and in hex; in the text and in each of its
-//! [`views`], without escapes of one kind. This guards against a sink that is careless. One that wants to give a secret away that it was granted
-//! can write it backwards, or send it to a destination that it was granted, too.
+//! A secret and its parts ([`parts`]) are searched for as they are, in base64 at each of its three
+//! alignments, and in hex; in the text and in each of its [`views`], without escapes of one kind.
+//! This guards against a sink that is careless. One that wants to give a secret away that it was
+//! granted can write it backwards, or send it to a destination that it was granted, too.
 
 mod parts;
 mod views;
@@ -43,7 +44,8 @@ pub(super) struct Redactor {
 impl Redactor {
     /// For the variables of a grant.
     pub(super) fn new(env: &[Variable]) -> Self {
-        let (mut names, mut patterns, mut longest, mut gap, mut unsearchable) = (Vec::new(), Vec::new(), 0, 0, Vec::new());
+        let (mut names, mut patterns, mut longest, mut gap, mut unsearchable) =
+            (Vec::new(), Vec::new(), 0, 0, Vec::new());
         for variable in env.iter().filter(|variable| variable.secret) {
             let whole = variable.value.trim();
             let lines = whole.lines().map(str::trim).filter(|line| *line != whole);
@@ -62,15 +64,25 @@ impl Redactor {
             }
         }
         // Hex comes in both cases; that other forms are found in the wrong case does no harm.
-        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok();
+        let search = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(patterns)
+            .ok();
         if search.is_none() {
             unsearchable.append(&mut names.clone());
             unsearchable.dedup();
         }
-        Self { search, names, longest, gap, unsearchable }
+        Self {
+            search,
+            names,
+            longest,
+            gap,
+            unsearchable,
+        }
     }
 
-    /// Variables whose secret values can't be searched for, so that nothing of the guest's is shown.
+    /// Variables whose secret values can't be searched for, so that nothing of the guest's is
+    /// shown.
     pub(super) fn unsearchable(&self) -> &[String] {
         &self.unsearchable
     }
@@ -78,11 +90,20 @@ impl Redactor {
     /// A guest's text for people: without secrets and control characters, and cut.
     pub(super) fn words(&self, text: &str) -> String {
         if !self.unsearchable.is_empty() {
-            return format!("(not shown: the secret in {} is too short to be found in it)", self.unsearchable.join(", "));
+            return format!(
+                "(not shown: the secret in {} is too short to be found in it)",
+                self.unsearchable.join(", ")
+            );
         }
         let bytes = text.as_bytes();
-        let looked_at = if bytes.len() > LOOKED_AT { self.cut(bytes, LOOKED_AT) } else { bytes.len() };
-        shown(&String::from_utf8_lossy(&self.redact(bytes.get(..looked_at).unwrap_or_default())))
+        let looked_at = if bytes.len() > LOOKED_AT {
+            self.cut(bytes, LOOKED_AT)
+        } else {
+            bytes.len()
+        };
+        shown(&String::from_utf8_lossy(
+            &self.redact(bytes.get(..looked_at).unwrap_or_default()),
+        ))
     }
 
     /// Puts the name of its variable in the place of each secret.
@@ -103,11 +124,14 @@ impl Redactor {
         Cow::Owned(clean)
     }
 
-    /// Where a text can be cut, at `most` or before, so that no secret that begins before it is cut in two: not even one whose end is yet
-    /// to come.
+    /// Where a text can be cut, at `most` or before, so that no secret that begins before it is cut
+    /// in two: not even one whose end is yet to come.
     pub(super) fn cut(&self, text: &[u8], most: usize) -> usize {
         let most = most.min(text.len()).saturating_sub(self.longest);
-        let over = self.find(text).into_iter().find(|(place, _)| place.contains(&most));
+        let over = self
+            .find(text)
+            .into_iter()
+            .find(|(place, _)| place.contains(&most));
         over.map_or(most, |(place, _)| place.start)
     }
 
@@ -118,22 +142,42 @@ impl Redactor {
 
     /// Places of secrets, in order and apart from each other, each with the name of a variable.
     fn find(&self, text: &[u8]) -> Vec<(Range<usize>, &str)> {
-        let Some(search) = self.search.as_ref().filter(|search| search.patterns_len() > 0) else { return Vec::new() };
+        let Some(search) = self
+            .search
+            .as_ref()
+            .filter(|search| search.patterns_len() > 0)
+        else {
+            return Vec::new();
+        };
         let mut found: Vec<(Range<usize>, &str)> = Vec::new();
         for view in views::of(text) {
             for hit in search.find_overlapping_iter(&view.bytes) {
-                let name = self.names.get(hit.pattern().as_usize()).map_or("", String::as_str);
+                let name = self
+                    .names
+                    .get(hit.pattern().as_usize())
+                    .map_or("", String::as_str);
                 let (start, end) = (view.origin(hit.start()), view.origin(hit.end()));
                 // What stands between two bytes of it, and behind the last, is no part of it.
-                let behind = text.get(start..end).unwrap_or_default().iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
+                let behind = text
+                    .get(start..end)
+                    .unwrap_or_default()
+                    .iter()
+                    .rev()
+                    .take_while(|byte| byte.is_ascii_whitespace())
+                    .count();
                 found.push((start..end - behind, name));
             }
         }
         found.sort_by_key(|(place, _)| (place.start, place.end));
         found.dedup_by(|next, before| {
             // Between pieces of one long secret stands the rest of it.
-            let joined = (next.1 == before.1 && next.0.start <= before.0.end + self.gap) || next.0.start < before.0.end;
-            before.0.end = if joined { before.0.end.max(next.0.end) } else { before.0.end };
+            let joined = (next.1 == before.1 && next.0.start <= before.0.end + self.gap)
+                || next.0.start < before.0.end;
+            before.0.end = if joined {
+                before.0.end.max(next.0.end)
+            } else {
+                before.0.end
+            };
             joined
         });
         found
@@ -154,8 +198,16 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         let mut shifted = vec![0; before];
         shifted.extend_from_slice(bytes);
         let (first, last) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
-        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
-            forms.push(text.as_bytes().get(first..last).unwrap_or_default().to_vec());
+        for text in [
+            STANDARD_NO_PAD.encode(&shifted),
+            URL_SAFE_NO_PAD.encode(&shifted),
+        ] {
+            forms.push(
+                text.as_bytes()
+                    .get(first..last)
+                    .unwrap_or_default()
+                    .to_vec(),
+            );
         }
     }
     forms
@@ -166,7 +218,11 @@ mod tests {
     use super::*;
 
     fn redactor(secrets: &[&str]) -> Redactor {
-        let variable = |(n, value): (usize, &&str)| Variable { name: format!("S{n}"), value: (*value).to_owned(), secret: true };
+        let variable = |(n, value): (usize, &&str)| Variable {
+            name: format!("S{n}"),
+            value: (*value).to_owned(),
+            secret: true,
+        };
         Redactor::new(&secrets.iter().enumerate().map(variable).collect::<Vec<_>>())
     }
 
@@ -175,18 +231,32 @@ mod tests {
 
     impl Random {
         fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            self.0 = self
+                .0
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (self.0 >> 33) as usize % limit
         }
 
         fn text(&mut self, length: usize) -> String {
             let alphabet: Vec<char> = "abcXYZ0189 +/%\\\"'{}=&-_.é\u{1F600}\t".chars().collect();
-            (0..length).map(|_| alphabet[self.below(alphabet.len())]).collect()
+            (0..length)
+                .map(|_| alphabet[self.below(alphabet.len())])
+                .collect()
         }
     }
 
     fn percent_encode(secret: &str, which: impl Fn(u8) -> bool) -> String {
-        secret.bytes().map(|b| if which(b) || !b.is_ascii() { format!("%{b:02X}") } else { char::from(b).to_string() }).collect()
+        secret
+            .bytes()
+            .map(|b| {
+                if which(b) || !b.is_ascii() {
+                    format!("%{b:02X}")
+                } else {
+                    char::from(b).to_string()
+                }
+            })
+            .collect()
     }
 
     /// Each encoding of a secret between two texts.
@@ -194,8 +264,13 @@ mod tests {
         let all = format!("{before}{secret}{after}");
         let json = serde_json::to_string(&all).unwrap();
         // What stands around an escape doesn't begin one itself.
-        let (before, after) = ([before, after]).map(|text| text.replace(['%', '\\'], "-")).into();
-        let units: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        let (before, after) = ([before, after])
+            .map(|text| text.replace(['%', '\\'], "-"))
+            .into();
+        let units: String = secret
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04X}"))
+            .collect();
         vec![
             all.clone(),
             json,
@@ -205,9 +280,20 @@ mod tests {
             all.bytes().map(|b| format!("{b:02x}")).collect(),
             all.bytes().map(|b| format!("{b:02X}")).collect(),
             format!("{before}{}{after}", percent_encode(secret, |_| true)),
-            format!("{before}{}{after}", percent_encode(secret, |b| !b.is_ascii_alphanumeric()).to_lowercase()),
-            format!("{before}{}{after}", percent_encode(secret, |b| !b.is_ascii_alphanumeric() && b != b' ').replace(' ', "+")),
-            format!("{before}{}{after}", percent_encode(&STANDARD_NO_PAD.encode(secret), |b| !b.is_ascii_alphanumeric())),
+            format!(
+                "{before}{}{after}",
+                percent_encode(secret, |b| !b.is_ascii_alphanumeric()).to_lowercase()
+            ),
+            format!(
+                "{before}{}{after}",
+                percent_encode(secret, |b| !b.is_ascii_alphanumeric() && b != b' ')
+                    .replace(' ', "+")
+            ),
+            format!(
+                "{before}{}{after}",
+                percent_encode(&STANDARD_NO_PAD.encode(secret), |b| !b
+                    .is_ascii_alphanumeric())
+            ),
         ]
     }
 
@@ -226,8 +312,14 @@ mod tests {
             for text in encoded(&secret, &before, &after) {
                 let clean = redactor.redact(text.as_bytes());
                 let clean = String::from_utf8_lossy(&clean).into_owned();
-                assert!(clean.contains("(secret S1)"), "round {round}: {secret:?} in {text:?} became {clean:?}");
-                assert!(!clean.contains(&secret), "round {round}: {secret:?} is in {clean:?}");
+                assert!(
+                    clean.contains("(secret S1)"),
+                    "round {round}: {secret:?} in {text:?} became {clean:?}"
+                );
+                assert!(
+                    !clean.contains(&secret),
+                    "round {round}: {secret:?} is in {clean:?}"
+                );
             }
         }
     }
@@ -238,13 +330,19 @@ mod tests {
         for text in ["hunter2", "100% \\ done %zz \\u00", "", "hunter2-hunter"] {
             assert_eq!(redactor.redact(text.as_bytes()), text.as_bytes());
         }
-        assert_eq!(redactor.redact(b"a hunter2-hunter2, b").as_ref(), b"a (secret S0), b");
+        assert_eq!(
+            redactor.redact(b"a hunter2-hunter2, b").as_ref(),
+            b"a (secret S0), b"
+        );
     }
 
     #[test]
     fn each_line_of_a_secret_of_many_lines_is_found_alone() {
         let redactor = redactor(&["-----BEGIN KEY-----\nMC4CAQAwBQYDK2Vw\nend\n"]);
-        assert_eq!(redactor.words("it has MC4CAQAwBQYDK2Vw."), "it has (secret S0).");
+        assert_eq!(
+            redactor.words("it has MC4CAQAwBQYDK2Vw."),
+            "it has (secret S0)."
+        );
         assert!(redactor.unsearchable().is_empty());
     }
 
@@ -253,9 +351,18 @@ mod tests {
         for short in ["1234567", "abc\ndefgh", " 1234567 "] {
             let redactor = redactor(&["long-enough-secret", short]);
             assert_eq!(redactor.unsearchable(), ["S1"], "{short}");
-            assert!(redactor.words("anything").starts_with("(not shown: the secret in S1"), "{short}");
+            assert!(
+                redactor
+                    .words("anything")
+                    .starts_with("(not shown: the secret in S1"),
+                "{short}"
+            );
         }
-        let open = Variable { name: "OPEN".into(), value: "x".into(), secret: false };
+        let open = Variable {
+            name: "OPEN".into(),
+            value: "x".into(),
+            secret: false,
+        };
         assert_eq!(Redactor::new(&[open]).words("x"), "x");
     }
 
@@ -268,7 +375,10 @@ mod tests {
             for end in [text.len(), before + 3, before + secret.len() + 7] {
                 let text = &text.as_bytes()[..end];
                 let cut = redactor.cut(text, 300);
-                assert!(cut <= before || cut >= before + secret.len(), "{before} {end} {cut}");
+                assert!(
+                    cut <= before || cut >= before + secret.len(),
+                    "{before} {end} {cut}"
+                );
             }
         }
     }

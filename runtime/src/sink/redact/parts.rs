@@ -1,4 +1,5 @@
-//! The parts of a secret that say something alone: user, password, host, path and query of a URL, leaves of JSON, values of pairs and headers, lines. Pure.
+//! The parts of a secret that say something alone: user, password, host, path and query of a URL,
+//! leaves of JSON, values of pairs and headers, lines. Pure.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,8 @@ const SPLIT: usize = 16;
 pub(super) const LONGEST: usize = 1 << 10;
 /// Bytes of a piece.
 const PIECE: usize = 12;
-/// Bytes between the beginnings of two pieces: so a run of 15 bytes of a part is found, wherever it was cut.
+/// Bytes between the beginnings of two pieces: so a run of 15 bytes of a part is found, wherever it
+/// was cut.
 const STEP: usize = 4;
 /// And of a part of more than [`DENSE`] bytes: a run of 63 bytes is found.
 const WIDE_STEP: usize = 52;
@@ -48,18 +50,28 @@ pub(super) fn of(secret: &str) -> BTreeSet<String> {
 
 /// Whether some of it is searched for by pieces that lie apart.
 pub(super) fn is_long(secret: &str) -> bool {
-    secret.len() > DENSE && secret.split(char::is_whitespace).any(|word| word.len() > DENSE)
+    secret.len() > DENSE
+        && secret
+            .split(char::is_whitespace)
+            .any(|word| word.len() > DENSE)
 }
 
 /// Pieces of a text, at the boundaries of its characters.
 fn split(text: &str) -> impl Iterator<Item = String> {
-    let (long, step) = (text.len() >= SPLIT, if text.len() > DENSE { WIDE_STEP } else { STEP });
+    let (long, step) = (
+        text.len() >= SPLIT,
+        if text.len() > DENSE { WIDE_STEP } else { STEP },
+    );
     let last = text.len().saturating_sub(PIECE);
-    (0..last).step_by(step).chain([last]).filter(move |_| long).filter_map(|start| {
-        let start = (start..).find(|place| text.is_char_boundary(*place))?;
-        let end = (start + PIECE..=text.len()).find(|place| text.is_char_boundary(*place))?;
-        text.get(start..end).map(str::to_owned)
-    })
+    (0..last)
+        .step_by(step)
+        .chain([last])
+        .filter(move |_| long)
+        .filter_map(|start| {
+            let start = (start..).find(|place| text.is_char_boundary(*place))?;
+            let end = (start + PIECE..=text.len()).find(|place| text.is_char_boundary(*place))?;
+            text.get(start..end).map(str::to_owned)
+        })
 }
 
 #[derive(Default)]
@@ -70,13 +82,17 @@ struct Found {
 }
 
 impl Found {
-    /// `named`: the host of a URL counts, too. It doesn't inside of JSON, where it is mostly a service that everybody knows.
+    /// `named`: the host of a URL counts, too. It doesn't inside of JSON, where it is mostly a
+    /// service that everybody knows.
     fn take(&mut self, text: &str, deep: usize, named: bool) {
         let text = text.trim().trim_matches(['"', '\'']).trim();
-        if text.len() < SHORTEST || self.parts.len() >= MOST || !self.parts.insert(text.to_owned()) {
+        if text.len() < SHORTEST || self.parts.len() >= MOST || !self.parts.insert(text.to_owned())
+        {
             return;
         }
-        let Some(deep) = deep.checked_sub(1) else { return };
+        let Some(deep) = deep.checked_sub(1) else {
+            return;
+        };
         let parts = parts(text, named);
         if parts.is_empty() {
             self.leaves.insert(text.to_owned());
@@ -100,36 +116,66 @@ fn parts(text: &str, named: bool) -> Vec<Part> {
     {
         let mut leaves = Vec::new();
         strings(&value, &mut leaves);
-        return leaves.into_iter().map(|text| Part { text, named: false }).collect();
+        return leaves
+            .into_iter()
+            .map(|text| Part { text, named: false })
+            .collect();
     }
     if text.contains(['\n', '\r']) {
         return all(text.lines().map(str::to_owned).collect());
     }
     if let Some((name, value)) = text.split_once(':')
         && value.starts_with(char::is_whitespace)
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     {
         return all(vec![value.to_owned()]);
     }
     if let Some((scheme, rest)) = text.split_once("://")
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     {
         return all(of_url(rest, named));
     }
-    let pieces: Vec<&str> = text.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | ',')).filter(|piece| !piece.is_empty()).collect();
-    let is_key = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let pieces: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | ','))
+        .filter(|piece| !piece.is_empty())
+        .collect();
+    let is_key = |key: &str| {
+        !key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
     let value = |piece: &str| {
-        piece.split_once('=').filter(|(key, value)| is_key(key) && !value.trim_matches('=').is_empty()).map(|(_, value)| value.to_owned())
+        piece
+            .split_once('=')
+            .filter(|(key, value)| is_key(key) && !value.trim_matches('=').is_empty())
+            .map(|(_, value)| value.to_owned())
     };
     if pieces.len() > 1 || pieces.iter().any(|piece| value(piece).is_some()) {
-        let of_basic =
-            pieces.iter().zip(pieces.iter().skip(1)).filter(|(word, _)| word.eq_ignore_ascii_case("basic")).filter_map(|(_, text)| decoded(text));
-        let own = pieces.iter().map(|piece| value(piece).unwrap_or_else(|| (*piece).to_owned()));
+        let of_basic = pieces
+            .iter()
+            .zip(pieces.iter().skip(1))
+            .filter(|(word, _)| word.eq_ignore_ascii_case("basic"))
+            .filter_map(|(_, text)| decoded(text));
+        let own = pieces
+            .iter()
+            .map(|piece| value(piece).unwrap_or_else(|| (*piece).to_owned()));
         return all(own.chain(of_basic.collect::<Vec<_>>()).collect());
     }
-    let tokens: Vec<String> =
-        text.split(['@', ':', '/', '?', '#', '(', ')', '|', '=']).filter(|token| !token.is_empty()).map(str::to_owned).collect();
-    if tokens.len() > 1 { all(tokens) } else { Vec::new() }
+    let tokens: Vec<String> = text
+        .split(['@', ':', '/', '?', '#', '(', ')', '|', '='])
+        .filter(|token| !token.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if tokens.len() > 1 {
+        all(tokens)
+    } else {
+        Vec::new()
+    }
 }
 
 /// User and password, as they were before they were encoded.
@@ -140,20 +186,36 @@ fn decoded(text: &str) -> Option<String> {
 fn of_url(rest: &str, named: bool) -> Vec<String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
-    let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
-    let mut parts: Vec<String> = login.into_iter().flat_map(|login| login.splitn(2, ':')).map(str::to_owned).collect();
+    let (login, place) = authority
+        .rsplit_once('@')
+        .map_or((None, authority), |(login, place)| (Some(login), place));
+    let mut parts: Vec<String> = login
+        .into_iter()
+        .flat_map(|login| login.splitn(2, ':'))
+        .map(str::to_owned)
+        .collect();
     if named {
-        let host = place.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(place, |(host, _)| host);
+        let host = place
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(place, |(host, _)| host);
         parts.push(host.to_owned());
     }
-    let (tail, fragment) = tail.split_once('#').map_or((tail, None), |(tail, fragment)| (tail, Some(fragment)));
-    let (path, query) = tail.split_once('?').map_or((tail, None), |(path, query)| (path, Some(query)));
+    let (tail, fragment) = tail
+        .split_once('#')
+        .map_or((tail, None), |(tail, fragment)| (tail, Some(fragment)));
+    let (path, query) = tail
+        .split_once('?')
+        .map_or((tail, None), |(path, query)| (path, Some(query)));
     parts.push(tail.to_owned());
     parts.push(path.trim_start_matches('/').to_owned());
     parts.extend(path.split('/').map(str::to_owned));
     parts.extend(query.into_iter().chain(fragment).map(str::to_owned));
-    let decoded: Vec<String> =
-        parts.iter().filter(|part| part.contains('%')).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
+    let decoded: Vec<String> = parts
+        .iter()
+        .filter(|part| part.contains('%'))
+        .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
+        .collect();
     parts.extend(decoded);
     parts
 }
@@ -190,13 +252,38 @@ mod tests {
             ),
             (
                 r#"{"type":"service_account","private_key":"-----BEGIN\nMC4CAQAwBQYDK2Vw\n","deep":[{"token":"abcdefgh-1"}],"id":123456789}"#,
-                &["service_account", "MC4CAQAwBQYDK2Vw", "abcdefgh-1", "123456789"],
+                &[
+                    "service_account",
+                    "MC4CAQAwBQYDK2Vw",
+                    "abcdefgh-1",
+                    "123456789",
+                ],
             ),
-            ("Server=db;User Id=sa;Password=hunter2hunter2;", &["hunter2hunter2"]),
-            ("Authorization: Basic dXNlci1vbmU6cGFzc3dvcmQtMQ==", &["dXNlci1vbmU6cGFzc3dvcmQtMQ==", "user-one:password-1", "user-one", "password-1"]),
-            ("X-Api-Key: sk_live_0123456789\nX-Other: another-one", &["sk_live_0123456789", "another-one"]),
-            ("user:a-password@tcp(db.example.com:3306)/name", &["a-password"]),
-            ("AccountKey=abcd/efgh+ijkl0123==;EndpointSuffix=core", &["abcd/efgh+ijkl0123=="]),
+            (
+                "Server=db;User Id=sa;Password=hunter2hunter2;",
+                &["hunter2hunter2"],
+            ),
+            (
+                "Authorization: Basic dXNlci1vbmU6cGFzc3dvcmQtMQ==",
+                &[
+                    "dXNlci1vbmU6cGFzc3dvcmQtMQ==",
+                    "user-one:password-1",
+                    "user-one",
+                    "password-1",
+                ],
+            ),
+            (
+                "X-Api-Key: sk_live_0123456789\nX-Other: another-one",
+                &["sk_live_0123456789", "another-one"],
+            ),
+            (
+                "user:a-password@tcp(db.example.com:3306)/name",
+                &["a-password"],
+            ),
+            (
+                "AccountKey=abcd/efgh+ijkl0123==;EndpointSuffix=core",
+                &["abcd/efgh+ijkl0123=="],
+            ),
         ] {
             let found = of(secret);
             assert!(found.contains(secret.trim()), "{secret}");
@@ -209,10 +296,16 @@ mod tests {
     #[test]
     fn names_of_fields_pairs_and_headers_are_no_parts() {
         for (secret, name) in [
-            (r#"{"private_key":"x","client_email":"someone@example.com"}"#, "client_email"),
+            (
+                r#"{"private_key":"x","client_email":"someone@example.com"}"#,
+                "client_email",
+            ),
             ("SharedAccessKey=0123456789", "SharedAccessKey"),
             ("X-Api-Key-Name: 0123456789", "X-Api-Key-Name"),
-            (r#"{"token_uri":"https://oauth2.example.com/token"}"#, "oauth2.example.com"),
+            (
+                r#"{"token_uri":"https://oauth2.example.com/token"}"#,
+                "oauth2.example.com",
+            ),
         ] {
             assert!(!of(secret).contains(name), "{name}");
         }
@@ -220,11 +313,17 @@ mod tests {
 
     #[test]
     fn of_a_long_part_each_run_of_fifteen_bytes_has_a_piece() {
-        let secret: String = (0..100_u8).map(|n| char::from(b'!' + n % 90)).filter(char::is_ascii_alphanumeric).collect();
+        let secret: String = (0..100_u8)
+            .map(|n| char::from(b'!' + n % 90))
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         let found = of(&secret);
         for run in secret.as_bytes().windows(15) {
             let run = std::str::from_utf8(run).unwrap_or_default();
-            assert!(found.iter().any(|part| run.contains(part.as_str())), "{run}");
+            assert!(
+                found.iter().any(|part| run.contains(part.as_str())),
+                "{run}"
+            );
         }
     }
 }

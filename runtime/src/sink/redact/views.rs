@@ -13,23 +13,34 @@ pub(super) struct View {
 impl View {
     /// The place in the text that the byte at a place of the view comes from.
     pub(super) fn origin(&self, place: usize) -> usize {
-        self.origins.get(place).or(self.origins.last()).copied().unwrap_or(place)
+        self.origins
+            .get(place)
+            .or(self.origins.last())
+            .copied()
+            .unwrap_or(place)
     }
 
     fn plain(text: &[u8]) -> Self {
-        Self { bytes: text.to_vec(), origins: (0..=text.len()).collect() }
+        Self {
+            bytes: text.to_vec(),
+            origins: (0..=text.len()).collect(),
+        }
     }
 
     /// `read` reads an escape at a place of a text. None where there is none.
     fn without(&self, read: fn(&[u8], usize) -> Option<Read>) -> Option<Self> {
-        let mut view = Self { bytes: Vec::with_capacity(self.bytes.len()), origins: Vec::with_capacity(self.origins.len()) };
+        let mut view = Self {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            origins: Vec::with_capacity(self.origins.len()),
+        };
         let (mut place, mut any) = (0, false);
         while let Some(byte) = self.bytes.get(place) {
             let origin = self.origin(place);
             match read(&self.bytes, place) {
                 Some((bytes, length)) => {
                     any = true;
-                    view.origins.extend(std::iter::repeat_n(origin, bytes.len()));
+                    view.origins
+                        .extend(std::iter::repeat_n(origin, bytes.len()));
                     view.bytes.extend(bytes);
                     place += length.max(1);
                 }
@@ -56,7 +67,11 @@ pub(super) fn of(text: &[u8]) -> Vec<View> {
     if has(b'\\') {
         let first = views.len();
         twice(&plain, escape, &mut views);
-        let unwrapped: Vec<View> = views.iter().skip(first).filter_map(|view| view.without(space)).collect();
+        let unwrapped: Vec<View> = views
+            .iter()
+            .skip(first)
+            .filter_map(|view| view.without(space))
+            .collect();
         views.extend(unwrapped);
     }
     if has(b'&') {
@@ -73,7 +88,9 @@ pub(super) fn of(text: &[u8]) -> Vec<View> {
 
 /// Without escapes, and without those that were escaped themselves.
 fn twice(of: &View, read: fn(&[u8], usize) -> Option<Read>, views: &mut Vec<View>) {
-    let Some(first) = of.without(read) else { return };
+    let Some(first) = of.without(read) else {
+        return;
+    };
     let second = first.without(read);
     views.push(first);
     views.extend(second);
@@ -85,19 +102,30 @@ fn percent(text: &[u8], at: usize) -> Option<Read> {
     Some((vec![u8::try_from(hexadecimal(rest.get(..2)?)?).ok()?], 3))
 }
 
-/// `\n`, `\"`, `\u0041` and the like (RFC 8259, section 7); `\x41` and `\u{41}`, as other languages print them.
+/// `\n`, `\"`, `\u0041` and the like (RFC 8259, section 7); `\x41` and `\u{41}`, as other languages
+/// print them.
 fn escape(text: &[u8], at: usize) -> Option<Read> {
     let text = text.get(at..)?;
     let rest = text.strip_prefix(b"\\")?;
     if let Some(digits) = rest.strip_prefix(b"u{") {
-        let length = digits.iter().position(|byte| *byte == b'}').filter(|length| (1..=8).contains(length))?;
+        let length = digits
+            .iter()
+            .position(|byte| *byte == b'}')
+            .filter(|length| (1..=8).contains(length))?;
         let character = char::from_u32(hexadecimal(digits.get(..length)?)?)?;
         return Some((character.to_string().into_bytes(), length + 4));
     }
-    if let Some(byte) = rest.strip_prefix(b"x").and_then(|digits| hexadecimal(digits.get(..2)?)) {
+    if let Some(byte) = rest
+        .strip_prefix(b"x")
+        .and_then(|digits| hexadecimal(digits.get(..2)?))
+    {
         return Some((vec![u8::try_from(byte).ok()?], 4));
     }
-    let unit = |text: &[u8]| text.strip_prefix(b"\\u").and_then(|rest| hexadecimal(rest.get(..4)?)).and_then(|unit| u16::try_from(unit).ok());
+    let unit = |text: &[u8]| {
+        text.strip_prefix(b"\\u")
+            .and_then(|rest| hexadecimal(rest.get(..4)?))
+            .and_then(|unit| u16::try_from(unit).ok())
+    };
     let Some(first) = unit(text) else {
         let byte = match rest.first()? {
             b'n' => b'\n',
@@ -109,7 +137,11 @@ fn escape(text: &[u8], at: usize) -> Option<Read> {
         };
         return Some((vec![byte], 2));
     };
-    let pair = text.get(6..).and_then(unit).and_then(|second| char::decode_utf16([first, second]).next()?.ok()).filter(|c| c.len_utf16() == 2);
+    let pair = text
+        .get(6..)
+        .and_then(unit)
+        .and_then(|second| char::decode_utf16([first, second]).next()?.ok())
+        .filter(|c| c.len_utf16() == 2);
     let (character, length) = match pair {
         Some(character) => (character, 12),
         None => (char::from_u32(first.into())?, 6),
@@ -139,7 +171,8 @@ fn entity(text: &[u8], at: usize) -> Option<Read> {
     Some((char::from_u32(number)?.to_string().into_bytes(), length + 2))
 }
 
-/// White space, as where base64 is wrapped over lines; NULs, as of UTF-16; characters that take no room (U+00AD, U+200B to U+200F, U+2060, U+FEFF).
+/// White space, as where base64 is wrapped over lines; NULs, as of UTF-16; characters that take no
+/// room (U+00AD, U+200B to U+200F, U+2060, U+FEFF).
 fn space(text: &[u8], at: usize) -> Option<Read> {
     let length = match text.get(at..)? {
         [byte, ..] if byte.is_ascii_whitespace() || *byte == 0 => 1,
@@ -163,21 +196,36 @@ fn number(text: &[u8], at: usize) -> Option<Read> {
         Some(digits) => (digits, 16, 2),
         None => (rest, 10, 0),
     };
-    let length = digits.iter().take(4).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    let length = digits
+        .iter()
+        .take(4)
+        .take_while(|byte| char::from(**byte).is_digit(radix))
+        .count();
     let byte = u8::from_str_radix(std::str::from_utf8(digits.get(..length)?).ok()?, radix).ok()?;
     let behind = digits.get(length..)?;
-    let gap = behind.iter().take(MOST_BETWEEN).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
+    let gap = behind
+        .iter()
+        .take(MOST_BETWEEN)
+        .take_while(|byte| !byte.is_ascii_alphanumeric())
+        .count();
     Some((vec![byte], before + length + gap))
 }
 
 /// `68:75:`, `68 75 `, `6875 6e74`: bytes in hex with something between them, as of a dump.
 fn pair(text: &[u8], at: usize) -> Option<Read> {
     let byte = u8::try_from(hexadecimal(text.get(at..at + 2)?)?).ok()?;
-    let gap = text.get(at + 2..)?.iter().take(MOST_BETWEEN).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
+    let gap = text
+        .get(at + 2..)?
+        .iter()
+        .take(MOST_BETWEEN)
+        .take_while(|byte| !byte.is_ascii_alphanumeric())
+        .count();
     Some((vec![byte], 2 + gap))
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let text = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u32::from_str_radix(text, 16).ok()
 }

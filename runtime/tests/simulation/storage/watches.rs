@@ -35,12 +35,21 @@ impl World {
 
     pub fn bookmark(&mut self) {
         let version = self.storage.version;
-        let line = format!("{{\"type\":\"BOOKMARK\",\"object\":{{\"kind\":\"Event\",\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}}}\n");
-        self.storage.watchers.retain(|watcher| watcher.stalled || watcher.lines.send(Ok(line.clone())).is_ok());
+        let line = format!(
+            "{{\"type\":\"BOOKMARK\",\"object\":{{\"kind\":\"Event\",\"metadata\":{{\"resourceVersion\":\"{version}\"}}}}}}\n"
+        );
+        self.storage
+            .watchers
+            .retain(|watcher| watcher.stalled || watcher.lines.send(Ok(line.clone())).is_ok());
     }
 
-    /// Opens a watch; what it sends comes through the channel. Err: the answer is an ERROR line with 410.
-    pub fn watch(&mut self, namespace: Option<String>, from: u64) -> Result<UnboundedReceiver<Result<String, String>>, ()> {
+    /// Opens a watch; what it sends comes through the channel. Err: the answer is an ERROR line
+    /// with 410.
+    pub fn watch(
+        &mut self,
+        namespace: Option<String>,
+        from: u64,
+    ) -> Result<UnboundedReceiver<Result<String, String>>, ()> {
         let from = match self.storage.last_page {
             Some((first, last)) if self.has(Bug::WatchFromLastPage) && from == first => last,
             _ => from,
@@ -54,10 +63,25 @@ impl World {
         }
         // From a future resource version it hangs in silence.
         let stalled = from > self.storage.version;
-        let of = |change: &&Change| change.version > from && namespace.as_deref().is_none_or(|only| only == change.namespace);
-        let behind: Vec<String> = self.storage.history.iter().filter(of).map(|change| change.line.clone()).collect();
+        let of = |change: &&Change| {
+            change.version > from
+                && namespace
+                    .as_deref()
+                    .is_none_or(|only| only == change.namespace)
+        };
+        let behind: Vec<String> = self
+            .storage
+            .history
+            .iter()
+            .filter(of)
+            .map(|change| change.line.clone())
+            .collect();
         let cut_short = !self.calm && behind.len() > 2 && self.random.percent(15);
-        for line in behind.iter().take(if cut_short { behind.len() / 2 } else { behind.len() }) {
+        for line in behind.iter().take(if cut_short {
+            behind.len() / 2
+        } else {
+            behind.len()
+        }) {
             let _ = lines.send(Ok(line.clone()));
         }
         if cut_short {
@@ -67,7 +91,11 @@ impl World {
             self.api_down = self.random.percent(50);
             return Ok(receiver);
         }
-        self.storage.watchers.push(Watcher { namespace, lines, stalled });
+        self.storage.watchers.push(Watcher {
+            namespace,
+            lines,
+            stalled,
+        });
         Ok(receiver)
     }
 }

@@ -1,4 +1,5 @@
-//! A destination for native tests: answers what it was told to, and keeps what it was asked. One for each thread.
+//! A destination for native tests: answers what it was told to, and keeps what it was asked. One
+//! for each thread.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,9 +16,13 @@ thread_local! {
     static DESTINATION: RefCell<Destination> = RefCell::default();
 }
 
-/// Forgets what was before, and answers the next requests in turn; the last answer repeats. Without any it is 200 with no body.
+/// Forgets what was before, and answers the next requests in turn; the last answer repeats. Without
+/// any it is 200 with no body.
 pub fn answer(answers: impl IntoIterator<Item = Answer>) {
-    DESTINATION.set(Destination { answers: answers.into_iter().collect(), asked: Vec::new() });
+    DESTINATION.set(Destination {
+        answers: answers.into_iter().collect(),
+        asked: Vec::new(),
+    });
 }
 
 /// Takes the requests that were sent so far.
@@ -27,8 +32,16 @@ pub fn requests() -> Vec<Request> {
 
 /// An answer of this status, with these headers and this body.
 pub fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    Response { status, headers, body: body.into(), truncated: false }
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    Response {
+        status,
+        headers,
+        body: body.into(),
+        truncated: false,
+    }
 }
 
 pub(super) fn send(request: &Request) -> Answer {
@@ -36,8 +49,15 @@ pub(super) fn send(request: &Request) -> Answer {
         destination.asked.push(request.clone());
         match destination.answers.len() {
             0 => Ok(response(200, &[], "")),
-            1 => destination.answers.front().cloned().unwrap_or_else(|| Ok(response(200, &[], ""))),
-            _ => destination.answers.pop_front().unwrap_or_else(|| Ok(response(200, &[], ""))),
+            1 => destination
+                .answers
+                .front()
+                .cloned()
+                .unwrap_or_else(|| Ok(response(200, &[], ""))),
+            _ => destination
+                .answers
+                .pop_front()
+                .unwrap_or_else(|| Ok(response(200, &[], ""))),
         }
     })
 }

@@ -30,7 +30,8 @@ pub fn settle(answer: &Answer) -> Result<(), Outcome> {
     }
 }
 
-/// As [`settle`] for answers that each are about one event, in the order of the events: what `save` returns.
+/// As [`settle`] for answers that each are about one event, in the order of the events: what `save`
+/// returns.
 ///
 /// # Errors
 /// As [`failures`].
@@ -55,7 +56,9 @@ fn of_response(response: &Response) -> Outcome {
 
 /// Seconds only: for a date the clocks of both sides would have to agree.
 fn retry(reason: String, response: &Response) -> Outcome {
-    let seconds = response.header("retry-after").and_then(|value| value.trim().parse::<u32>().ok());
+    let seconds = response
+        .header("retry-after")
+        .and_then(|value| value.trim().parse::<u32>().ok());
     match seconds {
         Some(seconds) => Outcome::retry_after(reason, Duration::from_secs(seconds.into())),
         None => Outcome::retry(reason),
@@ -70,7 +73,10 @@ fn of_error(error: &Error) -> Outcome {
     match error {
         Error::Denied(words) => Outcome::misconfigured(reason("denied", words)),
         Error::InvalidRequest(words) => Outcome::misconfigured(reason("invalid request", words)),
-        Error::RequestTooLarge(limit) => Outcome::refused(reason("request too large", &format!("at most {limit} bytes are granted"))),
+        Error::RequestTooLarge(limit) => Outcome::refused(reason(
+            "request too large",
+            &format!("at most {limit} bytes are granted"),
+        )),
         Error::Dns(words) => Outcome::retry(reason("dns", words)),
         Error::Connect(words) => Outcome::retry(reason("connect", words)),
         Error::Tls(words) => Outcome::retry(reason("tls", words)),
@@ -90,7 +96,9 @@ fn words(body: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(beginning) {
         Ok(text) => text,
         // Only the last character was cut.
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?
+        }
         Err(_) => return None,
     };
     let text: String = text.trim().chars().take(LONGEST_WORDS).collect();
@@ -113,13 +121,30 @@ mod tests {
             assert_eq!(settle(&status(stored)), Ok(()), "{stored}");
         }
         for later in [408, 425, 429, 500, 502, 503, 504, 599, 100, 600] {
-            assert_eq!(settle(&status(later)), Err(Outcome::retry(format!("the destination answered {later}: words"))));
+            assert_eq!(
+                settle(&status(later)),
+                Err(Outcome::retry(format!(
+                    "the destination answered {later}: words"
+                )))
+            );
         }
-        for person in [300, 301, 302, 304, 307, 308, 399, 401, 403, 404, 405, 407, 410] {
-            assert_eq!(settle(&status(person)), Err(Outcome::misconfigured(format!("the destination answered {person}: words"))));
+        for person in [
+            300, 301, 302, 304, 307, 308, 399, 401, 403, 404, 405, 407, 410,
+        ] {
+            assert_eq!(
+                settle(&status(person)),
+                Err(Outcome::misconfigured(format!(
+                    "the destination answered {person}: words"
+                )))
+            );
         }
         for events in [400, 402, 406, 409, 411, 413, 414, 415, 422, 431, 451, 499] {
-            assert_eq!(settle(&status(events)), Err(Outcome::refused(format!("the destination answered {events}: words"))));
+            assert_eq!(
+                settle(&status(events)),
+                Err(Outcome::refused(format!(
+                    "the destination answered {events}: words"
+                )))
+            );
         }
     }
 
@@ -127,8 +152,17 @@ mod tests {
     fn a_destination_may_say_when_to_come_again_in_seconds() {
         let answer = |value: &str| settle(&Ok(fake::response(429, &[("Retry-After", value)], "")));
         let reason = "the destination answered 429";
-        assert_eq!(answer("7"), Err(Outcome::retry_after(reason, Duration::from_secs(7))));
-        for other in ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "", "99999999999"] {
+        assert_eq!(
+            answer("7"),
+            Err(Outcome::retry_after(reason, Duration::from_secs(7)))
+        );
+        for other in [
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+            "-1",
+            "1.5",
+            "",
+            "99999999999",
+        ] {
             assert_eq!(answer(other), Err(Outcome::retry(reason)), "{other}");
         }
     }
@@ -138,13 +172,37 @@ mod tests {
         let settle = |error| settle(&Err(error));
         let words = || "why".to_owned();
         let no = |case: &str| format!("no answer from the destination: {case}");
-        assert_eq!(settle(Error::Denied(words())), Err(Outcome::misconfigured(no("denied: why"))));
-        assert_eq!(settle(Error::InvalidRequest(words())), Err(Outcome::misconfigured(no("invalid request: why"))));
-        assert_eq!(settle(Error::RequestTooLarge(9)), Err(Outcome::refused(no("request too large: at most 9 bytes are granted"))));
+        assert_eq!(
+            settle(Error::Denied(words())),
+            Err(Outcome::misconfigured(no("denied: why")))
+        );
+        assert_eq!(
+            settle(Error::InvalidRequest(words())),
+            Err(Outcome::misconfigured(no("invalid request: why")))
+        );
+        assert_eq!(
+            settle(Error::RequestTooLarge(9)),
+            Err(Outcome::refused(no(
+                "request too large: at most 9 bytes are granted"
+            )))
+        );
         assert_eq!(settle(Error::Timeout), Err(Outcome::retry(no("timeout"))));
-        let others = [Error::Dns(words()), Error::Connect(words()), Error::Tls(words()), Error::Proxy(words()), Error::NotSent(words())];
-        for error in others.into_iter().chain([Error::Interrupted(words()), Error::Protocol(words()), Error::Other(words())]) {
-            assert!(matches!(settle(error.clone()), Err(Outcome::Retry(_))), "{error:?}");
+        let others = [
+            Error::Dns(words()),
+            Error::Connect(words()),
+            Error::Tls(words()),
+            Error::Proxy(words()),
+            Error::NotSent(words()),
+        ];
+        for error in others.into_iter().chain([
+            Error::Interrupted(words()),
+            Error::Protocol(words()),
+            Error::Other(words()),
+        ]) {
+            assert!(
+                matches!(settle(error.clone()), Err(Outcome::Retry(_))),
+                "{error:?}"
+            );
         }
     }
 
@@ -153,9 +211,22 @@ mod tests {
         let told = |body: &[u8]| words(body);
         assert_eq!(told(b" two\nlines\n"), Some("two\nlines".to_owned()));
         assert_eq!(told("ü".repeat(1000).as_bytes()), Some("ü".repeat(200)));
-        assert_eq!(told("\u{1F600}".repeat(1000).as_bytes()), Some("\u{1F600}".repeat(200)));
-        assert_eq!(told(format!("a{}", "\u{1F600}".repeat(1000)).as_bytes()).map(|text| text.chars().count()), Some(200));
-        for none in [b"".as_slice(), b" \n", b"\x1f\x8b\x08", b"a\0b", b"\xff\xfe"] {
+        assert_eq!(
+            told("\u{1F600}".repeat(1000).as_bytes()),
+            Some("\u{1F600}".repeat(200))
+        );
+        assert_eq!(
+            told(format!("a{}", "\u{1F600}".repeat(1000)).as_bytes())
+                .map(|text| text.chars().count()),
+            Some(200)
+        );
+        for none in [
+            b"".as_slice(),
+            b" \n",
+            b"\x1f\x8b\x08",
+            b"a\0b",
+            b"\xff\xfe",
+        ] {
             assert_eq!(told(none), None, "{none:?}");
         }
     }

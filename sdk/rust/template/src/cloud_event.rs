@@ -25,7 +25,10 @@ impl<'a> From<&'a Event> for CloudEvent<'a> {
         Self {
             specversion: "1.0",
             id: format!("{}/{}", event.uid, event.resource_version),
-            source: format!("/clusters/{cluster}/namespaces/{}/events/{}", event.namespace, event.name),
+            source: format!(
+                "/clusters/{cluster}/namespaces/{}/events/{}",
+                event.namespace, event.name
+            ),
             type_: "io.k8s.event.v1",
             subject: subject(&event.regarding),
             time: json::moment(&event.last_timestamp),
@@ -38,5 +41,10 @@ impl<'a> From<&'a Event> for CloudEvent<'a> {
 /// `Pod/train/p`; `Node/n` for an object of the whole cluster.
 fn subject(object: &ObjectReference) -> String {
     let parts = [&object.kind, &object.namespace, &object.name];
-    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/")
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("/")
 }

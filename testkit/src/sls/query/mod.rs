@@ -1,4 +1,5 @@
-//! The part of the query language that KubeDL's reader and people need (doc "Search syntax", "Phrase search").
+//! The part of the query language that KubeDL's reader and people need (doc "Search syntax",
+//! "Phrase search").
 //!
 //! | query | finds logs with |
 //! |---|---|
@@ -9,7 +10,8 @@
 //! | `key: value`, `key: "a b"`, `key: *` | the same in one field; the field at all. `__topic__`, `__source__`, `__tag__:k` are fields |
 //! | `a and b`, `a b`, `a or b`, `not a`, `( )` | `not` binds closest, then `and` |
 //!
-//! Nothing is case-sensitive. Comparisons of numbers and SQL after `|` are not understood, and refused.
+//! Nothing is case-sensitive. Comparisons of numbers and SQL after `|` are not understood, and
+//! refused.
 
 mod lexer;
 mod parser;
@@ -62,7 +64,10 @@ impl Query {
     /// When the text is no query, or needs what this server doesn't have.
     pub fn parse(text: &str) -> Result<Self, NotAQuery> {
         if text.len() > MAX_QUERY_BYTES {
-            return Err(NotAQuery(format!("The query is {} bytes, over {MAX_QUERY_BYTES}.", text.len())));
+            return Err(NotAQuery(format!(
+                "The query is {} bytes, over {MAX_QUERY_BYTES}.",
+                text.len()
+            )));
         }
         parser::parse(text).map(Self)
     }
@@ -82,7 +87,10 @@ impl Node {
             Node::Or(left, right) => left.finds(log) || right.finds(log),
             Node::Not(inner) => !inner.finds(log),
             Node::Term { field: None, test } => test.holds(&all_text(log)),
-            Node::Term { field: Some(name), test } => field(log, name).is_some_and(|value| test.holds(&[value])),
+            Node::Term {
+                field: Some(name),
+                test,
+            } => field(log, name).is_some_and(|value| test.holds(&[value])),
         }
     }
 }
@@ -93,9 +101,13 @@ impl Test {
             Test::IsThere => true,
             Test::AllOf(patterns) => {
                 let found: Vec<_> = texts.iter().flat_map(|text| tokens(text)).collect();
-                patterns.iter().all(|pattern| found.iter().any(|token| pattern.matches(token)))
+                patterns
+                    .iter()
+                    .all(|pattern| found.iter().any(|token| pattern.matches(token)))
             }
-            Test::Phrase(phrase) => texts.iter().any(|text| is_sequence_in(phrase, &tokens(text))),
+            Test::Phrase(phrase) => texts
+                .iter()
+                .any(|text| is_sequence_in(phrase, &tokens(text))),
         }
     }
 }
@@ -104,7 +116,9 @@ impl Test {
 fn all_text(log: &StoredLog) -> Vec<&str> {
     let pairs = log.contents.iter().chain(&log.tags);
     let texts = pairs.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    texts.chain([log.topic.as_str(), log.source.as_str()]).collect()
+    texts
+        .chain([log.topic.as_str(), log.source.as_str()])
+        .collect()
 }
 
 fn field<'a>(log: &'a StoredLog, name: &str) -> Option<&'a str> {
@@ -112,7 +126,11 @@ fn field<'a>(log: &'a StoredLog, name: &str) -> Option<&'a str> {
         "__topic__" => Some(&log.topic),
         "__source__" => Some(&log.source),
         _ => match name.strip_prefix("__tag__:") {
-            Some(tag) => log.tags.iter().find(|(key, _)| key == tag).map(|(_, value)| value.as_str()),
+            Some(tag) => log
+                .tags
+                .iter()
+                .find(|(key, _)| key == tag)
+                .map(|(_, value)| value.as_str()),
             None => log.get(name),
         },
     }

@@ -59,7 +59,10 @@ impl Parser {
                     other => Err(unexpected(other.as_ref())),
                 }
             }
-            Some(Symbol::Phrase(text)) => Ok(Node::Term { field: None, test: Test::Phrase(tokens(&text)) }),
+            Some(Symbol::Phrase(text)) => Ok(Node::Term {
+                field: None,
+                test: Test::Phrase(tokens(&text)),
+            }),
             Some(Symbol::Word(text)) => self.term(text, false),
             Some(Symbol::Quoted(text)) => self.term(text, true),
             other => Err(unexpected(other.as_ref())),
@@ -71,13 +74,18 @@ impl Parser {
         if self.0.next_if_eq(&Symbol::Colon).is_none() {
             return Ok(match (text.as_str(), is_quoted) {
                 ("*", false) => Node::Everything,
-                _ => Node::Term { field: None, test: all_of(&text, is_quoted) },
+                _ => Node::Term {
+                    field: None,
+                    test: all_of(&text, is_quoted),
+                },
             });
         }
         let mut name = text;
         if name == "__tag__" {
             match (self.0.next(), self.0.next()) {
-                (Some(Symbol::Word(tag) | Symbol::Quoted(tag)), Some(Symbol::Colon)) => name = format!("__tag__:{tag}"),
+                (Some(Symbol::Word(tag) | Symbol::Quoted(tag)), Some(Symbol::Colon)) => {
+                    name = format!("__tag__:{tag}")
+                }
                 (other, _) => return Err(unexpected(other.as_ref())),
             }
         }
@@ -88,12 +96,19 @@ impl Parser {
             Some(Symbol::Phrase(text)) => Test::Phrase(tokens(&text)),
             other => return Err(unexpected(other.as_ref())),
         };
-        Ok(Node::Term { field: Some(name), test })
+        Ok(Node::Term {
+            field: Some(name),
+            test,
+        })
     }
 }
 
 fn all_of(text: &str, is_quoted: bool) -> Test {
-    Test::AllOf(if is_quoted { Pattern::of_quoted(text) } else { Pattern::of_word(text) })
+    Test::AllOf(if is_quoted {
+        Pattern::of_quoted(text)
+    } else {
+        Pattern::of_word(text)
+    })
 }
 
 fn unexpected(symbol: Option<&Symbol>) -> NotAQuery {

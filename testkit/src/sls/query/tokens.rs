@@ -10,7 +10,10 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
 
 fn split(text: &str, separators: &str) -> Vec<String> {
     let parts = text.split(|character| separators.contains(character));
-    parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect()
+    parts
+        .filter(|part| !part.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// Whether the phrase's tokens follow one another somewhere.
@@ -29,17 +32,33 @@ impl Pattern {
     /// The tokens of a bare word, in which `?` is a wildcard and no separator.
     pub(super) fn of_word(word: &str) -> Vec<Self> {
         let parts = split(word, &SEPARATORS.replace('?', ""));
-        parts.iter().map(|part| Self { text: part.chars().collect(), has_wildcards: true }).collect()
+        parts
+            .iter()
+            .map(|part| Self {
+                text: part.chars().collect(),
+                has_wildcards: true,
+            })
+            .collect()
     }
 
     /// The tokens of a quoted text.
     pub(super) fn of_quoted(text: &str) -> Vec<Self> {
-        tokens(text).iter().map(|part| Self { text: part.chars().collect(), has_wildcards: false }).collect()
+        tokens(text)
+            .iter()
+            .map(|part| Self {
+                text: part.chars().collect(),
+                has_wildcards: false,
+            })
+            .collect()
     }
 
     pub(super) fn matches(&self, token: &str) -> bool {
         let token: Vec<char> = token.chars().collect();
-        if self.has_wildcards { matches(&self.text, &token) } else { self.text == token }
+        if self.has_wildcards {
+            matches(&self.text, &token)
+        } else {
+            self.text == token
+        }
     }
 }
 
@@ -58,12 +77,18 @@ fn matches(pattern: &[char], token: &[char]) -> bool {
                 read += 1;
             }
             _ => {
-                let Some((after_star, eaten)) = last_star else { return false };
+                let Some((after_star, eaten)) = last_star else {
+                    return false;
+                };
                 last_star = Some((after_star, eaten + 1));
                 at = after_star;
                 read = eaten + 1;
             }
         }
     }
-    pattern.get(at..).unwrap_or_default().iter().all(|rest| *rest == '*')
+    pattern
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .all(|rest| *rest == '*')
 }

@@ -4,8 +4,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::sls::StoredLog;
 
-/// Source, time and topic, then the contents in the order written, then the tags (py `pulllog_response.py`, go
-/// `GetLogsV3`).
+/// Source, time and topic, then the contents in the order written, then the tags (py
+/// `pulllog_response.py`, go `GetLogsV3`).
 pub(super) struct Flat<'a>(pub(super) &'a StoredLog);
 
 impl Serialize for Flat<'_> {

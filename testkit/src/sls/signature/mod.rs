@@ -18,18 +18,27 @@ pub struct Signable<'a> {
 
 impl Signable<'_> {
     fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value)
     }
 
     fn sorted_params(&self) -> Vec<(&str, &str)> {
-        let mut params: Vec<_> = self.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut params: Vec<_> = self
+            .params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         params.sort_unstable();
         params
     }
 
     fn sorted_headers(&self, is_signed: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
         let signed = self.headers.iter().filter(|(name, _)| is_signed(name));
-        let mut signed: Vec<_> = signed.map(|(name, value)| (name.as_str(), value.trim())).collect();
+        let mut signed: Vec<_> = signed
+            .map(|(name, value)| (name.as_str(), value.trim()))
+            .collect();
         signed.sort_unstable();
         signed
     }

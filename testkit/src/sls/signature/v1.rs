@@ -1,4 +1,5 @@
-//! Version 1: HMAC-SHA1 over a canonical text (doc "Request signatures", go `signature.go`, py `auth.py` AuthV1).
+//! Version 1: HMAC-SHA1 over a canonical text (doc "Request signatures", go `signature.go`, py
+//! `auth.py` AuthV1).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,12 +22,18 @@ pub fn canonical_text(request: &Signable<'_>) -> String {
         date => date,
     };
     let mut text = String::with_capacity(512);
-    let first_lines = [request.method, request.header("content-md5"), request.header("content-type"), date];
+    let first_lines = [
+        request.method,
+        request.header("content-md5"),
+        request.header("content-type"),
+        date,
+    ];
     for line in first_lines {
         text.push_str(line);
         text.push('\n');
     }
-    // py adds x-log-date after signing, for proxies that drop Date: one that repeats Date isn't covered.
+    // py adds x-log-date after signing, for proxies that drop Date: one that repeats Date isn't
+    // covered.
     let covered = request.sorted_headers(is_own_header).into_iter();
     for (name, value) in covered.filter(|(name, value)| *name != "x-log-date" || *value != date) {
         text.push_str(name);

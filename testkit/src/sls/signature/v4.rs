@@ -1,5 +1,5 @@
-//! Version 4: HMAC-SHA256 with a key for one day and region (doc "Request signatures V4", go `signature_v4.go`, py
-//! `auth.py` AuthV4).
+//! Version 4: HMAC-SHA256 with a key for one day and region (doc "Request signatures V4", go
+//! `signature_v4.go`, py `auth.py` AuthV4).
 
 use std::fmt::Write;
 
@@ -9,9 +9,14 @@ use ring::{digest, hmac};
 use super::{Signable, is_own_header};
 
 /// RFC 3986 unreserved characters stay.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
-/// The signature that belongs into `Authorization: SLS4-HMAC-SHA256 Credential={id}/{scope},Signature={signature}`.
+/// The signature that belongs into `Authorization: SLS4-HMAC-SHA256
+/// Credential={id}/{scope},Signature={signature}`.
 ///
 /// Date and body hash are taken from the headers `x-log-date` and `x-log-content-sha256`.
 #[must_use]
@@ -47,15 +52,25 @@ pub fn canonical_text(request: &Signable<'_>) -> String {
         let separator = if position == 0 { "" } else { "&" };
         let assignment = if value.is_empty() { "" } else { "=" };
         // Writing to a String can't fail.
-        let _ = write!(text, "{separator}{name}{assignment}{}", utf8_percent_encode(value, ESCAPED));
+        let _ = write!(
+            text,
+            "{separator}{name}{assignment}{}",
+            utf8_percent_encode(value, ESCAPED)
+        );
     }
     text.push('\n');
-    let headers = request.sorted_headers(|name| name == "host" || name == "content-type" || is_own_header(name));
+    let headers = request
+        .sorted_headers(|name| name == "host" || name == "content-type" || is_own_header(name));
     for (name, value) in &headers {
         let _ = writeln!(text, "{name}:{value}");
     }
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
-    let _ = write!(text, "\n{}\n{}", names.join(";"), request.header("x-log-content-sha256"));
+    let _ = write!(
+        text,
+        "\n{}\n{}",
+        names.join(";"),
+        request.header("x-log-content-sha256")
+    );
     text
 }
 
@@ -64,8 +79,10 @@ fn sign(key: &[u8], text: &str) -> hmac::Tag {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

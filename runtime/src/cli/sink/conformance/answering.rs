@@ -61,7 +61,11 @@ pub(super) const CUT: Check = Check {
     expected: "an answer that breaks off, or none before the connection ends, means: again",
     mend: "answer retry when http gives interrupted, protocol or other: the destination may have acted, and the host says maybe-sent",
 };
-pub(super) const SLOW: Check = Check { name: "slow", expected: "no answer in time means: again", mend: "answer retry when http gives timeout" };
+pub(super) const SLOW: Check = Check {
+    name: "slow",
+    expected: "no answer in time means: again",
+    mend: "answer retry when http gives timeout",
+};
 pub(super) const UNREACHABLE: Check = Check {
     name: "unreachable",
     expected: "a destination that can't be reached means: again",
@@ -76,7 +80,9 @@ pub(super) const STRANGE: Check = Check {
 fn is_retry(saved: &Saved) -> bool {
     match &saved.outcome {
         Outcome::Retry { .. } => true,
-        Outcome::Stored(failures) => failures.len() == BATCH && failures.iter().all(|failure| failure.retryable),
+        Outcome::Stored(failures) => {
+            failures.len() == BATCH && failures.iter().all(|failure| failure.retryable)
+        }
         _ => false,
     }
 }
@@ -86,7 +92,9 @@ fn waits(saved: &Saved) -> bool {
     match &saved.outcome {
         Outcome::Retry { after, .. } => long(after),
         // The wait of a batch is the longest of its failures'.
-        Outcome::Stored(failures) => is_retry(saved) && failures.iter().any(|failure| long(&failure.after)),
+        Outcome::Stored(failures) => {
+            is_retry(saved) && failures.iter().any(|failure| long(&failure.after))
+        }
         _ => false,
     }
 }
@@ -94,7 +102,9 @@ fn waits(saved: &Saved) -> bool {
 fn is_refused(saved: &Saved) -> bool {
     match &saved.outcome {
         Outcome::Refused { .. } | Outcome::Misconfigured { .. } => true,
-        Outcome::Stored(failures) => failures.len() == BATCH && failures.iter().all(|failure| !failure.retryable),
+        Outcome::Stored(failures) => {
+            failures.len() == BATCH && failures.iter().all(|failure| !failure.retryable)
+        }
         _ => false,
     }
 }
@@ -112,51 +122,130 @@ fn is_whole(saved: &Saved) -> bool {
 }
 
 fn answers(statuses: &[(u16, &'static str)], right: Judge) -> Vec<Situation> {
-    statuses.iter().map(|(status, what)| Situation { what, play: Play::Answer(Answer::of(*status)), right }).collect()
+    statuses
+        .iter()
+        .map(|(status, what)| Situation {
+            what,
+            play: Play::Answer(Answer::of(*status)),
+            right,
+        })
+        .collect()
 }
 
 /// What each check plays.
 fn situations(check: &Check) -> Vec<Situation> {
     let situation = |what, play, right| Situation { what, play, right };
-    let answer = |status, body: &[u8]| Play::Answer(Answer { body: body.to_vec(), headers: json_header(), status });
+    let answer = |status, body: &[u8]| {
+        Play::Answer(Answer {
+            body: body.to_vec(),
+            headers: json_header(),
+            status,
+        })
+    };
     match check.name {
         "answer-429" => {
             let headers = vec![("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string())];
-            vec![situation("429 with Retry-After: 7", Play::Answer(Answer { headers, ..Answer::of(429) }), waits)]
+            vec![situation(
+                "429 with Retry-After: 7",
+                Play::Answer(Answer {
+                    headers,
+                    ..Answer::of(429)
+                }),
+                waits,
+            )]
         }
-        "answer-5xx" => answers(&[(500, "500"), (502, "502"), (503, "503"), (504, "504")], is_retry),
+        "answer-5xx" => answers(
+            &[(500, "500"), (502, "502"), (503, "503"), (504, "504")],
+            is_retry,
+        ),
         "answer-4xx" => answers(&[(400, "400"), (413, "413"), (422, "422")], is_refused),
         "answer-401" => answers(&[(401, "401"), (403, "403")], keeps),
         "answer-404" => answers(&[(404, "404"), (405, "405"), (410, "410")], is_not_stored),
         "redirect" => {
             let to = |status| {
-                let headers = vec![("Location".to_owned(), "https://elsewhere.example.com/".to_owned())];
-                Play::Answer(Answer { headers, ..Answer::of(status) })
+                let headers = vec![(
+                    "Location".to_owned(),
+                    "https://elsewhere.example.com/".to_owned(),
+                )];
+                Play::Answer(Answer {
+                    headers,
+                    ..Answer::of(status)
+                })
             };
-            [(301, "301"), (302, "302"), (303, "303"), (307, "307"), (308, "308")]
-                .map(|(status, what)| situation(what, to(status), is_not_stored))
-                .into()
+            [
+                (301, "301"),
+                (302, "302"),
+                (303, "303"),
+                (307, "307"),
+                (308, "308"),
+            ]
+            .map(|(status, what)| situation(what, to(status), is_not_stored))
+            .into()
         }
         "cut" => vec![
-            situation("a connection closed without an answer", Play::Cut(Vec::new()), is_retry),
-            situation("a connection closed within the head of an answer", Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), is_retry),
+            situation(
+                "a connection closed without an answer",
+                Play::Cut(Vec::new()),
+                is_retry,
+            ),
+            situation(
+                "a connection closed within the head of an answer",
+                Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()),
+                is_retry,
+            ),
             situation(
                 "a connection closed within the body of an answer",
                 Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":".to_vec()),
                 is_retry,
             ),
-            situation("an answer that is not HTTP", Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()), is_retry),
+            situation(
+                "an answer that is not HTTP",
+                Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
+                is_retry,
+            ),
         ],
-        "slow" => vec![situation("no answer until the time was up", Play::Silence, is_retry)],
-        "unreachable" => vec![situation("a refused connection", Play::Unreachable, is_retry)],
+        "slow" => vec![situation(
+            "no answer until the time was up",
+            Play::Silence,
+            is_retry,
+        )],
+        "unreachable" => vec![situation(
+            "a refused connection",
+            Play::Unreachable,
+            is_retry,
+        )],
         _ => vec![
-            situation("200 with a body of 8 MiB", answer(200, &vec![b'x'; HUGE]), is_whole),
-            situation("200 with bytes that are no text, said to be JSON", answer(200, b"\xff\xfe\x00{"), is_whole),
-            situation("200 with an empty body, said to be JSON", answer(200, b""), is_whole),
-            situation("200 with JSON of another kind", answer(200, b"[null, {\"errors\": 7}]"), is_whole),
+            situation(
+                "200 with a body of 8 MiB",
+                answer(200, &vec![b'x'; HUGE]),
+                is_whole,
+            ),
+            situation(
+                "200 with bytes that are no text, said to be JSON",
+                answer(200, b"\xff\xfe\x00{"),
+                is_whole,
+            ),
+            situation(
+                "200 with an empty body, said to be JSON",
+                answer(200, b""),
+                is_whole,
+            ),
+            situation(
+                "200 with JSON of another kind",
+                answer(200, b"[null, {\"errors\": 7}]"),
+                is_whole,
+            ),
             situation("204", Play::Answer(Answer::of(204)), is_whole),
-            situation("500 with a body of 8 MiB", answer(500, &vec![b'x'; HUGE]), is_retry),
-            situation("500 with bytes that are no text", answer(500, b"\xff\xfe\x00"), is_retry),
+            situation(
+                "500 with a body of 8 MiB",
+                answer(500, &vec![b'x'; HUGE]),
+                is_retry,
+            ),
+            situation(
+                "500 with bytes that are no text",
+                answer(500, b"\xff\xfe\x00"),
+                is_retry,
+            ),
         ],
     }
 }
@@ -180,7 +269,9 @@ pub(super) async fn check(subject: &Subject, check: &Check) -> Found {
         }
     }
     match wrong {
-        wrong if !asked && !wrong.iter().any(|what| what.contains(CRASH)) => Err(Trouble::NotCheckable("it sends no requests".to_owned())),
+        wrong if !asked && !wrong.iter().any(|what| what.contains(CRASH)) => {
+            Err(Trouble::NotCheckable("it sends no requests".to_owned()))
+        }
         wrong if wrong.is_empty() => Ok(format!("{} answers", situations.len())),
         wrong => Err(Trouble::Failed(each_once(wrong))),
     }
@@ -196,33 +287,56 @@ pub(super) const PARTIAL: Check = Check {
 pub(super) async fn partial(subject: &Subject) -> Found {
     let mut sink = subject.opened().await.map_err(Trouble::Failed)?;
     let batch = events::batch(1, 40);
-    let (yes, no) = (Play::Answer(subject.success.clone()), Play::Answer(Answer::of(500)));
-    subject.destination.plays((0..200).flat_map(|_| [yes.clone(), no.clone()]));
+    let (yes, no) = (
+        Play::Answer(subject.success.clone()),
+        Play::Answer(Answer::of(500)),
+    );
+    subject
+        .destination
+        .plays((0..200).flat_map(|_| [yes.clone(), no.clone()]));
     let saved = subject.save(&mut sink, &batch).await;
     if saved.seen.exchanges.len() < 2 {
-        return Err(Trouble::NotCheckable("it sends a batch of 40 events in one request, or in none: nothing to mend".to_owned()));
+        return Err(Trouble::NotCheckable(
+            "it sends a batch of 40 events in one request, or in none: nothing to mend".to_owned(),
+        ));
     }
     all_taken(&saved, &batch, is_legible(&saved))?;
     match &saved.outcome {
         Outcome::Stored(failures) if failures.iter().any(|failure| !failure.retryable) => {
-            Err(Trouble::failed(format!("after 500 it gave an event up: {}", subject.told(&saved.outcome))))
+            Err(Trouble::failed(format!(
+                "after 500 it gave an event up: {}",
+                subject.told(&saved.outcome)
+            )))
         }
-        Outcome::Stored(_) | Outcome::Retry { .. } => Ok(format!("{} requests for 40 events", saved.seen.exchanges.len())),
+        Outcome::Stored(_) | Outcome::Retry { .. } => Ok(format!(
+            "{} requests for 40 events",
+            saved.seen.exchanges.len()
+        )),
         outcome => Err(Trouble::Failed(subject.told(outcome))),
     }
 }
 
 /// Whether events can be found in what was sent.
 fn is_legible(saved: &Saved) -> bool {
-    !saved.arrived.is_empty() || saved.seen.exchanges.iter().any(|exchange| !super::traffic::events(&exchange.sent).is_empty())
+    !saved.arrived.is_empty()
+        || saved
+            .seen
+            .exchanges
+            .iter()
+            .any(|exchange| !super::traffic::events(&exchange.sent).is_empty())
 }
 
 fn all_taken(saved: &Saved, batch: &[std::sync::Arc<Item>], legible: bool) -> Result<(), Trouble> {
     let lost = saved.lost(batch);
     match (lost.is_empty(), legible) {
         (true, _) => Ok(()),
-        (false, true) => Err(Trouble::failed(format!("it said that events are stored which the destination did not take: {}", marks(&lost)))),
-        (false, false) => Err(Trouble::NotCheckable("events can't be found in what it sends".to_owned())),
+        (false, true) => Err(Trouble::failed(format!(
+            "it said that events are stored which the destination did not take: {}",
+            marks(&lost)
+        ))),
+        (false, false) => Err(Trouble::NotCheckable(
+            "events can't be found in what it sends".to_owned(),
+        )),
     }
 }
 
@@ -243,9 +357,21 @@ pub(super) async fn again(subject: &Subject) -> Found {
             sink = subject.opened().await.map_err(Trouble::Failed)?;
         }
         subject.takes_all();
-        let saved = subject.save_again(&mut sink, Attempt { number: 1, maybe_sent: true }, &batch).await;
+        let saved = subject
+            .save_again(
+                &mut sink,
+                Attempt {
+                    number: 1,
+                    maybe_sent: true,
+                },
+                &batch,
+            )
+            .await;
         if !matches!(&saved.outcome, Outcome::Stored(failures) if failures.is_empty()) {
-            return Err(Trouble::failed(format!("the second try ended so: {}", subject.told(&saved.outcome))));
+            return Err(Trouble::failed(format!(
+                "the second try ended so: {}",
+                subject.told(&saved.outcome)
+            )));
         }
         all_taken(&saved, &batch, is_legible(&first) || is_legible(&saved))?;
     }

@@ -1,4 +1,5 @@
-//! Cases that a sink brings along: events in, the requests and the outcome that are expected for the answers of its destination.
+//! Cases that a sink brings along: events in, the requests and the outcome that are expected for
+//! the answers of its destination.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,7 +74,10 @@ struct Expected {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "an outcome is stored, retry, refused, misconfigured, or {failures: [{index: 0, retryable: true}]}")]
+#[serde(
+    untagged,
+    expecting = "an outcome is stored, retry, refused, misconfigured, or {failures: [{index: 0, retryable: true}]}"
+)]
 enum Wanted {
     Word(Word),
     Failures { failures: Vec<WantedFailure> },
@@ -97,25 +101,43 @@ struct WantedFailure {
 
 impl From<&Written> for Answer {
     fn from(written: &Written) -> Self {
-        let headers = written.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { status: written.status, headers, body: written.body.clone().into_bytes() }
+        let headers = written
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        Self {
+            status: written.status,
+            headers,
+            body: written.body.clone().into_bytes(),
+        }
     }
 }
 
 impl Cases {
     /// Reads a file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the cases {}", path.display()))?;
-        let cases: Self = serde_saphyr::from_str(&text).with_context(|| format!("the cases {} can't be used", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the cases {}", path.display()))?;
+        let cases: Self = serde_saphyr::from_str(&text)
+            .with_context(|| format!("the cases {} can't be used", path.display()))?;
         for case in &cases.cases {
-            case.items().with_context(|| format!("the cases {} can't be used: {:?}", path.display(), case.name))?;
+            case.items().with_context(|| {
+                format!(
+                    "the cases {} can't be used: {:?}",
+                    path.display(),
+                    case.name
+                )
+            })?;
         }
         Ok(cases)
     }
 
     /// How the destination says that it took what was sent.
     pub fn success(&self) -> Answer {
-        self.success.as_ref().map_or_else(|| Answer::of(200), Answer::from)
+        self.success
+            .as_ref()
+            .map_or_else(|| Answer::of(200), Answer::from)
     }
 
     /// Tries all.
@@ -128,7 +150,13 @@ impl Cases {
             };
             let check = format!("case: {}", case.name);
             let expected = case.outcome.told();
-            found.push(Finding { check, verdict, expected, seen, mend: String::new() });
+            found.push(Finding {
+                check,
+                verdict,
+                expected,
+                seen,
+                mend: String::new(),
+            });
         }
         found
     }
@@ -139,7 +167,11 @@ impl Case {
         let item = |(position, event): (i64, &Value)| {
             let (raw, _) = Raw::from_object(&event.to_string())?;
             let event = event::normalize(&raw, Timestamp::UNIX_EPOCH, &event::Options::default())?;
-            anyhow::Ok(Arc::new(Item { position, event, raw }))
+            anyhow::Ok(Arc::new(Item {
+                position,
+                event,
+                raw,
+            }))
         };
         (1..).zip(&self.events).map(item).collect()
     }
@@ -148,15 +180,31 @@ impl Case {
         let batch = self.items().map_err(|why| format!("{why:#}"))?;
         let mut sink = subject.opened().await?;
         if !self.answers.is_empty() {
-            subject.destination.plays(self.answers.iter().map(|written| Play::Answer(written.into())));
+            subject.destination.plays(
+                self.answers
+                    .iter()
+                    .map(|written| Play::Answer(written.into())),
+            );
         }
-        let attempt = Attempt { number: u32::from(self.maybe_sent), maybe_sent: self.maybe_sent };
+        let attempt = Attempt {
+            number: u32::from(self.maybe_sent),
+            maybe_sent: self.maybe_sent,
+        };
         let saved = subject.save_again(&mut sink, attempt, &batch).await;
-        let sent: Vec<&Sent> = saved.seen.exchanges.iter().map(|exchange| &exchange.sent).collect();
+        let sent: Vec<&Sent> = saved
+            .seen
+            .exchanges
+            .iter()
+            .map(|exchange| &exchange.sent)
+            .collect();
         if let Some(expected) = &self.requests {
             meet(expected, &sent)?;
         }
-        if self.outcome.is(&saved.outcome) { Ok(()) } else { Err(tell(&saved.outcome)) }
+        if self.outcome.is(&saved.outcome) {
+            Ok(())
+        } else {
+            Err(tell(&saved.outcome))
+        }
     }
 }
 
@@ -168,8 +216,16 @@ impl Wanted {
             (Self::Word(Word::Refused), Outcome::Refused { .. }) => true,
             (Self::Word(Word::Misconfigured), Outcome::Misconfigured { .. }) => true,
             (Self::Failures { failures: wanted }, Outcome::Stored(failures)) => {
-                let seen = failures.iter().map(|Failure { index, retryable, .. }| WantedFailure { index: *index, retryable: *retryable });
-                wanted.len() == failures.len() && seen.into_iter().all(|failure| wanted.contains(&failure))
+                let seen = failures.iter().map(
+                    |Failure {
+                         index, retryable, ..
+                     }| WantedFailure {
+                        index: *index,
+                        retryable: *retryable,
+                    },
+                );
+                wanted.len() == failures.len()
+                    && seen.into_iter().all(|failure| wanted.contains(&failure))
             }
             _ => false,
         }
@@ -205,23 +261,36 @@ fn meet(expected: &[Expected], sent: &[&Sent]) -> Result<(), String> {
 impl Expected {
     /// The first difference.
     fn differs(&self, sent: &Sent) -> Option<String> {
-        if let Some(method) = self.method.as_ref().filter(|method| **method != sent.method) {
+        if let Some(method) = self
+            .method
+            .as_ref()
+            .filter(|method| **method != sent.method)
+        {
             return Some(format!("the method is {}, not {method}", sent.method));
         }
         if let Some(url) = self.url.as_ref().filter(|url| **url != sent.url) {
             return Some(format!("the URL is {}, not {url}", sent.url));
         }
         for (name, value) in &self.headers {
-            let found = sent.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| String::from_utf8_lossy(value));
+            let found = sent
+                .headers
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| String::from_utf8_lossy(value));
             match found {
                 Some(found) if found == *value => {}
-                Some(found) => return Some(format!("the header {name} is {found:?}, not {value:?}")),
+                Some(found) => {
+                    return Some(format!("the header {name} is {found:?}, not {value:?}"));
+                }
                 None => return Some(format!("there is no header {name}")),
             }
         }
         let body = traffic::unpacked(sent);
         if let Some(text) = self.text.as_ref().filter(|text| text.as_bytes() != body) {
-            return Some(format!("the body is {:?}, not {text:?}", String::from_utf8_lossy(&body)));
+            return Some(format!(
+                "the body is {:?}, not {text:?}",
+                String::from_utf8_lossy(&body)
+            ));
         }
         let wanted = self.json.as_ref()?;
         match serde_json::from_slice::<Value>(&body) {
@@ -234,13 +303,19 @@ impl Expected {
 /// The first place where `found` has something else than `wanted`, or nothing.
 fn subset(wanted: &Value, found: &Value, place: &str) -> Option<String> {
     match (wanted, found) {
-        (Value::Object(wanted), Value::Object(found)) => wanted.iter().find_map(|(key, wanted)| match found.get(key) {
-            Some(found) => subset(wanted, found, &format!("{place}.{key}")),
-            None => Some(format!("{place}.{key} is missing")),
-        }),
-        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
-            (0..).zip(wanted.iter().zip(found)).find_map(|(index, (wanted, found)): (usize, _)| subset(wanted, found, &format!("{place}[{index}]")))
+        (Value::Object(wanted), Value::Object(found)) => {
+            wanted
+                .iter()
+                .find_map(|(key, wanted)| match found.get(key) {
+                    Some(found) => subset(wanted, found, &format!("{place}.{key}")),
+                    None => Some(format!("{place}.{key} is missing")),
+                })
         }
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => (0..)
+            .zip(wanted.iter().zip(found))
+            .find_map(|(index, (wanted, found)): (usize, _)| {
+                subset(wanted, found, &format!("{place}[{index}]"))
+            }),
         (wanted, found) if wanted == found => None,
         (wanted, found) => Some(format!("{place} is {found}, not {wanted}")),
     }
@@ -255,19 +330,51 @@ mod tests {
     #[test]
     fn what_is_written_must_be_there_and_the_rest_may_be_anything() {
         let differs = |wanted: Value, found: Value| subset(&wanted, &found, "it");
-        assert_eq!(differs(json!({"a": [{"b": 1}]}), json!({"a": [{"b": 1, "c": 2}], "d": 3})), None);
-        assert_eq!(differs(json!({"a": {"b": 1}}), json!({"a": {"b": 2}})).unwrap(), "it.a.b is 2, not 1");
-        assert_eq!(differs(json!({"a": 1}), json!({})).unwrap(), "it.a is missing");
-        assert_eq!(differs(json!([1]), json!([1, 2])).unwrap(), "it is [1,2], not [1]");
+        assert_eq!(
+            differs(
+                json!({"a": [{"b": 1}]}),
+                json!({"a": [{"b": 1, "c": 2}], "d": 3})
+            ),
+            None
+        );
+        assert_eq!(
+            differs(json!({"a": {"b": 1}}), json!({"a": {"b": 2}})).unwrap(),
+            "it.a.b is 2, not 1"
+        );
+        assert_eq!(
+            differs(json!({"a": 1}), json!({})).unwrap(),
+            "it.a is missing"
+        );
+        assert_eq!(
+            differs(json!([1]), json!([1, 2])).unwrap(),
+            "it is [1,2], not [1]"
+        );
     }
 
     #[test]
     fn requests_are_met_in_any_order_but_all_of_them() {
-        let expected = |url: &str| Expected { method: None, url: Some(url.to_owned()), headers: BTreeMap::new(), json: None, text: None };
-        let sent = |url: &str| Sent { method: "GET".to_owned(), url: url.to_owned(), headers: Vec::new(), body: Vec::new() };
+        let expected = |url: &str| Expected {
+            method: None,
+            url: Some(url.to_owned()),
+            headers: BTreeMap::new(),
+            json: None,
+            text: None,
+        };
+        let sent = |url: &str| Sent {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
         let (a, b) = (sent("a"), sent("b"));
         assert_eq!(meet(&[expected("a"), expected("b")], &[&b, &a]), Ok(()));
-        assert_eq!(meet(&[expected("a"), expected("a")], &[&a, &b]).unwrap_err(), "the URL is b, not a");
-        assert_eq!(meet(&[expected("a")], &[&a, &b]).unwrap_err(), "2 requests, not 1");
+        assert_eq!(
+            meet(&[expected("a"), expected("a")], &[&a, &b]).unwrap_err(),
+            "the URL is b, not a"
+        );
+        assert_eq!(
+            meet(&[expected("a")], &[&a, &b]).unwrap_err(),
+            "2 requests, not 1"
+        );
     }
 }

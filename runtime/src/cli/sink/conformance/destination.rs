@@ -19,7 +19,8 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Whether the destination said that it took what was sent.
     pub fn is_taken(&self) -> bool {
-        self.status.is_some_and(|status| (200..300).contains(&status))
+        self.status
+            .is_some_and(|status| (200..300).contains(&status))
     }
 }
 
@@ -33,12 +34,18 @@ pub(super) struct Seen {
 impl Seen {
     /// The events in requests that were taken.
     pub fn taken(&self) -> BTreeSet<u64> {
-        self.exchanges.iter().filter(|exchange| exchange.is_taken()).flat_map(|exchange| traffic::events(&exchange.sent)).collect()
+        self.exchanges
+            .iter()
+            .filter(|exchange| exchange.is_taken())
+            .flat_map(|exchange| traffic::events(&exchange.sent))
+            .collect()
     }
 
     /// The first flaw of a request's body.
     pub fn flaw(&self) -> Option<String> {
-        self.exchanges.iter().find_map(|exchange| traffic::flaw(&exchange.sent))
+        self.exchanges
+            .iter()
+            .find_map(|exchange| traffic::flaw(&exchange.sent))
     }
 }
 
@@ -83,7 +90,11 @@ impl Script for Destination {
             1 => state.plays.front().cloned().unwrap_or(Play::Silence),
             _ => state.plays.pop_front().unwrap_or(Play::Silence),
         };
-        let status = if let Play::Answer(answer) = &play { Some(answer.status) } else { None };
+        let status = if let Play::Answer(answer) = &play {
+            Some(answer.status)
+        } else {
+            None
+        };
         state.seen.exchanges.push(Exchange { sent, status });
         play
     }

@@ -76,6 +76,12 @@ impl Check {
             Verdict::Failed => self.mend,
             _ => "",
         };
-        Finding { check: self.name.to_owned(), verdict, expected: self.expected.to_owned(), seen, mend: mend.to_owned() }
+        Finding {
+            check: self.name.to_owned(),
+            verdict,
+            expected: self.expected.to_owned(),
+            seen,
+            mend: mend.to_owned(),
+        }
     }
 }

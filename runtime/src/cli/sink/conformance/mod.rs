@@ -1,7 +1,9 @@
-//! `kubedl-events sink test`: plays the destination and the host, and says where a sink doesn't do what the contract asks of it.
+//! `kubedl-events sink test`: plays the destination and the host, and says where a sink doesn't do
+//! what the contract asks of it.
 //!
-//! Each check takes a fresh instance and a destination that answers as the check wants it to ([`destination`]); the gate judges the requests as in
-//! the service. Events carry marks ([`events`]) by which they are known again in what was sent ([`traffic`]).
+//! Each check takes a fresh instance and a destination that answers as the check wants it to
+//! ([`destination`]); the gate judges the requests as in the service. Events carry marks
+//! ([`events`]) by which they are known again in what was sent ([`traffic`]).
 
 mod answering;
 mod cases;
@@ -89,13 +91,22 @@ pub(super) const CHECKS: [&Check; 22] = [
 ];
 
 pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
-    if let Some(wrong) = flags.only.iter().find(|only| !CHECKS.iter().any(|check| check.name == **only)) {
+    if let Some(wrong) = flags
+        .only
+        .iter()
+        .find(|only| !CHECKS.iter().any(|check| check.name == **only))
+    {
         let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
-        bail!("there is no check {wrong:?}; the checks are {}", names.join(", "));
+        bail!(
+            "there is no check {wrong:?}; the checks are {}",
+            names.join(", ")
+        );
     }
     let began = Instant::now();
     let cases = flags.grants.cases()?;
-    let Loaded { found, blueprint, .. } = load(&flags.sink, &flags.folders).await?;
+    let Loaded {
+        found, blueprint, ..
+    } = load(&flags.sink, &flags.folders).await?;
     let (grant, success) = flags.grants.resolve(&found, &blueprint)?;
     let name = found.name;
     let bare = Version::ungranted(&name, blueprint.clone());
@@ -103,7 +114,10 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     // Answers of cases come in turn: so do their requests.
     let mut narrow = grant.clone();
     narrow.limits.http_width = 1;
-    let ordered = Subject::new(Version::new(&name, blueprint.clone(), narrow)?, success.clone());
+    let ordered = Subject::new(
+        Version::new(&name, blueprint.clone(), narrow)?,
+        success.clone(),
+    );
     let subject = Subject::new(Version::new(&name, blueprint, grant)?, success);
     let bare = bare.heard_by(subject.ear());
     if flags.format == Format::Text {
@@ -112,13 +126,26 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     let found = checks(flags, &subject, bare, &ordered, &cases).await;
     let count = report::Count::of(&found);
     match flags.format {
-        Format::Json => say_json!("{:#}", report::as_json(subject.description(), &digest, &found)),
+        Format::Json => say_json!(
+            "{:#}",
+            report::as_json(subject.description(), &digest, &found)
+        ),
         Format::Text => say!("{}", report::summary(count, began.elapsed())),
     }
-    Ok(if count.failed == 0 { Exit::Stopped } else { Exit::NotConformant })
+    Ok(if count.failed == 0 {
+        Exit::Stopped
+    } else {
+        Exit::NotConformant
+    })
 }
 
-async fn checks(flags: &Test, subject: &Subject, bare: Version, ordered: &Subject, cases: &Cases) -> Vec<Finding> {
+async fn checks(
+    flags: &Test,
+    subject: &Subject,
+    bare: Version,
+    ordered: &Subject,
+    cases: &Cases,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut bare = Some(bare);
     let colours = report::colours();
@@ -129,9 +156,18 @@ async fn checks(flags: &Test, subject: &Subject, bare: Version, ordered: &Subjec
         }
         found.push(finding);
     };
-    let wanted = |check: &&&Check| flags.only.is_empty() || flags.only.iter().any(|only| only == check.name);
+    let wanted =
+        |check: &&&Check| flags.only.is_empty() || flags.only.iter().any(|only| only == check.name);
     for check in CHECKS.iter().filter(wanted) {
-        say(check.found(one(flags, subject, check, bare.take_if(|_| check.name == storing::OPEN_BARE.name)).await));
+        say(check.found(
+            one(
+                flags,
+                subject,
+                check,
+                bare.take_if(|_| check.name == storing::OPEN_BARE.name),
+            )
+            .await,
+        ));
     }
     if flags.only.is_empty() {
         cases.run(ordered).await.into_iter().for_each(say);
@@ -163,7 +199,11 @@ fn progress(flags: &Test) -> impl Fn(u64) {
     let batches = flags.batches;
     move |number| {
         if shown && number.is_multiple_of(100) {
-            let end = if number + 100 >= batches { "\r\x1b[K".to_owned() } else { format!("\r        memory: {number} of {batches} batches") };
+            let end = if number + 100 >= batches {
+                "\r\x1b[K".to_owned()
+            } else {
+                format!("\r        memory: {number} of {batches} batches")
+            };
             print!("{end}");
             let _ = std::io::stdout().flush();
         }

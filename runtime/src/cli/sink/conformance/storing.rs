@@ -22,7 +22,14 @@ pub(super) const DESCRIBE: Check = Check {
 
 /// Looks at what it says of itself.
 pub(super) fn describe(subject: &Subject) -> Found {
-    let Description { name, version, summary, env, hosts, .. } = subject.description();
+    let Description {
+        name,
+        version,
+        summary,
+        env,
+        hosts,
+        ..
+    } = subject.description();
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let mut wrong = Vec::new();
     if name.is_empty() || !name.chars().all(plain) {
@@ -35,13 +42,20 @@ pub(super) fn describe(subject: &Subject) -> Found {
         wrong.push(format!("its summary has {} bytes", summary.len()));
     }
     let suggested = wish::suggest(subject.description(), subject.digest(), name);
-    let refused = suggested.lines().map(str::trim).filter_map(|line| line.strip_prefix("# It asks for "));
+    let refused = suggested
+        .lines()
+        .map(str::trim)
+        .filter_map(|line| line.strip_prefix("# It asks for "));
     wrong.extend(refused.map(|line| format!("it asks for {line}")));
     if Document::parse(&suggested).is_err() {
         wrong.push("no grant can be made of it".to_owned());
     }
     if wrong.is_empty() {
-        Ok(format!("{name} {version}, {} variables, {} hosts", env.len(), hosts.len()))
+        Ok(format!(
+            "{name} {version}, {} variables, {} hosts",
+            env.len(),
+            hosts.len()
+        ))
     } else {
         Err(Trouble::Failed(wrong.join("; ")))
     }
@@ -57,14 +71,23 @@ pub(super) const OPEN_BARE: Check = Check {
 pub(super) async fn open_bare(subject: &Subject, bare: Version) -> Found {
     let mut sink = Sink::of(bare);
     // A destination of its own: that all is denied here says nothing of its hosts.
-    sink.begin(Term::endless(), &Network::scripted(Arc::<Destination>::default()));
-    let required = subject.description().env.iter().any(|variable| variable.required);
+    sink.begin(
+        Term::endless(),
+        &Network::scripted(Arc::<Destination>::default()),
+    );
+    let required = subject
+        .description()
+        .env
+        .iter()
+        .any(|variable| variable.required);
     let outcome = sink.open().await;
     let told = subject.told(&outcome);
     match outcome {
         Outcome::Misconfigured { .. } => Ok(told),
         Outcome::Stored(_) if !required => Ok("it needs none".to_owned()),
-        Outcome::Stored(_) => Err(Trouble::failed("it opened without variables that it says it requires")),
+        Outcome::Stored(_) => Err(Trouble::failed(
+            "it opened without variables that it says it requires",
+        )),
         _ => Err(Trouble::Failed(told)),
     }
 }
@@ -129,7 +152,10 @@ pub(super) async fn no_loss(subject: &Subject) -> Found {
         whole(subject, &saved.outcome)?;
         let lost = saved.lost(&batch);
         if known && !lost.is_empty() {
-            return Err(Trouble::failed(format!("of a batch of {count}, the destination did not get {}", marks(&lost))));
+            return Err(Trouble::failed(format!(
+                "of a batch of {count}, the destination did not get {}",
+                marks(&lost)
+            )));
         }
     }
     seen(known, requests, first)
@@ -151,7 +177,9 @@ fn whole(subject: &Subject, outcome: &Outcome) -> Result<(), Trouble> {
     }
     let told = subject.told(outcome);
     let status = subject.success.status;
-    Err(Trouble::failed(format!("the destination answered {status} to everything, but the sink: {told}")))
+    Err(Trouble::failed(format!(
+        "the destination answered {status} to everything, but the sink: {told}"
+    )))
 }
 
 pub(super) const LARGE: Check = Check {
@@ -167,7 +195,11 @@ pub(super) async fn large(subject: &Subject) -> Found {
     let mut batches = vec![events::batch(1, limits.events)];
     // As a recording of a busy job: few events, long messages.
     let long = 16 << 10;
-    batches.push(events::long(1, (limits.bytes / long).clamp(1, limits.events), long));
+    batches.push(events::long(
+        1,
+        (limits.bytes / long).clamp(1, limits.events),
+        long,
+    ));
     let mut arrived = BTreeSet::new();
     for batch in &mut batches {
         let bytes: usize = batch.iter().map(|item| item.raw.json().len()).sum();
@@ -179,14 +211,23 @@ pub(super) async fn large(subject: &Subject) -> Found {
         whole(subject, &saved.outcome)?;
         let lost = saved.lost(batch);
         if !saved.arrived.is_empty() && !lost.is_empty() {
-            return Err(Trouble::failed(format!("of a batch of {}, the destination did not get {}", batch.len(), marks(&lost))));
+            return Err(Trouble::failed(format!(
+                "of a batch of {}, the destination did not get {}",
+                batch.len(),
+                marks(&lost)
+            )));
         }
         arrived.extend(saved.arrived);
     }
-    let sizes: Vec<String> = batches.iter().map(|batch: &Vec<Arc<Item>>| batch.len().to_string()).collect();
+    let sizes: Vec<String> = batches
+        .iter()
+        .map(|batch: &Vec<Arc<Item>>| batch.len().to_string())
+        .collect();
     let size = sizes.join(" and ");
     if arrived.is_empty() {
-        Err(Trouble::NotCheckable(format!("batches of {size} broke nothing; whether all was sent can't be seen")))
+        Err(Trouble::NotCheckable(format!(
+            "batches of {size} broke nothing; whether all was sent can't be seen"
+        )))
     } else {
         Ok(format!("batches of {size}"))
     }
@@ -208,15 +249,24 @@ pub(super) async fn odd(subject: &Subject) -> Found {
         let saved = subject.save(&mut sink, std::slice::from_ref(item)).await;
         match (&saved.outcome, saved.seen.flaw()) {
             (_, Some(flaw)) => wrong.push(format!("{what}: {flaw}")),
-            (Outcome::Stored(failures), None) if failures.is_empty() => known &= saved.arrived.contains(&number),
-            (Outcome::Stored(failures), None) if failures.iter().all(|failure| !failure.retryable) => refused += 1,
+            (Outcome::Stored(failures), None) if failures.is_empty() => {
+                known &= saved.arrived.contains(&number)
+            }
+            (Outcome::Stored(failures), None)
+                if failures.iter().all(|failure| !failure.retryable) =>
+            {
+                refused += 1
+            }
             (Outcome::Refused { .. }, None) => refused += 1,
             (outcome, None) => wrong.push(format!("{what}: {}", subject.told(outcome))),
         }
     }
     match wrong {
         wrong if !wrong.is_empty() => Err(Trouble::Failed(each_once(wrong))),
-        _ if !known => Ok(format!("{} events, {refused} refused; not of each of them it can be seen that it was sent", odd.len())),
+        _ if !known => Ok(format!(
+            "{} events, {refused} refused; not of each of them it can be seen that it was sent",
+            odd.len()
+        )),
         _ => Ok(format!("{} events, {refused} refused", odd.len())),
     }
 }
