@@ -6,7 +6,7 @@
 //! Below all of them [`shown`]: foreign text, as people see it.
 //!
 //! The stages, in the order in which an event visits them. A stage imports only stages above it;
-//! `tests/layers.rs` holds the code to that. See `ARCHITECTURE.md`.
+//! `tests/repository/layers.rs` holds the code to that. See `ARCHITECTURE.md`.
 
 pub mod shown;
 

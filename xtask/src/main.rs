@@ -4,7 +4,6 @@
 mod build;
 mod cluster;
 mod image;
-mod programs;
 mod sbom;
 mod step;
 mod templates;
@@ -258,13 +257,14 @@ fn fuzz(target: Option<&str>, seconds: u64, seed: u64) -> anyhow::Result<()> {
         "--workspace",
         "--locked",
         "--test",
-        "fuzz",
+        "hostile",
         "--",
         "--nocapture",
     ]);
-    if let Some(target) = target {
-        command.args(["--exact", target]);
-    }
+    match target {
+        Some(target) => command.args(["--exact", &format!("fuzz::{target}")]),
+        None => command.arg("fuzz::"),
+    };
     command
         .env("FUZZ_SECONDS", seconds.to_string())
         .env("FUZZ_SEED", seed.to_string());

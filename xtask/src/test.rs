@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::{build, cluster, image, programs, step, templates};
+use crate::{build, cluster, image, step, templates};
 
 #[derive(Default)]
 struct Count {
@@ -44,48 +44,22 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     if languages {
         templates::build(root, &templates::ON_DEMAND)?;
     }
-    for (sdk, program, arguments) in [
-        ("javascript", "npm", &["test"][..]),
-        ("c", "make", &["test"]),
-    ] {
-        own_tests(root, sdk, program, arguments)?;
-    }
-    if languages {
-        own_tests(root, "go", "go", &["test", "./..."])?;
-        own_tests(
-            root,
-            "python",
-            "python3",
-            &["-m", "unittest", "discover", "-s", "tests", "-t", "."],
-        )?;
-    }
-    if Command::new("promtool").arg("--version").output().is_err() {
-        println!(
-            "promtool is not here, so metrics and alert rules are not tried by it: CONTRIBUTING.md says how to get it"
-        );
-    }
-    if Command::new("cargo-deny")
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        // Advisories need a database from outside, which a machine without a network does not have:
-        // those who release look at them.
-        step::cargo(
-            root,
-            "checking licences, sources and bans of crates",
-            &["deny", "check", "bans", "licenses", "sources"],
-        )?;
-    } else {
-        println!(
-            "cargo-deny is not here, so licences and sources of crates are not checked: CONTRIBUTING.md says how to get it"
-        );
-    }
+    test_sdks(root, languages)?;
+    check_crates(root)?;
     let mut count = Count::default();
-    workspace(root, &mut count)?;
+    let threads = threads();
+    let all = ["--workspace", "--", "--test-threads", &threads];
+    tests(root, "the workspace", &all, &mut count)?;
     if languages {
         // Of the whole workspace: another choice of packages has other features, and is built anew.
-        let ignored = ["--workspace", "--test", "templates", "--", "--ignored"];
+        let ignored = [
+            "--workspace",
+            "--test",
+            "program",
+            "--",
+            "--ignored",
+            "templates::",
+        ];
         tests(
             root,
             "sinks in Go, Python and TypeScript",
@@ -112,6 +86,45 @@ pub fn run(root: &Path, languages: bool, cluster: bool) -> anyhow::Result<()> {
     );
     if count.failed > 0 || count.passed == 0 {
         bail!("{} tests failed", count.failed);
+    }
+    Ok(())
+}
+
+/// The SDKs that have tests in their own language.
+fn test_sdks(root: &Path, languages: bool) -> anyhow::Result<()> {
+    own_tests(root, "javascript", "npm", &["test"])?;
+    own_tests(root, "c", "make", &["test"])?;
+    if languages {
+        own_tests(root, "go", "go", &["test", "./..."])?;
+        let discover = ["-m", "unittest", "discover", "-s", "tests", "-t", "."];
+        own_tests(root, "python", "python3", &discover)?;
+    }
+    Ok(())
+}
+
+/// What looks at metrics and crates, where it is installed.
+fn check_crates(root: &Path) -> anyhow::Result<()> {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        println!(
+            "promtool is not here, so metrics and alert rules are not tried by it: CONTRIBUTING.md says how to get it"
+        );
+    }
+    if Command::new("cargo-deny")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        // Advisories need a database from outside, which a machine without a network does not have:
+        // those who release look at them.
+        step::cargo(
+            root,
+            "checking licences, sources and bans of crates",
+            &["deny", "check", "bans", "licenses", "sources"],
+        )?;
+    } else {
+        println!(
+            "cargo-deny is not here, so licences and sources of crates are not checked: CONTRIBUTING.md says how to get it"
+        );
     }
     Ok(())
 }
@@ -171,23 +184,10 @@ fn lint(root: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// The programs of the workspace's tests, and the examples in its documentation.
-fn workspace(root: &Path, count: &mut Count) -> anyhow::Result<()> {
-    println!("testing the workspace");
-    programs::run(programs::of_workspace(root)?, |ended| {
-        print!("{}", ended.printed);
-        let before = count.failed;
-        ended.printed.lines().for_each(|line| count.add(line));
-        if !ended.success && count.failed == before {
-            count.failed += 1;
-        }
-    })?;
-    tests(
-        root,
-        "the workspace's documentation",
-        &["--workspace", "--doc"],
-        count,
-    )
+/// So many tests of a program run side by side: most of them wait for what they have started.
+fn threads() -> String {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    (cores * 2).max(4).to_string()
 }
 
 /// The image, and what runs on a real node: each test starts one.
@@ -202,9 +202,7 @@ fn on_a_node(root: &Path, count: &mut Count) -> anyhow::Result<()> {
     let ignored = [
         "--workspace",
         "--test",
-        "image",
-        "--test",
-        "on_a_node",
+        "node",
         "--test",
         "documented",
         "--",

@@ -17,6 +17,7 @@ mod container;
 mod describing;
 mod echoed;
 mod folder;
+mod fuzz;
 mod gate;
 mod guest;
 mod limits;
