@@ -8,6 +8,7 @@
 //! The stages, in the order in which an event visits them. A stage imports only stages above it;
 //! `tests/repository/layers.rs` holds the code to that. See `ARCHITECTURE.md`.
 
+#[macro_use]
 pub mod shown;
 
 pub mod cluster;
@@ -18,5 +19,8 @@ pub mod relay;
 pub mod sink;
 
 pub mod telemetry;
+
+pub mod service;
+pub mod workbench;
 
 pub mod cli;

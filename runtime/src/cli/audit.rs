@@ -15,10 +15,12 @@ use crate::journal::{Fate, Gap, Origin, Position, Reader, Standing, covers as co
 use crate::relay::Item;
 use crate::shown::shown;
 
-use super::control;
-use super::exit::Exit;
-use super::run::stop_signal;
-use super::tasks::{Audit, Format};
+use super::tasks::Audit;
+
+use crate::service::Exit;
+use crate::service::control;
+use crate::service::settings::Format;
+use crate::service::stop_signal;
 
 /// Examples of each kind that are shown.
 const EXAMPLES: usize = 10;

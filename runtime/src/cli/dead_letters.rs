@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use crate::journal::{Letter, Reader};
 use crate::shown::shown;
 
-use super::control::{self, Letters, Request};
-use super::exit::Exit;
 use super::gaps::when;
-use super::home::{journal_of, recorded};
-use super::tasks::{Choice, DeadLetters, Format, Look};
+use super::tasks::{Choice, DeadLetters, Look};
+
+use crate::service::Exit;
+use crate::service::control::{self, Letters, Request};
+use crate::service::home::{journal_of, recorded};
+use crate::service::settings::Format;
 
 /// Letters read at once.
 const PAGE: usize = 500;

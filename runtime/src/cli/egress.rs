@@ -6,10 +6,12 @@ use serde_json::json;
 use crate::shown::shown;
 use crate::sink::Exchange;
 
-use super::control;
-use super::exit::Exit;
 use super::gaps::when;
-use super::tasks::{Egress, Format};
+use super::tasks::Egress;
+
+use crate::service::Exit;
+use crate::service::control;
+use crate::service::settings::Format;
 
 pub(super) fn run(task: &Egress) -> anyhow::Result<Exit> {
     let Egress::List { sink, look } = task;

@@ -14,11 +14,13 @@ use crate::filter::{Decision, Objects, Select};
 
 use crate::shown::shown;
 
-use super::exit::Exit;
-use super::pipeline::decide;
-use super::run::region;
-use super::tasks::{Explain, Format};
-use super::{config, relays};
+use super::tasks::Explain;
+
+use crate::service::Exit;
+use crate::service::decide;
+use crate::service::region;
+use crate::service::settings::Format;
+use crate::service::{self, relays};
 
 /// What is known of one event.
 struct Account {
@@ -50,8 +52,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let service = &explain.service;
     let sinks = relays::names(&service.event_storage, &service.folders.directories())?;
-    let selections = config::selections(service, &sinks)?;
-    let redaction = config::redaction(service)?;
+    let selections = service::selections(service, &sinks)?;
+    let redaction = service::redaction(service)?;
     let (recording, recorded) = Recording::open(&explain.file, &|text| {
         redaction.hide(text);
     })?;

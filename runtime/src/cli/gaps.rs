@@ -8,10 +8,12 @@ use serde_json::json;
 use crate::journal::{Gap, Reader};
 use crate::shown::shown;
 
-use super::control;
-use super::exit::Exit;
-use super::home::journal_of;
-use super::tasks::{Format, Look};
+use super::tasks::Look;
+
+use crate::service::Exit;
+use crate::service::control;
+use crate::service::home::journal_of;
+use crate::service::settings::Format;
 
 /// Prints all gaps, the oldest first.
 pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {

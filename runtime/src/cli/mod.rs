@@ -1,58 +1,23 @@
-//! The edge: arguments, wiring, exit codes. Sees all stages; the only place for `anyhow`.
-
-/// Prints lines for people on standard output; nothing in them steers a terminal.
-macro_rules! say {
-    ($($words:tt)*) => { println!("{}", $crate::shown::visible(&format!($($words)*))) };
-}
-
-/// Prints lines for people on standard error, in the same way.
-macro_rules! note {
-    ($($words:tt)*) => { eprintln!("{}", $crate::shown::visible(&format!($($words)*))) };
-}
-
-/// Prints JSON on standard output; it stays the same JSON, and steers no terminal.
-macro_rules! say_json {
-    ($($words:tt)*) => { println!("{}", $crate::shown::json(&format!($($words)*))) };
-}
+//! The edge: the command line, configuration, and a thin module for each subcommand.
 
 mod args;
 mod audit;
-mod bind;
 mod config;
-mod control;
 mod dead_letters;
-mod delivery;
 mod egress;
-mod exit;
 mod explain;
 mod gaps;
-mod heartbeat;
-mod home;
-mod keep;
-mod lead;
-mod network;
-mod pipeline;
-mod relays;
-mod run;
 mod sink;
-mod source;
 mod status;
-mod supply;
 mod tasks;
 
 use std::process::ExitCode;
 
 use config::Origins;
 
-pub use args::{Args, Service};
-pub use exit::Exit;
-pub use keep::keep as keep_lease;
-pub use lead::{Lead, Sinks, read as read_lease};
-pub use pipeline::{Pipeline, Seen};
-pub use run::run;
-pub use sink::checks;
-pub use source::begin;
+pub use args::Args;
 
+use crate::service::{self, Exit};
 use crate::sink::child;
 use crate::telemetry;
 
@@ -154,8 +119,8 @@ fn start(args: &Args, origins: &Origins) -> Result<Exit, (anyhow::Error, Exit)> 
         if let Some(file) = origins.outdone() {
             tracing::warn!("What {} has under event-storage does not count: --event-storage, or its variable, names other sinks.", file.display());
         }
-        let stop = run::stop_signal().map_err(failed)?;
-        run(&args.service, variable, stop).await
+        let stop = service::stop_signal().map_err(failed)?;
+        service::run(&args.service, variable, stop).await
     });
     // What blocks a thread must not hold up the end.
     runtime.shutdown_background();

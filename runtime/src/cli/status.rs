@@ -7,9 +7,11 @@ use clap_complete::Shell;
 use crate::telemetry::words;
 
 use super::args::Args;
-use super::control;
-use super::exit::Exit;
-use super::tasks::{Format, Look};
+use super::tasks::Look;
+
+use crate::service::Exit;
+use crate::service::control;
+use crate::service::settings::Format;
 
 /// Prints it.
 pub(super) fn run(look: &Look) -> anyhow::Result<Exit> {

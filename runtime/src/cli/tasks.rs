@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as Flags, Subcommand, ValueEnum};
+use clap::{Args as Flags, Subcommand};
 
 use crate::sink::loading::Form;
 
-use super::args::{Cluster, Service, time};
+use crate::service::settings::{Cluster, Format, Settings, time};
 
 /// Subcommands: they look into the journal of a running service, or of one that is stopped, or
 /// prepare a sink.
@@ -174,7 +174,7 @@ pub enum Config {
     Show {
         /// The settings.
         #[command(flatten)]
-        service: Box<Service>,
+        service: Box<Settings>,
         /// For people, or for machines
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -184,7 +184,7 @@ pub enum Config {
     Check {
         /// The settings.
         #[command(flatten)]
-        service: Box<Service>,
+        service: Box<Settings>,
     },
     /// Print the JSON Schema of the file for --config, for an editor
     Schema,
@@ -204,18 +204,9 @@ pub struct Explain {
 
     /// The settings of the service.
     #[command(flatten)]
-    pub service: Box<Service>,
+    pub service: Box<Settings>,
 
     /// For people, or for machines
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }

@@ -1,6 +1,21 @@
 //! Foreign text, as it is shown to people: what an event, a component, a destination or an API
 //! server says must not steer a terminal, forge a line of a log, or fill it. Pure.
 
+/// Prints lines for people on standard output; nothing in them steers a terminal.
+macro_rules! say {
+    ($($words:tt)*) => { println!("{}", $crate::shown::visible(&format!($($words)*))) };
+}
+
+/// Prints lines for people on standard error, in the same way.
+macro_rules! note {
+    ($($words:tt)*) => { eprintln!("{}", $crate::shown::visible(&format!($($words)*))) };
+}
+
+/// Prints JSON on standard output; it stays the same JSON, and steers no terminal.
+macro_rules! say_json {
+    ($($words:tt)*) => { println!("{}", $crate::shown::json(&format!($($words)*))) };
+}
+
 use std::fmt::{self, Write};
 
 /// Characters of a text that are shown, at most.

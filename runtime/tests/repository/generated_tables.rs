@@ -155,7 +155,7 @@ fn the_table_of_a_grants_keys_is_true() {
 /// What `sink test` checks.
 fn checks() -> String {
     let mut table = "\n| check | what is expected |\n|---|---|\n".to_owned();
-    for (name, expected) in kubedl_events::cli::checks() {
+    for (name, expected) in kubedl_events::workbench::checks() {
         writeln!(table, "| `{name}` | {expected} |").unwrap();
     }
     table

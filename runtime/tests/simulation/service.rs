@@ -8,12 +8,12 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{join, join_all, try_join_all};
-use kubedl_events::cli::{self, Lead, Pipeline, Sinks};
 use kubedl_events::cluster::lease::{Elector, Identity, Place, RETRY};
 use kubedl_events::cluster::{self, Client, Mode, Observation, Owners, Scope};
 use kubedl_events::filter::Objects;
 use kubedl_events::journal::{Journal, OnFull, Options, Start};
 use kubedl_events::relay::{self, Policy, Progress};
+use kubedl_events::service::{self, Lead, Pipeline, Sinks};
 use kubedl_events::sink::Term;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
@@ -134,7 +134,7 @@ fn options(world: &Shared, replica: usize) -> Options {
     }
 }
 
-/// One life: what `cli::run` wires, on one thread.
+/// One life: what `service::run` wires, on one thread.
 async fn run(world: &Shared, replica: usize, stopped: watch::Receiver<bool>) -> Ended {
     let journal = Journal::open_inline(&options(world, replica))?;
     let (sinks, scopes, bug) = {
@@ -226,7 +226,7 @@ async fn act(
     };
     join(
         delivering,
-        cli::keep_lease(elector, journal.clone(), sinks.to_vec(), scopes, closed),
+        service::keep_lease(elector, journal.clone(), sinks.to_vec(), scopes, closed),
     )
     .await
     .0
@@ -330,13 +330,13 @@ async fn see(
 ) -> Ended {
     journal.bind("cluster").await?;
     let bug = lock(world).bug;
-    let told = cli::read_lease(&client(world, replica), &place())
+    let told = service::read_lease(&client(world, replica), &place())
         .await
         .map(|told| bugs::told(told, bug));
     let mut begins = Vec::new();
     for scope in scopes {
         let is_new = journal.checkpoint(scope.key()).await?.is_none();
-        let begin = cli::begin(journal, scope, told.as_ref(), sinks, false).await?;
+        let begin = service::begin(journal, scope, told.as_ref(), sinks, false).await?;
         begins.push(bugs::begin(begin, told.as_ref(), scope.key(), is_new, bug));
     }
     let seeing = cluster::Options {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use kubedl_events::cli;
 use kubedl_events::cluster::lease::Told;
 use kubedl_events::cluster::{self, Begin, Lost, Mode, Resume, Scope};
 use kubedl_events::journal::{Journal, Options, Start};
+use kubedl_events::service;
 use testkit::fake_api::{FakeApi, Reply};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ async fn one_that_is_behind_what_any_sink_was_given_was_set_back() {
         delivered,
         made_at: SystemTime::now(),
     };
-    let begin = cli::begin(&journal, &Scope::All, Some(&told), &sinks, false)
+    let begin = service::begin(&journal, &Scope::All, Some(&told), &sinks, false)
         .await
         .unwrap();
     assert_eq!(begin.from.as_ref().unwrap().resource_version, "193");

@@ -6,7 +6,7 @@ use super::class::Class;
 use super::record::{Arrival, Gap, Journal, Put, Window};
 
 /// How the reason of a gap begins that a journal notes since it has taken the place of one that is
-/// lost (`runtime/src/cli/lead.rs`).
+/// lost (`runtime/src/service/lead.rs`).
 const NEW_JOURNAL: &str = "the journal is new";
 /// What was put so long before the youngest event that a sink had, in nanoseconds, it had as well.
 const SETTLED: u64 = 2_000_000_000;

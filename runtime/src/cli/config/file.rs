@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::flags;
+use super::settable::flags;
 use crate::cluster::yaml::{self, Node};
 
 /// Settings that have the same meaning for some subcommands.

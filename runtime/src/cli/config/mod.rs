@@ -3,62 +3,35 @@
 
 mod check;
 mod file;
+mod origins;
 mod schema;
+mod settable;
 mod show;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
-use super::control;
-use super::exit::Exit;
 use super::tasks::{Config, Task};
 
-pub(super) use check::{redaction, selections};
-use file::File;
-pub use show::Setting;
-pub(super) use show::of as shown;
+use crate::service::CONFIG_VARIABLE;
+use crate::service::Exit;
+use crate::service::control;
 
-/// The environment variable of `--config`.
-pub(super) const VARIABLE: &str = "KUBEDL_EVENTS_CONFIG";
-/// The flag's own name: it can't be set in the file.
-const FLAG: &str = "config";
+use file::File;
+pub(super) use origins::Origins;
+use origins::{chosen, source};
+use settable::{FLAG, flags};
+pub(super) use show::of as shown;
 
 /// A command line that was read.
 pub(super) struct Parsed {
     pub args: Args,
     pub origins: Origins,
-}
-
-/// Where the settings come from.
-pub(super) struct Origins {
-    matches: ArgMatches,
-    file: Option<File>,
-    /// The file's sinks don't count, since others are given.
-    outdone: bool,
-}
-
-impl Origins {
-    /// The file whose sinks don't count, since a flag or variable names others.
-    pub fn outdone(&self) -> Option<&Path> {
-        self.file
-            .as_ref()
-            .filter(|_| self.outdone)
-            .map(|file| file.path.as_path())
-    }
-
-    /// Whether the command line itself has a setting, besides where to look.
-    fn on_command_line(&self) -> bool {
-        let (command, matches) = (Args::command(), chosen(&self.matches));
-        let mut ids = flags(&command)
-            .map(|flag| flag.get_id().as_str())
-            .filter(|id| *id != "data_dir");
-        ids.any(|id| source(matches, id) == Some(ValueSource::CommandLine))
-    }
 }
 
 /// Reads a command line, and the file that it or the environment names.
@@ -156,23 +129,8 @@ fn named(command: &Command, line: &[OsString]) -> Option<PathBuf> {
         .ok()
         .flatten()
         .cloned();
-    flag.or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+    flag.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from))
         .filter(|path| !path.as_os_str().is_empty())
-}
-
-/// Where an argument's value comes from; none where the command has no such argument.
-fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
-    matches
-        .try_contains_id(id)
-        .ok()
-        .and_then(|_| matches.value_source(id))
-}
-
-/// Of the innermost subcommand.
-fn chosen(matches: &ArgMatches) -> &ArgMatches {
-    matches
-        .subcommand()
-        .map_or(matches, |(_, inner)| chosen(inner))
 }
 
 /// Flags that exclude each other do so when the file has one of them, too: a default value, as
@@ -203,14 +161,6 @@ fn agree(file: &File, command: &Command, matches: &ArgMatches) -> Result<(), Str
         }
     }
     Ok(())
-}
-
-/// The flags of a command that are settings.
-fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|flag| {
-        flag.get_long()
-            .is_some_and(|name| name != "help" && name != "version")
-    })
 }
 
 /// `config ...`.

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Command};
 use serde_json::{Map, Value, json};
 
-use super::{FLAG, flags};
+use super::settable::{FLAG, flags};
 
 /// Of a command's settings.
 pub(super) fn of(command: &Command) -> Value {

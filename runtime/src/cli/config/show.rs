@@ -5,26 +5,13 @@ use std::path::Path;
 
 use clap::parser::ValueSource;
 use clap::{Arg, CommandFactory};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Origins, chosen, flags, source};
+use super::origins::{Origins, chosen, source};
+use super::settable::flags;
 use crate::cli::args::Args;
-use crate::cli::control;
-use crate::cli::tasks::Format;
-
-/// A setting that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setting {
-    /// The flag's, without the dashes.
-    name: String,
-    /// A secret is not told.
-    values: Vec<String>,
-    /// In words.
-    from: String,
-    /// Whether it may be given several times.
-    many: bool,
-}
+use crate::service::settings::Format;
+use crate::service::{Setting, control};
 
 /// What decides about an event, and may be asked of a running service by `explain`.
 const DECIDES: [&str; 9] = [

@@ -9,13 +9,13 @@ use clap::Args as Flags;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-use crate::cli::exit::Exit;
-use crate::cli::tasks::Format;
 use crate::relay::Outcome;
+use crate::service::Exit;
+use crate::service::settings::Format;
 use crate::sink::{Artifact, Blueprint, Compiler, Digest, Engine, Version, child, find};
 
-use super::Folders;
-use super::conformance::{Grants, Subject, events};
+use crate::service::Folders;
+use crate::workbench::conformance::{Grants, Subject, events};
 
 /// Events a batch.
 const SIZES: [usize; 3] = [1, 100, 1_000];

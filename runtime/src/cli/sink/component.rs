@@ -9,7 +9,7 @@ use wasi_preview1_component_adapter_provider as preview1;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
-use crate::cli::exit::Exit;
+use crate::service::Exit;
 use crate::sink::{Artifact, Blueprint};
 
 /// The contract, as it is in `wit/`.

@@ -1,12 +1,35 @@
 //! `kubedl-events sink grant`.
 
 use anyhow::bail;
+use clap::Args as Flags;
 
-use crate::cli::exit::Exit;
+use crate::service::Exit;
 use crate::sink::find;
 use crate::sink::grant::{Document, schema, wish};
 
-use super::{Folders, Grant, load};
+use crate::service::Folders;
+use crate::workbench::load;
+
+/// `sink grant`.
+#[derive(Clone, Debug, Flags)]
+pub struct Grant {
+    /// A .wasm file, or the NAME of a sink in a sink folder
+    #[arg(value_name = "SINK", required_unless_present = "schema")]
+    pub sink: Option<String>,
+
+    /// Where sinks and grants lie.
+    #[command(flatten)]
+    pub folders: Folders,
+
+    /// Print the JSON Schema of grants instead, for an editor
+    #[arg(long, conflicts_with = "sink")]
+    pub schema: bool,
+
+    /// Print what the grant that counts lets the sink reach instead, as a NetworkPolicy; the
+    /// variables in its destinations must be set
+    #[arg(long, conflicts_with = "schema")]
+    pub network_policy: bool,
+}
 
 pub(super) async fn run(flags: &Grant) -> anyhow::Result<Exit> {
     match &flags.sink {

@@ -1,18 +1,36 @@
 //! `kubedl-events sink inspect`.
 
+use clap::Args as Flags;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::cli::exit::Exit;
-use crate::cli::tasks::Format;
+use crate::service::Exit;
+use crate::service::settings::Format;
 use crate::shown::list;
 use crate::sink::grant::Document;
 use crate::sink::grant::wish::{self, Wish};
 use crate::sink::loading::Form;
 use crate::sink::{Description, Found};
 
-use super::{Inspect, Subject, load};
+use crate::service::Folders;
+use crate::workbench::{Described, load};
+
+/// `sink inspect`.
+#[derive(Clone, Debug, Flags)]
+pub struct Inspect {
+    /// A .wasm file, or the NAME of a sink in a sink folder
+    #[arg(value_name = "SINK")]
+    pub sink: String,
+
+    /// Where sinks and grants lie.
+    #[command(flatten)]
+    pub folders: Folders,
+
+    /// For people, or for machines
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
 
 pub(super) async fn run(flags: &Inspect) -> anyhow::Result<Exit> {
     let subject = load(&flags.sink, &flags.folders).await?;
@@ -63,8 +81,8 @@ fn beside(found: &Found) -> Option<(PathBuf, String)> {
     Some((path, words))
 }
 
-fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
-    let Subject {
+fn as_json(subject: &Described, wishes: &[Wish]) -> Value {
+    let Described {
         found,
         size,
         blueprint,
@@ -97,8 +115,8 @@ fn as_json(subject: &Subject, wishes: &[Wish]) -> Value {
     })
 }
 
-fn print(subject: &Subject, wishes: &[Wish]) {
-    let Subject {
+fn print(subject: &Described, wishes: &[Wish]) {
+    let Described {
         found,
         size,
         blueprint,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args as Flags, ValueEnum};
 
-use crate::cli::exit::Exit;
+use crate::service::Exit;
 
 mod templates {
     /// Paths, and what is in the files.

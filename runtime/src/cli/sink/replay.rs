@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args as Flags;
 use serde_json::{Value, json};
 
-use crate::cli::exit::Exit;
-use crate::cli::tasks::Format;
+use crate::service::Exit;
+use crate::service::settings::Format;
 
-use super::cast::{self, Asked, Bytes, Call, Exchange};
-use super::{Folders, load, playing};
+use crate::service::Folders;
+use crate::workbench::cast::{self, Asked, Bytes, Call, Exchange};
+use crate::workbench::{load, playing};
 
 /// Bytes of a text that are shown.
 const SHOWN: usize = 120;

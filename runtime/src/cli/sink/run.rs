@@ -9,21 +9,22 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::cli::args::{self, Objects, time};
-use crate::cli::exit::Exit;
-use crate::cli::tasks::Format;
-use crate::cli::{Pipeline, network};
 use crate::cluster::{Recording, Stats, spread};
 use crate::event;
 use crate::journal::{self, Journal};
 use crate::relay::{self, Destination, Policy, Progress, State};
+use crate::service::Exit;
+use crate::service::settings::Format;
+use crate::service::settings::{self, Objects, time};
+use crate::service::{Pipeline, network};
 use crate::sink::grant::{Document, Grant};
 use crate::sink::http::Network;
 use crate::sink::{Conditions, Sink, Term, Version};
 
-use super::cast::{self, Head};
-use super::recorder::{self, Exchanges, Recorder};
-use super::{Folders, Subject, load};
+use crate::service::Folders;
+use crate::workbench::cast::{self, Head};
+use crate::workbench::recorder::{self, Exchanges, Recorder};
+use crate::workbench::{Described, load};
 
 /// What a KubeDL job leaves behind: a PyTorchJob with three Pods, from its creation to its end, and
 /// what else happened then.
@@ -72,7 +73,7 @@ pub struct Run {
 
     /// The way of the sink's requests
     #[command(flatten)]
-    pub network: args::Network,
+    pub network: settings::Network,
 
     /// For people, or for machines
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -105,7 +106,7 @@ pub(super) async fn run(flags: &Run) -> anyhow::Result<Exit> {
     })
 }
 
-fn grant(flags: &Run, subject: &Subject) -> anyhow::Result<Grant> {
+fn grant(flags: &Run, subject: &Described) -> anyhow::Result<Grant> {
     let Some(path) = flags.grant.as_ref().or(subject.found.grant.as_ref()) else {
         if flags.format == Format::Text && !subject.blueprint.description().hosts.is_empty() {
             let (sink, beside) = (
@@ -141,7 +142,7 @@ enum Ended {
 
 async fn record(
     flags: &Run,
-    subject: &Subject,
+    subject: &Described,
     mut grant: Grant,
     network: &Network,
     folder: &Path,

@@ -29,7 +29,7 @@ const FORM: u32 = 1;
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// Of the file.
     pub form: u32,
     /// The instance's name.
@@ -49,7 +49,7 @@ pub(super) struct Head {
 /// A variable's value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Variable {
+pub(crate) struct Variable {
     pub value: String,
     pub secret: bool,
 }
@@ -57,7 +57,7 @@ pub(super) struct Variable {
 /// One call of the sink.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// `open` or `save`.
     pub call: String,
     /// Nanoseconds since 1970.
@@ -76,7 +76,7 @@ pub(super) struct Call {
 /// An event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     raw: Box<RawValue>,
     observed_at: Timestamp,
     job: Option<ObjectReference>,
@@ -87,7 +87,7 @@ pub(super) struct Recorded {
 /// What the sink asked for, and what it got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     pub request: Asked,
     pub answer: Answered,
 }
@@ -95,7 +95,7 @@ pub(super) struct Exchange {
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, Bytes)>,
@@ -105,7 +105,7 @@ pub(super) struct Asked {
 /// An answer, or why there was none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Answered {
+pub(crate) enum Answered {
     Answer {
         status: u16,
         headers: Vec<(String, Bytes)>,
@@ -121,7 +121,7 @@ pub(super) enum Answered {
 /// Bytes: as text where they are, else in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     Text(String),
     Base64(String),
 }
@@ -271,7 +271,7 @@ impl Call {
 }
 
 /// An outcome in words that compare.
-pub(super) fn told(outcome: &Outcome) -> String {
+pub(crate) fn told(outcome: &Outcome) -> String {
     let after = |after: &Option<Duration>| {
         after.map_or_else(String::new, |after| {
             format!(" after {} ms", after.as_millis())
@@ -301,7 +301,7 @@ pub(super) fn told(outcome: &Outcome) -> String {
 }
 
 /// Writes a recording.
-pub(super) fn write(path: &Path, head: &Head, calls: &[Call]) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, head: &Head, calls: &[Call]) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(head)? + "\n";
     for call in calls {
         text += &(serde_json::to_string(call)? + "\n");
@@ -313,7 +313,7 @@ pub(super) fn write(path: &Path, head: &Head, calls: &[Call]) -> anyhow::Result<
 }
 
 /// Reads one.
-pub(super) fn read(path: &Path) -> anyhow::Result<(Head, Vec<Call>)> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<(Head, Vec<Call>)> {
     let file =
         std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut lines = (1..).zip(std::io::BufReader::new(file).lines());

@@ -23,7 +23,7 @@ use crate::journal::{self, Choice, Journal};
 use crate::sink::Exchange;
 use crate::telemetry::{Observer, Status};
 
-use super::config::Setting;
+use super::settings::Setting;
 
 /// Longer requests are not ours.
 const LONGEST: u64 = 1 << 20;
@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Try dead letters again.
     Retry(Letters),
     /// Throw dead letters away.
@@ -56,7 +56,7 @@ pub(super) enum Request {
 /// Which dead letters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Letters {
+pub(crate) enum Letters {
     /// By number.
     Ids(Vec<i64>),
     /// All of a sink.
@@ -98,7 +98,7 @@ async fn perform(journal: &Journal, request: Request) -> Result<Option<u64>, jou
 
 /// Serves requests for as long as it is polled. The folder is this process's alone, so an old
 /// socket is one that a crash left.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     data_dir: PathBuf,
     journal: Journal,
     observer: Arc<Observer>,
@@ -208,7 +208,7 @@ async fn status(observer: Arc<Observer>) -> Answer {
 }
 
 /// How the running service is; none where none runs.
-pub(super) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
+pub(crate) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
     let Some(stream) = connect(data_dir)? else {
         return Ok(None);
     };
@@ -219,7 +219,7 @@ pub(super) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
 }
 
 /// Which settings of the running service hold; none where none runs.
-pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting>>> {
+pub(crate) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting>>> {
     let Some(stream) = connect(data_dir)? else {
         return Ok(None);
     };
@@ -230,7 +230,7 @@ pub(super) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting
 }
 
 /// What the sinks of the running service sent where; none where none runs.
-pub(super) fn ask_egress(
+pub(crate) fn ask_egress(
     data_dir: &Path,
 ) -> anyhow::Result<Option<BTreeMap<String, Vec<Exchange>>>> {
     let Some(stream) = connect(data_dir)? else {
@@ -243,7 +243,7 @@ pub(super) fn ask_egress(
 }
 
 /// Asks the running service, or does it where none runs. Gives how many were changed.
-pub(super) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<u64> {
+pub(crate) async fn ask(data_dir: &Path, request: Request) -> anyhow::Result<u64> {
     let Some(stream) = connect(data_dir)? else {
         if !data_dir.join(journal::FILE).is_file() {
             bail!(

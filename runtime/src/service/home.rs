@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::journal::{self, Journal, Reader};
 
-use super::args::Service as Settings;
+use super::settings::Settings;
 
 /// The folder of recordings' journals, in the data folder.
 const RECORDINGS: &str = "recordings";
@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 40;
 const MOST_AT_ONCE: u32 = 100;
 
 /// A journal's folder, for as long as a process has it.
-pub(super) struct Home {
+pub(crate) struct Home {
     pub directory: PathBuf,
     /// The file that is recorded; none for a service.
     recording: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub(super) struct Home {
 
 impl Home {
     /// Opens the journal of these settings, and clears what killed processes left.
-    pub(super) fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Self, Journal)> {
+    pub(crate) fn open(args: &Settings, sinks: usize) -> anyhow::Result<(Self, Journal)> {
         let (_turn, root) = (turn(&args.data_dir), args.data_dir.join(RECORDINGS));
         sweep(&root);
         let mut home = Self {
@@ -59,7 +59,7 @@ impl Home {
     }
 
     /// Waits until dead letters that a person put back have been tried, where there are any.
-    pub(super) async fn letters_tried(
+    pub(crate) async fn letters_tried(
         &self,
         journal: &Journal,
         sinks: &[String],
@@ -81,7 +81,7 @@ impl Home {
 
     /// After the journal is closed. Gives whether a recording's stays, since it holds what could
     /// not be stored.
-    pub(super) fn end(mut self) -> bool {
+    pub(crate) fn end(mut self) -> bool {
         self.ended = true;
         let Some(path) = &self.recording else {
             return false;
@@ -136,7 +136,7 @@ impl Drop for Home {
 
 /// The journal that a data folder's subcommands mean: the service's, or where there is none, that
 /// of the recording which was kept last. Says on standard error which others there are.
-pub(super) fn journal_of(data_dir: &Path) -> PathBuf {
+pub(crate) fn journal_of(data_dir: &Path) -> PathBuf {
     let mut kept = kept(&data_dir.join(RECORDINGS));
     let list = |kept: &[(SystemTime, PathBuf)]| {
         kept.iter()
@@ -172,7 +172,7 @@ pub(super) fn journal_of(data_dir: &Path) -> PathBuf {
 }
 
 /// The file that was recorded, where a journal is a recording's.
-pub(super) fn recorded(directory: &Path) -> Option<String> {
+pub(crate) fn recorded(directory: &Path) -> Option<String> {
     std::fs::read(directory.join(MARK))
         .ok()
         .map(|path| String::from_utf8_lossy(&path).into_owned())

@@ -67,7 +67,7 @@ impl Script for Stand {
 
 /// The grant of a recording; requests of `send-all` go one after the other, so that their order is
 /// the same each time.
-pub(super) fn grant(head: &Head, source: &Path) -> anyhow::Result<Grant> {
+pub(crate) fn grant(head: &Head, source: &Path) -> anyhow::Result<Grant> {
     let env = head.env.iter().map(|(name, one)| Variable {
         name: name.clone(),
         value: one.value.clone(),
@@ -88,7 +88,7 @@ pub(super) fn grant(head: &Head, source: &Path) -> anyhow::Result<Grant> {
 }
 
 /// Makes all calls, and gives what came of each.
-pub(super) async fn play(
+pub(crate) async fn play(
     blueprint: &Blueprint,
     head: &Head,
     grant: Grant,

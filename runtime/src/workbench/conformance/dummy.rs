@@ -4,7 +4,7 @@ use crate::sink::{Description, EnvVar};
 
 /// A value that a sink can be expected to take for a variable: a URL or a host where its
 /// destinations are made of it, else a word.
-pub(in crate::cli::sink) fn value(variable: &EnvVar, description: &Description) -> String {
+pub(crate) fn value(variable: &EnvVar, description: &Description) -> String {
     let word = variable.name.to_ascii_lowercase().replace('_', "-");
     let part = format!("${{{}}}", variable.name);
     let template = description.hosts.iter().find(|host| host.contains(&part));

@@ -14,11 +14,11 @@ use crate::event::redact::Redaction;
 use crate::journal::{self, Journal, Origin};
 use crate::telemetry::Board;
 
-use super::args::Service as Settings;
 use super::bind;
 use super::delivery::identity;
 use super::heartbeat::Heartbeat;
 use super::lead;
+use super::settings::Settings;
 
 /// How long the first list of Pods is waited for.
 const PODS_PATIENCE: Duration = Duration::from_secs(30);

@@ -20,8 +20,7 @@ use crate::relay::{Progress, State};
 use crate::sink::loading::Kept;
 use crate::telemetry::{self, Board, Observer};
 
-use super::args::{self, Service as Settings};
-use super::config;
+use super::chosen;
 use super::control;
 use super::delivery::Delivery;
 use super::exit::Exit;
@@ -29,6 +28,7 @@ use super::home::Home;
 use super::network;
 use super::pipeline::Pipeline;
 use super::relays::{self, Setting};
+use super::settings::{self, Settings};
 use super::source::Source;
 
 /// Beside `--grace`, in which what is in flight may end, a stop takes no longer.
@@ -43,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(500);
 type Ended = Result<Exit, (anyhow::Error, Exit)>;
 
 /// Becomes true at SIGTERM or SIGINT; a second one ends the process at once.
-pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+pub(crate) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (
         signal(SignalKind::terminate())?,
@@ -85,8 +85,8 @@ pub async fn run(
     // The cheap mistakes are told before anything is compiled.
     let names =
         relays::names(&args.event_storage, &directories).map_err(|why| usage(why.into()))?;
-    let selections = Arc::new(config::selections(args, &names).map_err(usage)?);
-    let redaction = config::redaction(args).map_err(usage)?;
+    let selections = Arc::new(chosen::selections(args, &names).map_err(usage)?);
+    let redaction = chosen::redaction(args).map_err(usage)?;
     make_data_folder(&args.data_dir).map_err(failed)?;
     board.expects(names.iter().cloned());
     let loading = relays::load(
@@ -97,8 +97,8 @@ pub async fn run(
         board.clone(),
     );
     let start = match args.start {
-        args::Start::Oldest => journal::Start::Oldest,
-        args::Start::Now => journal::Start::Now,
+        settings::Start::Oldest => journal::Start::Oldest,
+        settings::Start::Now => journal::Start::Now,
     };
     let (closing, closed) = close_with(stop.clone());
     let begin = async {
@@ -149,7 +149,7 @@ pub async fn run(
         begun = begin => begun?,
         // Nothing was sent yet but what is sent again.
         _ = stop.wait_for(|stop| *stop) => {
-            Kept::new(&args.data_dir.join(args::KEPT)).forgive();
+            Kept::new(&args.data_dir.join(settings::KEPT)).forgive();
             return Ok(Exit::Stopped);
         }
     };
@@ -233,7 +233,7 @@ fn look_on(args: &Settings) -> Result<Arc<Observer>, telemetry::ServerError> {
         telemetry::serve(address, observer.clone())?;
     }
     tokio::spawn(async move { board.pipeline.keep().await });
-    if args.log_format != Some(args::LogFormat::Json) {
+    if args.log_format != Some(settings::LogFormat::Json) {
         tokio::spawn(telemetry::show(observer.clone()));
     }
     Ok(observer)
@@ -254,7 +254,7 @@ fn close_with(
     (closing, closed)
 }
 
-pub(super) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -> Option<String> {
+pub(crate) fn region(args: &Settings, environment: fn(&str) -> Option<String>) -> Option<String> {
     environment("REGION")
         .or_else(|| args.region.clone())
         .filter(|region| !region.is_empty())

@@ -33,7 +33,7 @@ pub(super) struct Finding {
 
 /// A check: its name, what it expects, and how to mend a sink that fails it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cli::sink) struct Check {
+pub(crate) struct Check {
     /// As in the report, and after `--only`.
     pub name: &'static str,
     /// What should be.

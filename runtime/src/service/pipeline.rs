@@ -310,7 +310,7 @@ fn known(owners: &Owners, event: &Event) -> Option<Chain> {
 }
 
 /// Decides about an event, and gives what was known of the controllers of its object.
-pub(super) async fn decide(owners: &Owners, objects: Objects, event: &Event) -> (Decision, Chain) {
+pub(crate) async fn decide(owners: &Owners, objects: Objects, event: &Event) -> (Decision, Chain) {
     let now = Instant::now();
     let chain = match known(owners, event) {
         Some(chain) => chain,

@@ -22,12 +22,12 @@ use crate::sink::{
 };
 use crate::telemetry::Board;
 
-use super::args;
+use super::settings;
 use super::supply::Supplied;
 
 /// What the relays of this process share.
 #[derive(Clone)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     pub journal: Journal,
     pub start: Start,
     pub grace: Duration,
@@ -40,7 +40,7 @@ pub(super) struct Setting {
 }
 
 /// A relay that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub progress: Arc<Progress>,
     sink: String,
     ended: oneshot::Receiver<Supplied>,
@@ -49,7 +49,7 @@ pub(super) struct Running {
 impl Running {
     /// Waits for its end, gives an account of it, and gives the sink back: no request of it is open
     /// then.
-    pub(super) async fn join(self) -> Option<Supplied> {
+    pub(crate) async fn join(self) -> Option<Supplied> {
         let sink = self.ended.await.ok();
         let Self {
             sink: name,
@@ -71,7 +71,7 @@ impl Running {
 }
 
 /// The names of the sinks that are asked for, each once.
-pub(super) fn names(values: &[String], directories: &Directories) -> Result<Vec<String>, Error> {
+pub(crate) fn names(values: &[String], directories: &Directories) -> Result<Vec<String>, Error> {
     let mut names: Vec<String> = Vec::new();
     for value in values {
         let Found {
@@ -88,7 +88,7 @@ pub(super) fn names(values: &[String], directories: &Directories) -> Result<Vec<
 
 /// Finds, compiles and checks every sink that is asked for. `data` is the data folder. On a thread
 /// of its own: compiling blocks for seconds, in which a stop is to be heeded.
-pub(super) async fn load(
+pub(crate) async fn load(
     values: Vec<String>,
     directories: Directories,
     data: PathBuf,
@@ -127,7 +127,7 @@ async fn load_all(
     let mut sinks: Vec<Supplied> = Vec::new();
     let engine = Engine::new(
         Compiler::Child(child::Limits::default()),
-        Some(&data.join(args::COMPILED)),
+        Some(&data.join(settings::COMPILED)),
     )?;
     let loader = Loader {
         engine,
@@ -140,7 +140,7 @@ async fn load_all(
         let supplied = match Supplied::begin(
             value,
             loader.clone(),
-            Kept::new(&data.join(args::KEPT)),
+            Kept::new(&data.join(settings::KEPT)),
             values.len() == 1,
         )
         .await
@@ -233,7 +233,7 @@ fn announce(serving: &Version, began: Instant) {
 }
 
 /// For how long, and how, a relay is to run.
-pub(super) struct Run {
+pub(crate) struct Run {
     /// Until when the sink may send.
     pub term: Term,
     /// The stop, which leaves the batch in flight its time.
@@ -246,7 +246,7 @@ pub(super) struct Run {
 }
 
 /// Starts a sink's relay on a thread of its own.
-pub(super) async fn start(
+pub(crate) async fn start(
     supplied: Supplied,
     setting: &Setting,
     run: Run,

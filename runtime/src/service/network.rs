@@ -12,13 +12,13 @@ use crate::cluster;
 use crate::sink::grant::Environment;
 use crate::sink::http::{Network, network};
 
-use super::args;
+use super::settings;
 
 /// How long the API server's name is looked up.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// What the flags say; it is the operator's mistake where they can't be followed.
-pub(super) fn from_flags(flags: &args::Network) -> Result<Network, network::Error> {
+pub(crate) fn from_flags(flags: &settings::Network) -> Result<Network, network::Error> {
     Network::new(
         flags.https_proxy.as_deref(),
         &flags.no_proxy,
@@ -28,7 +28,7 @@ pub(super) fn from_flags(flags: &args::Network) -> Result<Network, network::Erro
 
 /// Refuses the API server of the cluster, and that of the Pod's own cluster, which Kubernetes names
 /// in each Pod.
-pub(super) async fn refuse_api_server(
+pub(crate) async fn refuse_api_server(
     network: &mut Network,
     client: Option<&cluster::Client>,
     environment: Environment<'_>,

@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_millis(200);
 const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// A sink, and where its next versions come from.
-pub(super) struct Supplied {
+pub(crate) struct Supplied {
     pub sink: Sink,
     pub supply: Supply,
     /// Of all its relays, one after the other: counters never go back.
@@ -33,7 +33,7 @@ pub(super) struct Supplied {
 }
 
 /// The files of a sink, and what is known of them.
-pub(super) struct Supply {
+pub(crate) struct Supply {
     /// As given to `--event-storage`.
     value: String,
     name: String,

@@ -51,7 +51,7 @@ impl Grants {
     }
 
     /// The grant with its values, and how the destination says that it took what was sent.
-    pub(in crate::cli::sink) fn resolve(
+    pub(crate) fn resolve(
         &self,
         found: &Found,
         blueprint: &Blueprint,

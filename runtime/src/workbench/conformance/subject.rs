@@ -87,7 +87,7 @@ impl Words {
 }
 
 /// What the checks try.
-pub(in crate::cli::sink) struct Subject {
+pub(crate) struct Subject {
     version: Version,
     /// Where its requests arrive.
     pub(super) destination: Arc<Destination>,

@@ -16,7 +16,7 @@ use crate::journal::{self, Journal, covers};
 use crate::sink::Term;
 use crate::telemetry::{Board, Role};
 
-use super::keep::delivered;
+use super::keep::{Closed, delivered, pause_after};
 
 /// Requests are broken so long before the deadline, as a busy machine may need a moment for it.
 const CUT: Duration = Duration::from_millis(500);
@@ -26,9 +26,6 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 /// A journal may have held events for so long before there was a Lease: it is made soon after a
 /// first start.
 const BEFORE: Duration = Duration::from_secs(60);
-/// Becomes true when the work is to end.
-pub type Closed = watch::Receiver<bool>;
-
 /// Reads what the Lease says is delivered; tries again while the API server can't be reached. None
 /// where it may not be read.
 pub async fn read(client: &Client, place: &Place) -> Option<Told> {
@@ -48,12 +45,6 @@ pub async fn read(client: &Client, place: &Place) -> Option<Told> {
         }
         sleep(after).await;
     }
-}
-
-/// Until the next try about the Lease: the usual time, or what the API server asks for, though not
-/// so long that a holder could not try twice in its time.
-pub(super) fn pause_after(why: &Error) -> Duration {
-    lease::RETRY.max(why.after()).min(lease::DEADLINE / 2)
 }
 
 /// How far the Lease says that sinks have come with a scope, for those of which it says so.

@@ -8,9 +8,9 @@
 mod answering;
 mod cases;
 mod destination;
-pub(super) mod dummy;
+pub(crate) mod dummy;
 mod enduring;
-pub(super) mod events;
+pub(crate) mod events;
 mod finding;
 mod granted;
 mod report;
@@ -24,17 +24,18 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args as Flags;
 
-use crate::cli::exit::Exit;
-use crate::cli::tasks::Format;
+use crate::service::Exit;
+use crate::service::settings::Format;
 use crate::sink::Version;
 
 use cases::Cases;
 use finding::{Check, Finding, Outcome};
 
-pub(super) use granted::Grants;
-pub(super) use subject::Subject;
+pub(crate) use granted::Grants;
+pub(crate) use subject::Subject;
 
-use super::{Folders, Subject as Loaded, load};
+use crate::service::Folders;
+use crate::workbench::{Described, load};
 
 /// `sink test`.
 #[derive(Clone, Debug, Flags)]
@@ -65,7 +66,7 @@ pub struct Test {
 }
 
 /// All checks but the sink's own cases, in the order in which they are made.
-pub(super) const CHECKS: [&Check; 22] = [
+pub(crate) const CHECKS: [&Check; 22] = [
     &storing::DESCRIBE,
     &storing::OPEN_BARE,
     &storing::OPEN,
@@ -90,7 +91,7 @@ pub(super) const CHECKS: [&Check; 22] = [
     &enduring::HOSTS,
 ];
 
-pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
+pub(crate) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     if let Some(wrong) = flags
         .only
         .iter()
@@ -104,7 +105,7 @@ pub(super) async fn run(flags: &Test) -> anyhow::Result<Exit> {
     }
     let began = Instant::now();
     let cases = flags.grants.cases()?;
-    let Loaded {
+    let Described {
         found, blueprint, ..
     } = load(&flags.sink, &flags.folders).await?;
     let (grant, success) = flags.grants.resolve(&found, &blueprint)?;

@@ -89,7 +89,7 @@ fn item(number: u64, mut written: Value) -> Arc<Item> {
 }
 
 /// A batch of ordinary events, numbered from `first` on.
-pub(in crate::cli::sink) fn batch(first: u64, count: usize) -> Vec<Arc<Item>> {
+pub(crate) fn batch(first: u64, count: usize) -> Vec<Arc<Item>> {
     (first..).take(count).map(ordinary).collect()
 }
 

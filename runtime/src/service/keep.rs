@@ -13,7 +13,14 @@ use crate::cluster::lease::{self, Delivered, Elector};
 use crate::cluster::{Error, Resume};
 use crate::journal::Journal;
 
-use super::lead::{Closed, pause_after};
+/// Becomes true when the work is to end.
+pub type Closed = watch::Receiver<bool>;
+
+/// Until the next try about the Lease: the usual time, or what the API server asks for, though not
+/// so long that a holder could not try twice in its time.
+pub(super) fn pause_after(why: &Error) -> Duration {
+    lease::RETRY.max(why.after()).min(lease::DEADLINE / 2)
+}
 
 /// Between two tries where the right is missing.
 const FORBIDDEN: Duration = Duration::from_secs(60);

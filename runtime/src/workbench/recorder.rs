@@ -13,7 +13,7 @@ use super::conformance::dummy;
 use super::playing;
 
 /// Passes calls on to a sink, and keeps them with the requests that were made for them.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     sink: Sink,
     conditions: Conditions,
     exchanges: Exchanges,
@@ -24,7 +24,7 @@ pub(super) struct Recorder {
 
 /// What was exchanged since it was last taken. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Exchanges(Arc<Mutex<Vec<Exchange>>>);
+pub(crate) struct Exchanges(Arc<Mutex<Vec<Exchange>>>);
 
 impl Exchanges {
     /// Fills it, with answers that have nothing secret of the grant in them.
@@ -107,7 +107,7 @@ impl Destination for Recorder {
 
 /// The recording with made-up secrets: the calls are played once more with these, and their
 /// requests and outcomes take the place of the real ones.
-pub(super) async fn disguised(
+pub(crate) async fn disguised(
     blueprint: &Blueprint,
     mut head: Head,
     calls: Vec<Call>,
