@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use crate::journal::reader::checksum;
-use crate::journal::{Error, Position, schema};
+use crate::journal::error::Error;
+use crate::journal::row::{Position, checksum};
+use crate::journal::schema;
 
 /// Rows copied at once while nothing is wrong.
 const AT_ONCE: i64 = 500;
