@@ -158,6 +158,7 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    // Long: one arm an error, and each is a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { path, why } => write!(

@@ -105,14 +105,9 @@ impl Marks {
         if !rows.is_empty() {
             known.last = rows.end;
         }
-        let Some(Resume {
-            resource_version,
-            at,
-        }) = checkpoint
-        else {
+        let Some(reached) = checkpoint else {
             return Ok(());
         };
-        let seen_at = known_seconds(*at);
         let is_near = |newest: &Newest| {
             !newest.is_first && newest.second == second && known.last - newest.after <= ROWS_BETWEEN
         };
@@ -127,23 +122,40 @@ impl Marks {
             after,
             is_first: known.newest.is_none(),
         });
-        if let Some(Newest { position, .. }) = replaced {
-            let moved = connection
-                .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
-                .execute((scope, position, known.last, resource_version, seen_at))?;
-            if moved > 0 {
-                return Ok(());
-            }
-            // The transaction that made it was undone.
-        }
-        connection.prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version, seen_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
-            scope,
-            known.last,
-            resource_version,
-            seen_at,
-        ))?;
-        Ok(())
+        let old = replaced.map(|newest| newest.position);
+        write(connection, scope, old, known.last, reached)
     }
+}
+
+/// Writes a mark of a scope, in the place of the one at `old` where that is there.
+fn write(
+    connection: &Connection,
+    scope: &str,
+    old: Option<Position>,
+    position: Position,
+    reached: &Resume,
+) -> rusqlite::Result<()> {
+    let Resume {
+        resource_version,
+        at,
+    } = reached;
+    let seen_at = known_seconds(*at);
+    if let Some(old) = old {
+        let moved = connection
+            .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
+            .execute((scope, old, position, resource_version, seen_at))?;
+        if moved > 0 {
+            return Ok(());
+        }
+        // The transaction that made it was undone.
+    }
+    connection.prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version, seen_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
+        scope,
+        position,
+        resource_version,
+        seen_at,
+    ))?;
+    Ok(())
 }
 
 /// After the API server's storage was set back its resource versions are given again: of the scope

@@ -7,6 +7,7 @@
 //! place.
 
 mod copy;
+mod table;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batch::{Appended, Batch};
+use super::batch::{Appended, Batch, Kept};
 use super::error::Error;
 use super::letters::Unreadable;
 use super::mark::Marks;
@@ -70,16 +70,7 @@ impl Store {
                 *appended.dropped_by.entry(entry.rule).or_default() += 1;
                 continue;
             };
-            let crc = checksum(
-                next,
-                kept.observed_at,
-                [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)],
-            );
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO events (position, scope, observed_at, rule, job, labels, raw, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                )?
-                .execute((next, &batch.scope, kept.observed_at, entry.rule, &kept.job, &kept.labels, &kept.raw, i64::from(crc)))?;
+            self.insert(next, &batch.scope, entry.rule, kept)?;
             self.last = next;
             appended.stored += 1;
             repeats += i64::from(kept.repeats);
@@ -115,6 +106,28 @@ impl Store {
         Ok(appended)
     }
 
+    /// Writes the row of an event.
+    fn insert(
+        &self,
+        position: Position,
+        scope: &str,
+        rule: &str,
+        kept: &Kept,
+    ) -> rusqlite::Result<()> {
+        let crc = checksum(
+            position,
+            kept.observed_at,
+            [kept.job.as_deref(), kept.labels.as_deref(), Some(&kept.raw)],
+        );
+        self.connection
+            .prepare_cached(
+                "INSERT INTO events (position, scope, observed_at, rule, job, labels, raw, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute((position, scope, kept.observed_at, rule, &kept.job, &kept.labels, &kept.raw, i64::from(crc)))?;
+        Ok(())
+    }
+
+    /// Makes sure that the journal is this cluster's; a new one becomes so.
     pub(super) fn bind(&self, cluster: String) -> Result<(), Error> {
         let journal: Option<String> =
             self.connection
@@ -130,6 +143,7 @@ impl Store {
         }
     }
 
+    /// How far a scope has come.
     pub(super) fn checkpoint(&self, scope: &str) -> rusqlite::Result<Option<Resume>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT resource_version, reached_at FROM checkpoints WHERE scope = ?1",
