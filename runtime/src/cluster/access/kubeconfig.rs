@@ -12,9 +12,10 @@ use kube::config::{
 };
 use serde_json::Value;
 
-use super::Place;
-use super::credentials::{Source, basic, bearer};
+use super::credentials::Source;
+use super::issued::{basic, bearer};
 use super::pem;
+use super::place::Place;
 use super::plugin::Plugin;
 use super::proxy::login_of;
 

@@ -9,8 +9,9 @@ use kube::runtime::watcher;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::Owners;
 use super::identity::Identified;
-use super::{Owners, lock};
+use super::lock::lock;
 use crate::cluster::client::{About, Client, sort};
 use crate::cluster::{Error, Scope, Seldom};
 
