@@ -148,6 +148,17 @@ impl<'h> Contents<'h> {
         });
     }
 
+    /// A JSON value that is neither an object nor a list.
+    fn refuse_text(&mut self, json: &str, place: &Place) {
+        self.texts += u64::from(place.item.is_none());
+        let why = format!("{NO_OBJECT}, but {}", self.shown(json));
+        self.unreadable.push(Unreadable {
+            text: json.to_owned(),
+            reason: format!("{place}: {why}"),
+            kind: "no object",
+        });
+    }
+
     fn pass(&mut self, what: String) {
         *self.passed.entry(what).or_default() += 1;
     }
@@ -163,14 +174,7 @@ impl<'h> Contents<'h> {
             };
         }
         if !json.starts_with('{') {
-            self.texts += u64::from(place.item.is_none());
-            let why = format!("{NO_OBJECT}, but {}", self.shown(json));
-            self.unreadable.push(Unreadable {
-                text: json.to_owned(),
-                reason: format!("{place}: {why}"),
-                kind: "no object",
-            });
-            return;
+            return self.refuse_text(json, place);
         }
         let outline = match Outline::of(json) {
             Ok(outline) => outline,
@@ -200,11 +204,23 @@ impl<'h> Contents<'h> {
         {
             return;
         }
+        self.object(json, &outline, place, kind, api_version);
+    }
+
+    /// An object that is neither a list nor a line of a watch: an event, or another.
+    fn object(
+        &mut self,
+        json: &str,
+        outline: &Outline<'_>,
+        place: &Place,
+        kind: &str,
+        api_version: &str,
+    ) {
         if kind.is_empty() && outline.has_metadata() && outline.is_about_something() {
-            return self.event(json, &outline, place, api_version);
+            return self.event(json, outline, place, api_version);
         }
         match kind {
-            "Event" => self.event(json, &outline, place, api_version),
+            "Event" => self.event(json, outline, place, api_version),
             "" if outline.has_metadata() => self.refuse(
                 json,
                 place,
@@ -217,7 +233,7 @@ impl<'h> Contents<'h> {
                 "it has neither kind nor metadata, as a Kubernetes object has",
                 "no metadata",
             ),
-            _ => self.other(&outline, kind, api_version),
+            _ => self.other(outline, kind, api_version),
         }
     }
 
