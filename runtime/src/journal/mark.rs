@@ -159,14 +159,15 @@ fn write(
 }
 
 /// After the API server's storage was set back its resource versions are given again: of the scope
-/// nothing that was known holds, and the empty one says so to other replicas, which covers nothing.
+/// no mark holds, and the empty one says so to other replicas, which covers nothing.
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
-    connection.execute(
-        "INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')",
-        [scope],
-    )?;
-    Ok(())
+    connection
+        .execute(
+            "INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')",
+            [scope],
+        )
+        .map(drop)
 }
 
 /// For each scope the newest resource version up to which a sink is done with every event, and when

@@ -157,7 +157,7 @@ pub enum Probe {
     None,
 }
 
-/// In the same order, with all that is known of it.
+/// Puts the halves of a part in front, in their order and with all that is known of it.
 pub(super) fn halve(work: &mut Work, mut part: Part) {
     let second = part.positions.split_off(part.positions.len() / 2);
     work.parts.push_front(Part {
