@@ -1,5 +1,6 @@
 //! One scope as it is seen: its list, and its watch.
 
+use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
@@ -71,19 +72,9 @@ impl Eye<'_> {
         else {
             return Err(Error::Expired);
         };
-        let seconds = self.options.watch_timeout.as_secs().max(1);
-        let query = format!(
-            "watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={seconds}",
-            escaped(&from)
-        );
         let mut reopen = self.options.reopen.clone();
         reopen.mark_unchanged();
-        self.sight.tried();
-        let mut body = self
-            .client
-            .get(&path(&self.scope, &query), about(&self.scope, "watch"))
-            .await?;
-        self.sight.opened();
+        let mut body = self.open(&from).await?;
         let began = Instant::now();
         let silence = self.options.watch_timeout + std::time::Duration::from_secs(20);
         let (mut lines, mut well) = (Assembler::default(), false);
@@ -117,17 +108,9 @@ impl Eye<'_> {
             // ends earlier proves nothing.
             let whole = ended && began.elapsed() + LAG >= self.options.watch_timeout;
             if let Some(seen) = self.take_in(gathered, whole, &mut well) {
-                if self.out.try_reserve().is_err()
-                    && timeout_at(Instant::now() + UNREAD, self.out.reserve())
-                        .await
-                        .is_err()
-                {
-                    // Nobody takes events at the moment, and an open watch that nobody reads
-                    // burdens the API server.
+                if !self.is_read().await {
                     drop(body);
-                    self.sight.closed(Ending::Unread);
-                    warn!(scope = %self.scope, "The watch is closed until the journal takes events again.");
-                    self.hand_over(seen).await;
+                    self.close_unread(seen).await;
                     return Ok(());
                 }
                 self.hand_over(seen).await;
@@ -139,6 +122,38 @@ impl Eye<'_> {
                 None => {}
             }
         }
+    }
+
+    /// Opens a watch from a resource version.
+    async fn open(&self, from: &str) -> Result<Body, Error> {
+        let seconds = self.options.watch_timeout.as_secs().max(1);
+        let query = format!(
+            "watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={seconds}",
+            escaped(from)
+        );
+        self.sight.tried();
+        let body = self
+            .client
+            .get(&path(&self.scope, &query), about(&self.scope, "watch"))
+            .await?;
+        self.sight.opened();
+        Ok(body)
+    }
+
+    /// Whether the next stage takes what is handed over, now or soon.
+    async fn is_read(&self) -> bool {
+        self.out.try_reserve().is_ok()
+            || timeout_at(Instant::now() + UNREAD, self.out.reserve())
+                .await
+                .is_ok()
+    }
+
+    /// Nobody takes events at the moment, and an open watch that nobody reads burdens the API
+    /// server.
+    async fn close_unread(&self, seen: Observation) {
+        self.sight.closed(Ending::Unread);
+        warn!(scope = %self.scope, "The watch is closed until the journal takes events again.");
+        self.hand_over(seen).await;
     }
 
     /// What to hand over of what the watch brought, if anything; moves where it stands. `whole`:

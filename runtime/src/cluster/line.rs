@@ -145,17 +145,7 @@ pub fn parse_line(line: impl AsRef<[u8]>) -> Result<Line, Error> {
         .as_ref()
         .ok()
         .and_then(|outline| text(outline.change));
-    let unreadable = |why: String, kind: &'static str, of_watch: bool| {
-        let reason = format!("a line of the watch is not what it should be: {why}");
-        Ok(Line::Unreadable {
-            unreadable: Unreadable {
-                text: line.clone().into_owned(),
-                reason,
-                kind,
-            },
-            of_watch,
-        })
-    };
+    let unreadable = |why, kind, of_watch| Ok(unreadable(&line, why, kind, of_watch));
     let (outline, change) = match (&outline, change.as_deref()) {
         (Ok(outline), Some(change)) => (outline, change),
         (Ok(_), None) => {
@@ -176,34 +166,52 @@ pub fn parse_line(line: impl AsRef<[u8]>) -> Result<Line, Error> {
             true,
         );
     };
+    Ok(read_object(&line, change, object))
+}
+
+/// A line of a watch of which an object is told.
+fn read_object(line: &str, change: &str, object: &RawValue) -> Line {
     match change {
         "DELETED" => match serde_json::from_str(object.get()) {
-            Ok(deletion) => Ok(Line::Deleted(deletion)),
+            Ok(deletion) => Line::Deleted(deletion),
             Err(why) => unreadable(
+                line,
                 why.to_string(),
                 "line with an object that can't be read",
                 true,
             ),
         },
         "ADDED" | "MODIFIED" | "BOOKMARK" => match Raw::from_object(object.get()) {
-            Ok((raw, resource_version)) if matches!(change, "ADDED" | "MODIFIED") => {
-                Ok(Line::Event {
-                    raw,
-                    resource_version,
-                })
-            }
-            Ok((_, resource_version)) => Ok(Line::Progress { resource_version }),
+            Ok((raw, resource_version)) if matches!(change, "ADDED" | "MODIFIED") => Line::Event {
+                raw,
+                resource_version,
+            },
+            Ok((_, resource_version)) => Line::Progress { resource_version },
             Err(why) => unreadable(
+                line,
                 why.to_string(),
                 "line with an object that can't be read",
                 true,
             ),
         },
         other => unreadable(
+            line,
             format!("a watch has no lines of the type {other:?}"),
             "line of an unknown type",
             true,
         ),
+    }
+}
+
+/// A line that can't be read.
+fn unreadable(line: &str, why: String, kind: &'static str, of_watch: bool) -> Line {
+    Line::Unreadable {
+        unreadable: Unreadable {
+            text: line.to_owned(),
+            reason: format!("a line of the watch is not what it should be: {why}"),
+            kind,
+        },
+        of_watch,
     }
 }
 

@@ -37,19 +37,10 @@ pub(super) struct Gathered {
     pub failed: Option<Error>,
 }
 
-/// Reads lines for as long as they follow each other closely.
-pub(super) async fn gather(
-    body: &mut Body,
-    lines: &mut Assembler,
-    mut open: bool,
-) -> Result<Gathered, Error> {
-    let (mut events, mut reached, mut failed) = (Vec::new(), None, None);
-    let (mut deleted, mut bytes) = (Vec::new(), 0);
-    loop {
-        let mut came = lines.lines()?;
-        if !open {
-            came.extend(lines.last_line());
-        }
+impl Gathered {
+    /// Takes in lines, up to one that ends the watch; gives their bytes.
+    fn take_in(&mut self, came: &[Vec<u8>], lines: &mut Assembler) -> usize {
+        let mut bytes = 0;
         for line in came.iter().flat_map(|line| parse_lines(line)) {
             match line {
                 Ok(Line::Event {
@@ -58,23 +49,17 @@ pub(super) async fn gather(
                 }) => {
                     lines.understood();
                     bytes += raw.json().len();
-                    events.push(raw);
-                    reached = Some(resource_version)
-                        .filter(|version| !version.is_empty())
-                        .or(reached);
+                    self.events.push(raw);
+                    self.reach(resource_version);
                 }
                 Ok(Line::Progress { resource_version }) => {
                     lines.understood();
-                    reached = Some(resource_version)
-                        .filter(|version| !version.is_empty())
-                        .or(reached);
+                    self.reach(resource_version);
                 }
                 Ok(Line::Deleted(deletion)) => {
                     lines.understood();
-                    reached = Some(deletion.resource_version.clone())
-                        .filter(|version| !version.is_empty())
-                        .or(reached);
-                    deleted.push(deletion);
+                    self.reach(deletion.resource_version.clone());
+                    self.deleted.push(deletion);
                 }
                 Ok(Line::Unreadable {
                     unreadable,
@@ -84,37 +69,60 @@ pub(super) async fn gather(
                     lines.garbled(unreadable, of_watch);
                 }
                 Err(error) => {
-                    failed = Some(error);
+                    self.failed = Some(error);
                     break;
                 }
             }
         }
-        failed = failed.or_else(|| lines.is_no_watch(!open));
-        if failed.is_some() || !open || events.len() >= MOST_COLLECTED || bytes >= MOST_BYTES {
-            return Ok(Gathered {
-                events,
-                unreadable: lines.unreadable(),
-                reached,
-                deleted,
-                open,
-                failed,
-            });
-        }
-        match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
-            Ok(Ok(more)) => open = more,
-            Ok(Err(error)) => failed = Some(error),
-            Err(_) => {
-                return Ok(Gathered {
-                    events,
-                    unreadable: lines.unreadable(),
-                    reached,
-                    deleted,
-                    open,
-                    failed,
-                });
-            }
+        bytes
+    }
+
+    fn reach(&mut self, version: String) {
+        if !version.is_empty() {
+            self.reached = Some(version);
         }
     }
+}
+
+/// Reads lines for as long as they follow each other closely.
+pub(super) async fn gather(
+    body: &mut Body,
+    lines: &mut Assembler,
+    open: bool,
+) -> Result<Gathered, Error> {
+    let mut gathered = Gathered {
+        events: Vec::new(),
+        unreadable: Vec::new(),
+        reached: None,
+        deleted: Vec::new(),
+        open,
+        failed: None,
+    };
+    let mut bytes = 0;
+    loop {
+        let mut came = lines.lines()?;
+        if !gathered.open {
+            came.extend(lines.last_line());
+        }
+        bytes += gathered.take_in(&came, lines);
+        if gathered.failed.is_none() {
+            gathered.failed = lines.is_no_watch(!gathered.open);
+        }
+        if gathered.failed.is_some()
+            || !gathered.open
+            || gathered.events.len() >= MOST_COLLECTED
+            || bytes >= MOST_BYTES
+        {
+            break;
+        }
+        match timeout_at(Instant::now() + DRAINED, frame(body, lines)).await {
+            Ok(Ok(more)) => gathered.open = more,
+            Ok(Err(error)) => gathered.failed = Some(error),
+            Err(_) => break,
+        }
+    }
+    gathered.unreadable = lines.unreadable();
+    Ok(gathered)
 }
 
 /// Reads one piece of the body; false at its end.

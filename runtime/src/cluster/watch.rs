@@ -58,37 +58,10 @@ pub async fn watch(
     options: &Options,
     out: Sender<Observation>,
 ) -> Result<(), Error> {
-    let Begin {
-        from,
-        reached,
-        witnesses,
-        list_first,
-        lost,
-    } = begin;
-    let sight = options.stats.scope(scope.key());
+    let (mut eye, mut state) = Eye::new(client, scope, begin, options, out);
     if mode == Mode::Follow {
-        sight.has_no_watch();
+        eye.sight.has_no_watch();
     }
-    let mut state = if from.is_none() || list_first {
-        State::List {
-            lost,
-            keep: list_first,
-        }
-    } else {
-        State::Probe
-    };
-    let mut eye = Eye {
-        client,
-        scope,
-        options,
-        out,
-        stand: from,
-        witnesses,
-        target: reached,
-        sight,
-        failures: 0,
-        seldom: Seldom::default(),
-    };
     let mut answered = false;
     loop {
         let result = eye.act(&mut state).await;
@@ -118,15 +91,7 @@ pub async fn watch(
                 answered |= matches!(error, Error::Expired);
                 let pause = eye.fails(&error);
                 if matches!(error, Error::Expired) && !matches!(state, State::List { .. }) {
-                    let reason = "the API server no longer had the versions since the watch was last open (410 Gone)";
-                    let said = eye
-                        .stand
-                        .as_ref()
-                        .map(|stand| self::lost(stand, reason.to_owned(), false));
-                    state = State::List {
-                        lost: said,
-                        keep: false,
-                    };
+                    state = eye.list_again();
                 }
                 sleep(pause).await;
                 // The storage may have been set back while it could not be reached.
@@ -222,7 +187,57 @@ pub(super) struct Eye<'a> {
     seldom: Seldom,
 }
 
-impl Eye<'_> {
+impl<'a> Eye<'a> {
+    /// A scope that nobody has looked at yet, and what comes first.
+    fn new(
+        client: Client,
+        scope: Scope,
+        begin: Begin,
+        options: &'a Options,
+        out: Sender<Observation>,
+    ) -> (Self, State) {
+        let Begin {
+            from,
+            reached,
+            witnesses,
+            list_first,
+            lost,
+        } = begin;
+        let state = if from.is_none() || list_first {
+            State::List {
+                lost,
+                keep: list_first,
+            }
+        } else {
+            State::Probe
+        };
+        let sight = options.stats.scope(scope.key());
+        let eye = Self {
+            client,
+            scope,
+            options,
+            out,
+            stand: from,
+            witnesses,
+            target: reached,
+            sight,
+            failures: 0,
+            seldom: Seldom::default(),
+        };
+        (eye, state)
+    }
+
+    /// What comes after the API server has forgotten where the watch stood.
+    fn list_again(&self) -> State {
+        let reason =
+            "the API server no longer had the versions since the watch was last open (410 Gone)";
+        let lost = self
+            .stand
+            .as_ref()
+            .map(|stand| lost(stand, reason.to_owned(), false));
+        State::List { lost, keep: false }
+    }
+
     async fn act(&mut self, state: &mut State) -> Result<State, Error> {
         match state {
             State::List { lost, keep } => {

@@ -18,38 +18,16 @@
 
 mod lenient;
 pub mod redact;
+mod reference;
 mod wire;
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::cluster::{Raw, name};
+use crate::cluster::Raw;
 
-/// A Kubernetes object that an event points at. A field that Kubernetes left out is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct ObjectReference {
-    /// Group and version: `v1`, `training.kubedl.io/v1alpha1`.
-    pub api_version: String,
-    /// `Pod`, `PyTorchJob`, ...
-    pub kind: String,
-    /// Empty for an object of the whole cluster.
-    pub namespace: String,
-    /// `metadata.name` of the object.
-    pub name: String,
-    /// `metadata.uid` of the object.
-    pub uid: String,
-    /// The part that is meant: `spec.containers{main}`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub field_path: String,
-}
-
-impl ObjectReference {
-    /// The group of `api_version`: empty for core/v1.
-    pub fn group(&self) -> &str {
-        name::group(&self.api_version)
-    }
-}
+pub use reference::ObjectReference;
 
 /// One version of one Kubernetes Event, normalized. The fields mean what `wit/types.wit` says;
 /// `(uid, resource_version)` is the identity.
@@ -161,17 +139,7 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
         Err(_) => lenient::read(raw.json()).map_err(|why| Error::NotAnEvent { why })?,
     };
     let meta = wire.metadata;
-    let missing = match (meta.uid.is_empty(), meta.resource_version.is_empty()) {
-        (true, _) => Some("uid"),
-        (_, true) => Some("resourceVersion"),
-        _ => None,
-    };
-    if let Some(missing) = missing {
-        return Err(Error::NoIdentity {
-            name: meta.name.into_owned(),
-            missing,
-        });
-    }
+    check_identity(&meta)?;
     let series = wire.series.unwrap_or_default();
     let (last, first) = (wire.last_timestamp.0, wire.first_timestamp.0);
     let (event, observed, created) = (
@@ -218,6 +186,19 @@ pub fn normalize(raw: &Raw, observed_at: Timestamp, options: &Options) -> Result
         region: options.region.clone(),
         cluster: options.cluster.clone(),
         labels: Vec::new(),
+    })
+}
+
+/// Whether an event can be told from others.
+fn check_identity(meta: &wire::Metadata<'_>) -> Result<(), Error> {
+    let missing = match (meta.uid.is_empty(), meta.resource_version.is_empty()) {
+        (true, _) => "uid",
+        (_, true) => "resourceVersion",
+        _ => return Ok(()),
+    };
+    Err(Error::NoIdentity {
+        name: meta.name.clone().into_owned(),
+        missing,
     })
 }
 

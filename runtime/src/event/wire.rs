@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::ObjectReference;
+use super::reference::ObjectReference;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Gap;
+use super::gap::Gap;
 use crate::cluster::{Forgotten, Lost, Resume};
 
 /// One event to store.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Stats, schema};
+use super::schema;
+use super::stats::Stats;
 
 /// Between two looks at whether there is something to checkpoint.
 const CHECKPOINTS: Duration = Duration::from_millis(500);

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::letters::{Choice, Retried};
+use super::batch::{Appended, Batch};
+use super::cursor::{Cursor, Start};
+use super::error::Error;
+use super::letters::{Choice, DeadLetter, Retried};
 use super::mark::Through;
 use super::origin::Origin;
-use super::room::is_damage;
-use super::{Appended, Batch, Cursor, DeadLetter, Error, Haste, Position, Start};
+use super::row::Position;
+use super::sqlite_error::copy;
 use crate::cluster::Resume;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -130,15 +133,11 @@ pub(super) fn refuse(command: Command, why: &rusqlite::Error) {
     }
 }
 
-/// SQLite's errors can't be cloned; code and words can.
-pub(super) fn copy(why: &rusqlite::Error) -> rusqlite::Error {
-    let other = if is_damage(why) {
-        rusqlite::ffi::SQLITE_CORRUPT
-    } else {
-        rusqlite::ffi::SQLITE_ERROR
-    };
-    let code = why
-        .sqlite_error()
-        .map_or(other, |error| error.extended_code);
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why.to_string()))
+/// Whether a command may wait a moment to share another's commit, which saves a write to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// More is waiting for the answer.
+    Now,
+    /// Nothing can go on before something else is committed anyway.
+    WithNext,
 }

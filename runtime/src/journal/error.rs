@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Position, command};
+use super::row::Position;
+use super::sqlite_error::{self, is_damage};
 
 /// Why the journal can't do something.
 #[derive(Debug)]
@@ -90,6 +91,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the file is damaged, so that what is readable should be saved.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Storage(why) if is_damage(why))
+    }
+
     /// What SQLite says of a page on which something is not where it belongs.
     pub(in crate::journal) fn corrupt() -> Self {
         Self::Storage(rusqlite::Error::SqliteFailure(
@@ -101,7 +107,7 @@ impl Error {
     /// SQLite's errors can't be cloned; code and words can.
     pub(in crate::journal) fn copy(&self) -> Self {
         match self {
-            Self::Storage(why) => Self::Storage(command::copy(why)),
+            Self::Storage(why) => Self::Storage(sqlite_error::copy(why)),
             Self::Full { size, most } => Self::Full {
                 size: *size,
                 most: *most,
@@ -152,6 +158,7 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    // Long: one arm an error, and each is a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { path, why } => write!(

@@ -9,10 +9,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-use super::store::{Store, known_seconds, known_time};
-use super::{Error, Position};
+use super::error::Error;
+use super::row::Position;
+use super::time::{known_seconds, known_time};
 use crate::cluster::{Resume, is_before};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of
@@ -41,9 +42,6 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 /// Rows between two marks of a scope, at most, beside those of one batch: as many may come again
 /// after a lost disk, when many are taken in one second and are delivered slowly.
 const ROWS_BETWEEN: Position = 1_000;
-
-/// Rows that one `deliver_through` looks at, so that it doesn't hold up appends.
-const ROWS_AT_ONCE: i64 = 5_000;
 
 /// A resource version for each scope: all events of the scope up to it.
 pub type Through = Vec<(String, String)>;
@@ -107,14 +105,9 @@ impl Marks {
         if !rows.is_empty() {
             known.last = rows.end;
         }
-        let Some(Resume {
-            resource_version,
-            at,
-        }) = checkpoint
-        else {
+        let Some(reached) = checkpoint else {
             return Ok(());
         };
-        let seen_at = known_seconds(*at);
         let is_near = |newest: &Newest| {
             !newest.is_first && newest.second == second && known.last - newest.after <= ROWS_BETWEEN
         };
@@ -129,35 +122,52 @@ impl Marks {
             after,
             is_first: known.newest.is_none(),
         });
-        if let Some(Newest { position, .. }) = replaced {
-            let moved = connection
-                .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
-                .execute((scope, position, known.last, resource_version, seen_at))?;
-            if moved > 0 {
-                return Ok(());
-            }
-            // The transaction that made it was undone.
-        }
-        connection.prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version, seen_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
-            scope,
-            known.last,
-            resource_version,
-            seen_at,
-        ))?;
-        Ok(())
+        let old = replaced.map(|newest| newest.position);
+        write(connection, scope, old, known.last, reached)
     }
 }
 
+/// Writes a mark of a scope, in the place of the one at `old` where that is there.
+fn write(
+    connection: &Connection,
+    scope: &str,
+    old: Option<Position>,
+    position: Position,
+    reached: &Resume,
+) -> rusqlite::Result<()> {
+    let Resume {
+        resource_version,
+        at,
+    } = reached;
+    let seen_at = known_seconds(*at);
+    if let Some(old) = old {
+        let moved = connection
+            .prepare_cached("UPDATE OR REPLACE marks SET position = ?3, resource_version = ?4, seen_at = ?5 WHERE scope = ?1 AND position = ?2")?
+            .execute((scope, old, position, resource_version, seen_at))?;
+        if moved > 0 {
+            return Ok(());
+        }
+        // The transaction that made it was undone.
+    }
+    connection.prepare_cached("INSERT OR REPLACE INTO marks (scope, position, resource_version, seen_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
+        scope,
+        position,
+        resource_version,
+        seen_at,
+    ))?;
+    Ok(())
+}
+
 /// After the API server's storage was set back its resource versions are given again: of the scope
-/// nothing that was known holds, and the empty one says so to other replicas, which covers nothing.
+/// no mark holds, and the empty one says so to other replicas, which covers nothing.
 pub(super) fn set_back(connection: &Connection, scope: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM marks WHERE scope = ?1", [scope])?;
-    connection.execute(
-        "INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')",
-        [scope],
-    )?;
-    super::witness::set_back(connection, scope)?;
-    super::origin::set_back(connection, scope)
+    connection
+        .execute(
+            "INSERT INTO marks (scope, position, resource_version) VALUES (?1, 0, '')",
+            [scope],
+        )
+        .map(drop)
 }
 
 /// For each scope the newest resource version up to which a sink is done with every event, and when
@@ -180,92 +190,4 @@ pub(super) fn delivered(
         ))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// How far the cursor of a sink can go when all events up to the given resource versions are
-/// delivered: to the first row that is not among them, or as far as it looks at once.
-fn covered(store: &Store, sink: &str, through: &Through) -> rusqlite::Result<Position> {
-    let connection = &store.connection;
-    let cursor = connection
-        .prepare_cached("SELECT position FROM cursors WHERE sink = ?1")?
-        .query_row([sink], |row| row.get(0))
-        .optional()?;
-    let Some(cursor) = cursor else { return Ok(0) };
-    let mut bounds: HashMap<&str, (Position, &str)> = HashMap::new();
-    for (scope, version) in through {
-        // One that this journal has not reached may be from before the API server's storage was set
-        // back.
-        if store
-            .checkpoint(scope)?
-            .is_none_or(|reached| is_before(&reached.resource_version, version) == Some(true))
-        {
-            continue;
-        }
-        bounds.insert(scope, (bound(connection, scope, version)?, version));
-    }
-    let mut rows = connection.prepare_cached(
-        "SELECT position, scope FROM events WHERE position > ?1 ORDER BY position LIMIT ?2",
-    )?;
-    let mut rows = rows.query((cursor, ROWS_AT_ONCE))?;
-    let mut reached = cursor;
-    while let Some(row) = rows.next()? {
-        let (position, scope): (Position, String) = (row.get(0)?, row.get(1)?);
-        let Some((bound, version)) = bounds.get(scope.as_str()) else {
-            break;
-        };
-        // Marks are thinned: what comes after the last of them is judged by its own resource
-        // version.
-        if position > *bound
-            && !version_of(connection, position)?.is_some_and(|own| covers(version, &own))
-        {
-            break;
-        }
-        reached = position;
-    }
-    Ok(reached)
-}
-
-/// The place of the newest mark of a scope that a resource version covers; 0 when there is none.
-fn bound(connection: &Connection, scope: &str, version: &str) -> rusqlite::Result<Position> {
-    let mut marks = connection.prepare_cached(
-        "SELECT position, resource_version FROM marks WHERE scope = ?1 ORDER BY position DESC",
-    )?;
-    let mut marks = marks.query([scope])?;
-    while let Some(mark) = marks.next()? {
-        if covers(version, &mark.get::<_, String>(1)?) {
-            return mark.get(0);
-        }
-    }
-    Ok(0)
-}
-
-/// The resource version of a row's event; none for a row that can't be read.
-fn version_of(connection: &Connection, position: Position) -> rusqlite::Result<Option<String>> {
-    let query = "SELECT CASE WHEN json_valid(raw) THEN json_extract(raw, '$.metadata.resourceVersion') END FROM events WHERE position = ?1";
-    connection
-        .prepare_cached(query)?
-        .query_row([position], |row| row.get(0))
-}
-
-impl Store {
-    /// See [`Journal::deliver_through`](super::Journal::deliver_through).
-    pub(super) fn deliver_through(
-        &mut self,
-        sink: &str,
-        through: &Through,
-    ) -> Result<Position, Error> {
-        let reached = covered(self, sink, through)?;
-        self.acknowledge(sink, reached, &[])?;
-        Ok(reached)
-    }
-
-    /// Deletes the marks that no cursor can need: of each scope those before the newest one at or
-    /// below the oldest cursor. The scope's newest of all may still be moved beyond that cursor, so
-    /// it replaces none. Gives how many.
-    pub(super) fn forget_marks(&mut self) -> rusqlite::Result<usize> {
-        let old = "DELETE FROM marks WHERE position < (SELECT max(m.position) FROM marks m WHERE m.scope = marks.scope \
-                   AND m.position < (SELECT max(position) FROM marks WHERE scope = m.scope) \
-                   AND m.position <= (SELECT coalesce(min(position), 0) FROM cursors WHERE active))";
-        self.connection.prepare_cached(old)?.execute([])
-    }
 }

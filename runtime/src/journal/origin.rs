@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::{Row, covers};
+use super::mark::covers;
+use super::row::Row;
 use crate::cluster::{Raw, Witness};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of

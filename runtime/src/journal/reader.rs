@@ -6,29 +6,16 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::error::Error;
+use super::files::FILE;
 use super::gap::{self, Gap};
+use super::identity::{compact_uid, compact_version};
 use super::letters::{self, Letter};
 use super::origin::{self, Origin};
-use super::store::{compact_uid, compact_version};
-use super::{Error, Position, Stats, schema, selection, witness};
+use super::row::{Position, Row, checksum};
+use super::stats::Stats;
+use super::{schema, selection, witness};
 use crate::cluster::Witnesses;
-
-/// A stored event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its place.
-    pub position: Position,
-    /// `*` or a namespace; empty for a dead letter.
-    pub scope: String,
-    /// When the watcher saw it, in nanoseconds since 1970.
-    pub observed_at: i64,
-    /// The job as JSON.
-    pub job: Option<String>,
-    /// Labels as JSON.
-    pub labels: Option<String>,
-    /// Kubernetes' own JSON.
-    pub raw: String,
-}
 
 /// A read connection. It follows when a damaged file is replaced.
 #[derive(Debug)]
@@ -84,7 +71,7 @@ impl Reader {
 
     /// Reads the journal of a folder, whether or not a process is writing it.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let file = directory.join(super::FILE);
+        let file = directory.join(FILE);
         match std::fs::metadata(&file) {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::Absent {
@@ -350,17 +337,4 @@ fn rows(
         rows.push(row);
     }
     Ok(rows)
-}
-
-/// The `crc` of a row: CRC-32 (IEEE) of its place, its time, and job, labels and raw JSON each
-/// after its length, all numbers little-endian.
-pub(super) fn checksum(position: Position, observed_at: i64, texts: [Option<&str>; 3]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&position.to_le_bytes());
-    hasher.update(&observed_at.to_le_bytes());
-    for text in texts.map(Option::unwrap_or_default) {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.finalize()
 }

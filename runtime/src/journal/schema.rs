@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::Error;
+use super::error::Error;
+use super::{mark, origin, selection, witness};
 
 /// The newest format that this program reads and writes (`PRAGMA user_version`).
 pub const VERSION: i64 = 1;
@@ -138,10 +139,10 @@ fn tables(connection: &Connection) -> Result<(), Error> {
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"))?;
     }
-    super::mark::prepare(connection)?;
-    connection.execute_batch(super::selection::TABLE)?;
-    connection.execute_batch(super::origin::TABLE)?;
-    connection.execute_batch(super::witness::TABLE)?;
+    mark::prepare(connection)?;
+    connection.execute_batch(selection::TABLE)?;
+    connection.execute_batch(origin::TABLE)?;
+    connection.execute_batch(witness::TABLE)?;
     Ok(())
 }
 

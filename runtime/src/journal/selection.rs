@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Position;
+use super::row::Position;
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of
 /// this program can read without it.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use super::{Appended, Error};
+use super::batch::Appended;
+use super::error::Error;
 use crate::cluster::Pulse;
 
 /// Counters since the start; they count after the commit.

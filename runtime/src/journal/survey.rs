@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::error::Error;
+use super::files::log_size;
 use super::letters::HELD_BACK;
-use super::room::log_size;
+use super::reader::Reader;
+use super::row::Position;
 use super::salvage::set_aside;
-use super::store::time;
-use super::{Error, Position, Reader};
+use super::time::time;
 
 /// A journal at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

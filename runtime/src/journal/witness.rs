@@ -3,8 +3,8 @@
 
 use rusqlite::Connection;
 
-use super::Error;
-use super::store::time;
+use super::error::Error;
+use super::time::time;
 use crate::cluster::{Forgotten, Raw, Witness, Witnesses, is_before};
 
 /// Made where it is missing: it came after the first journals of format 1, which any version of

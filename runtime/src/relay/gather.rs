@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::journal::{self, DeadLetter, Position, Reader, Row};
 
-use super::{Item, Limits, Options};
+use super::destination::Limits;
+use super::item::Item;
+use super::options::Options;
 
 /// Reads of the journal for one batch: a selection may pass over many rows.
 const PAGES: usize = 16;

@@ -1,63 +1,20 @@
 //! Events beside the cursor: dead letters that a person put back, and those that are held back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::journal::{DeadLetter, Letter, Retried};
 
+use super::destination::{Attempt, Destination, Outcome};
 use super::gather::Items;
+use super::item::Item;
 use super::run::{Ended, Relay, pause};
-use super::{Attempt, Destination, Item, Outcome, Work};
+use super::work::Work;
 
-/// Between two tries of what is held back: at first, and at most; twice as long each time.
-const ROUNDS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 /// Letters of one round, the oldest first, so that it does not hold up what follows for long.
 const MOST: usize = 10;
-
-/// When events that are held back are tried again.
-#[derive(Debug)]
-pub(super) struct Rounds {
-    pub(super) next: Instant,
-    wait: Duration,
-    /// Whether something else was stored since the last round: without that the destination is
-    /// down, and nothing is given up.
-    pub(super) others_stored: bool,
-    /// Whether there may be any.
-    pub(super) any: bool,
-}
-
-impl Rounds {
-    pub(super) fn new() -> Self {
-        Self {
-            next: Instant::now() + ROUNDS.0,
-            wait: ROUNDS.0,
-            others_stored: false,
-            any: true,
-        }
-    }
-
-    /// There is a new one.
-    pub(super) fn begin(&mut self) {
-        *self = Self {
-            others_stored: self.others_stored,
-            ..Self::new()
-        };
-    }
-
-    fn later(&mut self, any: bool) {
-        self.wait = (self.wait * 2).min(ROUNDS.1);
-        (self.next, self.any, self.others_stored) = (Instant::now() + self.wait, any, false);
-    }
-
-    /// Whether it is time.
-    pub(super) fn due(&self) -> bool {
-        self.any && Instant::now() >= self.next
-    }
-}
 
 impl Relay<'_> {
     /// Sends dead letters that a person put back.
@@ -82,20 +39,8 @@ impl Relay<'_> {
             if letters.is_empty() {
                 return;
             }
-            let mut items = Items::new();
-            let mut failed = Vec::new();
             let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-            for letter in letters {
-                match Item::from_row(letter.row, &self.options.event) {
-                    Ok(item) => drop(items.insert(letter.id, Arc::new(item))),
-                    Err(why) => failed.push(DeadLetter {
-                        position: letter.id,
-                        reason: why.to_string(),
-                        attempts: 0,
-                        held_back: false,
-                    }),
-                }
-            }
+            let (items, mut failed) = self.read_items(letters);
             let open: Vec<i64> = ids
                 .iter()
                 .copied()
@@ -110,21 +55,7 @@ impl Relay<'_> {
                 Ended::Stalled { reason, .. } => Some(reason),
             };
             failed.append(&mut work.dead);
-            let fate =
-                |id: i64| match (failed.iter().find(|letter| letter.position == id), &stalled) {
-                    (Some(letter), _) => Retried::Kept {
-                        id,
-                        reason: letter.reason.clone(),
-                        attempts: letter.attempts,
-                    },
-                    (None, Some(reason)) if !work.stored.contains(&id) => Retried::Kept {
-                        id,
-                        reason: reason.clone(),
-                        attempts: 1,
-                    },
-                    (None, _) => Retried::Stored(id),
-                };
-            let fates: Vec<Retried> = ids.into_iter().map(fate).collect();
+            let fates = tell_fates(ids, &failed, &work, stalled.as_deref());
             info!(
                 sink = self.options.sink,
                 tried = fates.len(),
@@ -135,6 +66,24 @@ impl Relay<'_> {
                 return;
             }
         }
+    }
+
+    /// The events of letters, by the letters' numbers; and letters that can't be read as events.
+    fn read_items(&self, letters: Vec<Letter>) -> (Items, Vec<DeadLetter>) {
+        let mut items = Items::new();
+        let mut failed = Vec::new();
+        for letter in letters {
+            match Item::from_row(letter.row, &self.options.event) {
+                Ok(item) => drop(items.insert(letter.id, Arc::new(item))),
+                Err(why) => failed.push(DeadLetter {
+                    position: letter.id,
+                    reason: why.to_string(),
+                    attempts: 0,
+                    held_back: false,
+                }),
+            }
+        }
+        (items, failed)
     }
 
     /// Tries again what is held back, each by itself. One that was not stored for long, while
@@ -241,4 +190,28 @@ impl Relay<'_> {
         self.settle_trouble();
         true
     }
+}
+
+/// What became of letters that were tried again: some failed, and the rest is stored, but for what
+/// was open when the sink stalled.
+fn tell_fates(
+    ids: Vec<i64>,
+    failed: &[DeadLetter],
+    work: &Work,
+    stalled: Option<&str>,
+) -> Vec<Retried> {
+    let fate = |id: i64| match (failed.iter().find(|letter| letter.position == id), stalled) {
+        (Some(letter), _) => Retried::Kept {
+            id,
+            reason: letter.reason.clone(),
+            attempts: letter.attempts,
+        },
+        (None, Some(reason)) if !work.stored.contains(&id) => Retried::Kept {
+            id,
+            reason: reason.to_owned(),
+            attempts: 1,
+        },
+        (None, _) => Retried::Stored(id),
+    };
+    ids.into_iter().map(fate).collect()
 }

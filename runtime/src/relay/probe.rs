@@ -8,9 +8,12 @@ use tracing::debug;
 use crate::event::ObjectReference;
 use crate::journal::Position;
 
+use super::destination::{Attempt, Destination, Outcome};
 use super::gather::Items;
+use super::item::Item;
+use super::next::Among;
 use super::run::Relay;
-use super::{Among, Attempt, Destination, Item, Outcome, Part, Probe, Work};
+use super::work::{Part, Probe, Work};
 
 /// Rows after the batch among which a probe is looked for, and their bytes.
 const ROWS: usize = 100;

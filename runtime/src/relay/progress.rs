@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::cluster::Seldom;
 use crate::journal::Position;
 
-use super::Histogram;
+use super::histogram::Histogram;
 
 /// Upper bounds, in seconds: from a destination on the same machine to the longest call that a
 /// grant can give.

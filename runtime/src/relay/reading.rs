@@ -5,9 +5,11 @@ use tracing::{error, warn};
 
 use crate::journal::{self, DeadLetter, Origin, Row};
 
+use super::destination::Limits;
 use super::gather::{Gathered, gather};
+use super::progress::State;
 use super::run::{Relay, pause};
-use super::{Limits, State, Work};
+use super::work::Work;
 
 impl Relay<'_> {
     /// The next batch; none when there is nothing to send, or the stop came first.

@@ -17,148 +17,15 @@
 //! - An event that the destination calls retryable while it stores others in the same call is held
 //!   back after as many tries.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::journal::{DeadLetter, Position};
 
-use super::{Attempt, Cause, Failure, Outcome, Policy};
-
-/// Events of a batch that are sent together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Positions, in order.
-    pub positions: Vec<Position>,
-    /// What the next try is told.
-    pub attempt: Attempt,
-    /// How often they were named as not stored while others were.
-    pub named: u32,
-    /// How many fresh instances they broke.
-    pub kills: u32,
-    /// How often they were tried while nothing was stored, since a probe was last.
-    pub failed: u32,
-    /// Whether a probe was stored since they failed last: if they fail again, it is their own
-    /// fault.
-    pub proven: bool,
-}
-
-impl Part {
-    /// To be tried for the first time.
-    fn new(positions: Vec<Position>, attempt: Attempt) -> Self {
-        Self {
-            positions,
-            attempt,
-            named: 0,
-            kills: 0,
-            failed: 0,
-            proven: false,
-        }
-    }
-}
-
-/// A batch on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Work {
-    /// What is still to be sent; the front one is next.
-    pub parts: VecDeque<Part>,
-    /// Where the cursor goes when all is done.
-    pub through: Position,
-    /// Events given up, with the reasons.
-    pub dead: Vec<DeadLetter>,
-    /// Events that are dead letters once a later one is stored.
-    pub suspects: Vec<DeadLetter>,
-    /// Positions of events stored. After a stall some lie behind `through`: they are not sent
-    /// again.
-    pub stored: Vec<Position>,
-    /// Events refused in a row, those of batches before included.
-    pub refusals: u32,
-}
-
-impl Work {
-    /// A batch that was just read: one part. Positions up to `unsure_through` may have been sent
-    /// before; `refusals` were refused in a row.
-    pub fn new(
-        positions: Vec<Position>,
-        through: Position,
-        unsure_through: Position,
-        refusals: u32,
-    ) -> Self {
-        let maybe_sent = positions
-            .first()
-            .is_some_and(|first| *first <= unsure_through);
-        let attempt = Attempt {
-            number: 0,
-            maybe_sent,
-        };
-        let parts = if positions.is_empty() {
-            VecDeque::new()
-        } else {
-            VecDeque::from([Part::new(positions, attempt)])
-        };
-        Self {
-            parts,
-            through,
-            dead: Vec::new(),
-            suspects: Vec::new(),
-            stored: Vec::new(),
-            refusals,
-        }
-    }
-
-    /// Ends a batch that stalls: what is settled stays so, and the cursor goes to the last event
-    /// before the first that isn't.
-    fn stall(mut self, wait: Duration, reason: String) -> (Self, Next) {
-        let open = self.suspects.iter().map(|letter| letter.position).chain(
-            self.parts
-                .iter()
-                .flat_map(|part| part.positions.iter().copied()),
-        );
-        if let Some(first) = open.min() {
-            self.through = first - 1;
-            // What is not stored behind it is read again.
-            self.dead.retain(|letter| letter.position < first);
-        }
-        self.parts.clear();
-        self.suspects.clear();
-        (
-            self,
-            Next::Stall {
-                after: wait,
-                reason,
-            },
-        )
-    }
-}
-
-/// What comes next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Send the front part after this wait.
-    Send {
-        /// How long.
-        after: Duration,
-    },
-    /// Send another event by itself; [`Work::probed`] takes in whether it is stored. Then send the
-    /// front part.
-    Probe {
-        /// How long the front part waits.
-        after: Duration,
-        /// Before that wait: what is stored a moment after the front part was not shows more, and
-        /// comes before it in fewer cases. After it where the destination has asked for the wait.
-        at_once: bool,
-        /// Which event.
-        among: Among,
-    },
-    /// Everything is stored or given up: acknowledge.
-    Acknowledge,
-    /// The sink is to blame: acknowledge up to `through`, wait, and read again from there.
-    Stall {
-        /// How long.
-        after: Duration,
-        /// Why, for people.
-        reason: String,
-    },
-}
+use super::destination::{Attempt, Cause, Failure, Outcome};
+use super::next::{Among, Next};
+use super::policy::Policy;
+use super::work::{Part, Work, halve};
 
 /// Takes the answer to the front part into the work. `spread`, from 0 up to 1, is the jitter: waits
 /// grow by up to a quarter.
@@ -166,16 +33,8 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
     let Some(part) = work.parts.pop_front() else {
         return (work, Next::Acknowledge);
     };
-    let backoff = policy
-        .first_wait
-        .saturating_mul(1 << part.attempt.number.min(16))
-        .min(policy.longest_wait_after(part.failed + 1));
     let spread = 1.0 + spread.clamp(0.0, 1.0) / 4.0;
-    let wait = |after: Option<Duration>| {
-        backoff
-            .mul_f64(spread)
-            .max(after.unwrap_or_default().min(policy.longest_asked))
-    };
+    let wait = count_waits(&part, policy, spread);
     let stalled = policy.misconfigured_wait.mul_f64(spread);
     let (mut then, mut at_once) = (Then::Wait, true);
     let after = match all_unstored(outcome, &part) {
@@ -212,31 +71,43 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             after,
         } => {
             broken(&mut work, part, maybe_sent, &reason, policy);
-            // Nothing is left to show whether an event or the sink is to blame, or too much speaks
-            // against the sink.
-            if !work.suspects.is_empty()
-                && (work.parts.is_empty() || work.suspects.len() >= policy.suspects)
-            {
+            if blames_sink(&work, policy) {
                 return work.stall(stalled.max(wait(after)), reason);
             }
             Some(wait(after))
         }
         Outcome::Refused { reason } => {
-            if part.positions.len() == 1 {
-                work.refusals = work.refusals.saturating_add(1);
-                if work.refusals >= policy.refusals {
-                    let words = format!(
-                        "{} events in a row were refused, so it is not the events' fault: {reason}",
-                        work.refusals
-                    );
-                    work.parts.push_front(part);
-                    return work.stall(stalled, words);
-                }
+            if let Some(words) = count_refusal(&mut work, &part, &reason, policy) {
+                work.parts.push_front(part);
+                return work.stall(stalled, words);
             }
             refused(&mut work, part, reason);
             None
         }
     };
+    go_on(work, then.next(after.unwrap_or_default(), at_once), stalled)
+}
+
+/// How long a part waits before its next try, by what the destination asks for.
+fn count_waits(
+    part: &Part,
+    policy: &Policy,
+    spread: f64,
+) -> impl Fn(Option<Duration>) -> Duration + use<> {
+    let backoff = policy
+        .first_wait
+        .saturating_mul(1 << part.attempt.number.min(16))
+        .min(policy.longest_wait_after(part.failed + 1));
+    let longest_asked = policy.longest_asked;
+    move |after| {
+        backoff
+            .mul_f64(spread)
+            .max(after.unwrap_or_default().min(longest_asked))
+    }
+}
+
+/// What comes after a part that was taken care of: `next`, where something is left to be sent.
+fn go_on(work: Work, next: Next, stalled: Duration) -> (Work, Next) {
     match work.parts.is_empty() {
         // The last ones of a batch can't clear those before: nothing of it was stored after them.
         true if !work.suspects.is_empty() => {
@@ -248,63 +119,8 @@ pub fn step(mut work: Work, outcome: Outcome, policy: &Policy, spread: f64) -> (
             work.stall(stalled, reason)
         }
         true => (work, Next::Acknowledge),
-        false => (work, then.next(after.unwrap_or_default(), at_once)),
+        false => (work, next),
     }
-}
-
-impl Work {
-    /// Takes in how a probe ended: whether the other event was `stored`, or that there is `none`.
-    /// An event of this very work that was is done.
-    pub fn probed(&mut self, probe: Probe) {
-        let Some(mut front) = self.parts.pop_front() else {
-            return;
-        };
-        match probe {
-            Probe::Stored(position) => {
-                (front.proven, front.failed) = (true, 0);
-                for part in &mut self.parts {
-                    self.stored
-                        .extend(part.positions.extract_if(.., |other| *other == position));
-                }
-                self.parts.retain(|part| !part.positions.is_empty());
-            }
-            // Its halves can be each other's probes.
-            Probe::None if front.positions.len() > 1 => {
-                front.attempt.number = 0;
-                return halve(self, front);
-            }
-            Probe::NotStored(position) => {
-                let sent = self
-                    .parts
-                    .iter_mut()
-                    .filter(|part| part.positions.contains(&position));
-                sent.for_each(|part| part.attempt.maybe_sent = true);
-            }
-            Probe::None => {}
-        }
-        self.parts.push_front(front);
-    }
-}
-
-/// What a probe is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Among {
-    /// The first events of other objects than those of the front part, so that no object's events
-    /// change places.
-    OtherObjects,
-    /// All events.
-    AllObjects,
-}
-
-/// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// This event was stored.
-    Stored(Position),
-    /// This event is not known to be stored, whatever the reason; it may be.
-    NotStored(Position),
-    /// There is no such event.
-    None,
 }
 
 /// An answer that names each event of a part as not stored, and as to be tried again, says no more
@@ -527,12 +343,23 @@ fn broken(work: &mut Work, mut part: Part, maybe_sent: bool, reason: &str, polic
     });
 }
 
-/// In the same order, with all that is known of it.
-fn halve(work: &mut Work, mut part: Part) {
-    let second = part.positions.split_off(part.positions.len() / 2);
-    work.parts.push_front(Part {
-        positions: second,
-        ..part.clone()
-    });
-    work.parts.push_front(part);
+/// Whether nothing is left to show whether an event or the sink is to blame, or too much speaks
+/// against the sink.
+fn blames_sink(work: &Work, policy: &Policy) -> bool {
+    !work.suspects.is_empty() && (work.parts.is_empty() || work.suspects.len() >= policy.suspects)
+}
+
+/// Counts an event that was refused alone; gives the words by which the sink is blamed when too many
+/// were in a row.
+fn count_refusal(work: &mut Work, part: &Part, reason: &str, policy: &Policy) -> Option<String> {
+    if part.positions.len() != 1 {
+        return None;
+    }
+    work.refusals = work.refusals.saturating_add(1);
+    (work.refusals >= policy.refusals).then(|| {
+        format!(
+            "{} events in a row were refused, so it is not the events' fault: {reason}",
+            work.refusals
+        )
+    })
 }

@@ -1,22 +1,25 @@
 //! Reads kubeconfigs, and a Pod's service account, as kubectl does. kube's own reading is the base;
 //! where it takes less than kubectl, this mends it.
 
+mod files;
 mod lenient;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::{HeaderValue, Uri};
 use kube::config::{
-    AuthInfo, AuthProviderConfig, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
+    AuthInfo, AuthProviderConfig, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedCluster,
+    NamedContext,
 };
 use serde_json::Value;
 
-use super::Place;
-use super::credentials::{Source, basic, bearer};
+use super::credentials::Source;
+use super::issued::{basic, bearer};
 use super::pem;
+use super::place::Place;
 use super::plugin::Plugin;
 use super::proxy::login_of;
+use files::{Variable, read, usual};
 
 /// What kubeconfigs say.
 pub(super) struct Found {
@@ -32,8 +35,6 @@ pub(super) struct Found {
 /// What to do where there is nothing to find a cluster by.
 const ADVICE: &str =
     "Give --kubeconfig FILE, set KUBECONFIG, or run in a Pod with a service account";
-
-type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Of a service account (k8s.io/client-go/rest, InClusterConfig).
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -69,28 +70,8 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
     if merged.contexts.is_empty() {
         return Err(without_contexts(place, &missing));
     }
-    let context = merged
-        .contexts
-        .iter()
-        .find(|named| named.name == chosen)
-        .and_then(|named| named.context.clone());
-    let context = context.ok_or_else(|| {
-        format!(
-            "the kubeconfig has no context {chosen:?}, but {}: choose one with --context",
-            names(&merged)
-        )
-    })?;
-    let cluster = merged
-        .clusters
-        .iter()
-        .find(|named| named.name == context.cluster)
-        .and_then(|named| named.cluster.clone());
-    let cluster = cluster.ok_or_else(|| {
-        format!(
-            "the kubeconfig has no cluster {:?}, which its context {chosen:?} names",
-            context.cluster
-        )
-    })?;
+    let context = find_context(&merged, &chosen)?;
+    let cluster = find_cluster(&merged, &context, &chosen)?;
     // As for client-go, a user that is not there is none.
     let user = merged
         .auth_infos
@@ -107,6 +88,34 @@ pub(super) fn find(place: &Place, variable: Variable) -> Result<Found, String> {
         lenient::cleaned(cluster),
         lenient::cleaned(user.unwrap_or_default()),
     )
+}
+
+fn find_context(merged: &Kubeconfig, chosen: &str) -> Result<Context, String> {
+    let context = merged
+        .contexts
+        .iter()
+        .find(|named| named.name == chosen)
+        .and_then(|named| named.context.clone());
+    context.ok_or_else(|| {
+        format!(
+            "the kubeconfig has no context {chosen:?}, but {}: choose one with --context",
+            names(merged)
+        )
+    })
+}
+
+fn find_cluster(merged: &Kubeconfig, context: &Context, chosen: &str) -> Result<Cluster, String> {
+    let cluster = merged
+        .clusters
+        .iter()
+        .find(|named| named.name == context.cluster)
+        .and_then(|named| named.cluster.clone());
+    cluster.ok_or_else(|| {
+        format!(
+            "the kubeconfig has no cluster {:?}, which its context {chosen:?} names",
+            context.cluster
+        )
+    })
 }
 
 /// What to say of a kubeconfig that has none.
@@ -137,87 +146,6 @@ fn names(merged: &Kubeconfig) -> String {
         "none".to_owned()
     } else {
         names.join(", ")
-    }
-}
-
-/// Merged; files that are not there are left out, and told.
-fn usual(variable: Variable) -> Result<(Kubeconfig, Vec<PathBuf>), String> {
-    let listed = variable("KUBECONFIG").filter(|value| !value.is_empty());
-    let paths: Vec<PathBuf> = match &listed {
-        Some(list) => std::env::split_paths(list)
-            .filter(|path| !path.as_os_str().is_empty())
-            .collect(),
-        None => variable("HOME")
-            .filter(|home| !home.is_empty())
-            .map(|home| Path::new(&home).join(".kube/config"))
-            .into_iter()
-            .collect(),
-    };
-    let (mut merged, mut missing) = (Kubeconfig::default(), Vec::new());
-    for path in paths {
-        match read(&path)? {
-            Some(next) => {
-                merged = merged
-                    .merge(next)
-                    .map_err(|why| format!("{}: {why}", path.display()))?
-            }
-            None => missing.push(path),
-        }
-    }
-    Ok((merged, missing))
-}
-
-/// None where there is no such file.
-fn read(path: &Path) -> Result<Option<Kubeconfig>, String> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => {
-            return Err(format!(
-                "cannot read the kubeconfig {}: {why}",
-                path.display()
-            ));
-        }
-    };
-    let refuse = |why: String| format!("the kubeconfig {} can't be read: {why}", path.display());
-    let mut read = lenient::parse(&lenient::text(&bytes).map_err(refuse)?).map_err(refuse)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    read.clusters
-        .iter_mut()
-        .filter_map(|named| named.cluster.as_mut())
-        .for_each(|cluster| beside(folder, &mut cluster.certificate_authority));
-    for user in read
-        .auth_infos
-        .iter_mut()
-        .filter_map(|named| named.auth_info.as_mut())
-    {
-        [
-            &mut user.client_certificate,
-            &mut user.client_key,
-            &mut user.token_file,
-        ]
-        .into_iter()
-        .for_each(|path| beside(folder, path));
-        // A name alone is looked for in PATH.
-        if let Some(exec) = user.exec.as_mut().filter(|exec| {
-            exec.command
-                .as_ref()
-                .is_some_and(|command| command.contains('/'))
-        }) {
-            beside(folder, &mut exec.command);
-        }
-    }
-    Ok(Some(read))
-}
-
-/// Paths in a kubeconfig are relative to its folder.
-fn beside(folder: &Path, path: &mut Option<String>) {
-    let whole = path
-        .as_ref()
-        .filter(|path| !path.is_empty())
-        .map(|path| folder.join(path));
-    if let Some(whole) = whole.as_ref().and_then(|whole| whole.to_str()) {
-        *path = Some(whole.to_owned());
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::credentials::{Identity, Issued, bearer};
+use super::issued::{Identity, Issued, bearer};
 use crate::shown::shown;
 
 /// Characters of what a plugin wrote that are told.

@@ -185,6 +185,7 @@ mod tests {
 
     #[test]
     fn the_environment_means_what_it_means_for_kubectl() {
+        // Long: a table of cases.
         let proxy = Some("http://p:3128".to_owned());
         for (server, variables, wanted) in [
             (

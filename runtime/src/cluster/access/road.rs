@@ -90,7 +90,7 @@ impl Road {
             Kind::Http | Kind::Https => {
                 let mut tunnel = Tunnel::new(to, Made(Some(stream)));
                 if let Some((user, password)) = &proxy.login {
-                    tunnel = tunnel.with_auth(super::credentials::basic(user, password)?);
+                    tunnel = tunnel.with_auth(super::issued::basic(user, password)?);
                 }
                 tunnel.call(target).await.map_err(Cause::from)
             }

@@ -28,10 +28,12 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use tower_service::Service;
 
-use super::credentials::{Identity, Issued, basic};
-use super::failure::{Failure, foreign, retry_after, status_of, words};
+use super::Access;
+use super::failure::{Failure, retry_after, status_of, words};
+use super::foreign::foreign;
+use super::issued::{Identity, Issued, basic};
 use super::road::{self, Road};
-use super::{Access, Way};
+use super::way::Way;
 
 /// For a connection.
 const CONNECT: Duration = Duration::from_secs(30);

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use super::Delivered;
 use crate::cluster::Resume;
 
@@ -91,42 +93,36 @@ pub(super) fn write(annotations: &mut Annotations, delivered: &Delivered) -> Vec
         at.duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs())
     };
-    let versions: BTreeMap<&String, BTreeMap<&String, &String>> = kept
-        .iter()
-        .map(|(sink, scopes)| {
-            (
-                sink,
-                scopes
-                    .iter()
-                    .map(|(scope, resume)| (scope, &resume.resource_version))
-                    .collect(),
-            )
-        })
-        .collect();
-    let times: BTreeMap<&String, BTreeMap<&String, u64>> = kept
-        .iter()
-        .map(|(sink, scopes)| {
-            (
-                sink,
-                scopes
-                    .iter()
-                    .map(|(scope, resume)| (scope, seconds(resume.at)))
-                    .filter(|(_, at)| *at > 0)
-                    .collect(),
-            )
-        })
-        .collect();
     if used <= room || !kept.is_empty() {
         annotations.insert(
             DELIVERED.to_owned(),
-            serde_json::to_string(&versions).unwrap_or_default(),
+            to_json(&kept, |resume| Some(&resume.resource_version)),
         );
         annotations.insert(
             SEEN.to_owned(),
-            serde_json::to_string(&times).unwrap_or_default(),
+            to_json(&kept, |resume| {
+                Some(seconds(resume.at)).filter(|at| *at > 0)
+            }),
         );
     }
     left_out
+}
+
+/// As the text of an annotation: what `tell` gives of each scope of each sink.
+fn to_json<'a, T: Serialize>(
+    delivered: &'a Delivered,
+    tell: impl Fn(&'a Resume) -> Option<T>,
+) -> String {
+    let told: BTreeMap<&String, BTreeMap<&String, T>> = delivered
+        .iter()
+        .map(|(sink, scopes)| {
+            let told = scopes
+                .iter()
+                .filter_map(|(scope, resume)| Some((scope, tell(resume)?)));
+            (sink, told.collect())
+        })
+        .collect();
+    serde_json::to_string(&told).unwrap_or_default()
 }
 
 /// Bytes that a sink takes in both annotations, at most.

@@ -11,7 +11,9 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::identity::Identified;
-use super::{Object, Step, lock, namesake, step_of};
+use super::lock::lock;
+use super::object::Object;
+use super::step::{Step, namesake, step_of};
 use crate::cluster::client::{About, Client, sort};
 use crate::cluster::{Error, Scope, Seldom, name};
 

@@ -9,8 +9,9 @@ use kube::runtime::watcher;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::Owners;
 use super::identity::Identified;
-use super::{Owners, lock};
+use super::lock::lock;
 use crate::cluster::client::{About, Client, sort};
 use crate::cluster::{Error, Scope, Seldom};
 
@@ -96,11 +97,7 @@ impl Owners {
                 }
                 Ok(watcher::Event::InitDone) => {
                     (*listed, *wait) = (true, WAITS.0);
-                    lock(&self.0.pods).end(scope, Instant::now());
-                    info!(%scope, pods = lock(&self.0.pods).len(), "Pods are listed.");
-                    if let Some((time, times)) = seldom.over() {
-                        info!(%scope, times, seconds = time.as_secs(), "Pods are seen again.");
-                    }
+                    self.say_listed(scope, seldom);
                 }
                 Err(watcher::Error::InitialListFailed(error)) => return sort(error, about("list")),
                 // The library would go on where it was, and not say from when on all is seen again.
@@ -115,5 +112,14 @@ impl Owners {
             self.0.changed.send_modify(|times| *times += 1);
         }
         Error::Unreachable("the watch of Pods ended".to_owned())
+    }
+
+    /// The list is read: notes it, and says it.
+    fn say_listed(&self, scope: &Scope, seldom: &mut Seldom) {
+        lock(&self.0.pods).end(scope, Instant::now());
+        info!(%scope, pods = lock(&self.0.pods).len(), "Pods are listed.");
+        if let Some((time, times)) = seldom.over() {
+            info!(%scope, times, seconds = time.as_secs(), "Pods are seen again.");
+        }
     }
 }

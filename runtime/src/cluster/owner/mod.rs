@@ -7,10 +7,13 @@
 mod ask;
 mod follow;
 mod identity;
+mod lock;
+mod object;
 mod pods;
 mod remembered;
+mod step;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,61 +22,21 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use ask::Asking;
-pub(super) use identity::identity;
+use lock::lock;
 use pods::{Found, Pods};
 use remembered::Remembered;
+use step::{Step, namesake, step_of};
 
 use super::client::Client;
 use super::{Scope, is_before, name};
+
+pub(super) use identity::identity;
+pub use object::{Object, Owner, has_controller};
 
 /// How long the watch of Pods may lag behind that of events.
 const LAG: Duration = Duration::from_secs(1);
 /// Steps of a chain: PodGroup, Pod, ReplicaSet, Deployment, and what controls that.
 const STEPS: usize = 5;
-
-/// Kinds whose controller is asked for, with their groups and the names of their resources.
-/// PodGroups are those of Volcano, of the scheduler plugins (two groups, the second of their first
-/// versions, which KubeDL makes) and of kube-batch; a Workload is Kueue's: what a job waits for is
-/// said about them alone.
-const KINDS: [(&str, &str, &str); 9] = [
-    ("", "Pod", "pods"),
-    ("", "Service", "services"),
-    ("apps", "ReplicaSet", "replicasets"),
-    ("apps", "Deployment", "deployments"),
-    ("scheduling.volcano.sh", "PodGroup", "podgroups"),
-    ("scheduling.x-k8s.io", "PodGroup", "podgroups"),
-    ("scheduling.sigs.k8s.io", "PodGroup", "podgroups"),
-    ("scheduling.incubator.k8s.io", "PodGroup", "podgroups"),
-    ("kueue.x-k8s.io", "Workload", "workloads"),
-];
-
-/// Whether an object of this kind may have a controller that counts.
-pub fn has_controller(group: &str, kind: &str) -> bool {
-    known(group, kind).is_some()
-}
-
-/// The group and the resource's name of a kind whose controller is asked for.
-fn known(group: &str, kind: &str) -> Option<(&'static str, &'static str)> {
-    // Who leaves the group out means the only one that has the kind.
-    let is_meant = |of: &str| of == group || (group.is_empty() && of == "apps");
-    KINDS
-        .iter()
-        .find(|known| known.1 == kind && is_meant(known.0))
-        .map(|known| (known.0, known.2))
-}
-
-/// A controller: the owner reference of an object that has `controller: true`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Group and version.
-    pub api_version: String,
-    /// Kind.
-    pub kind: String,
-    /// Name; the namespace is that of the object.
-    pub name: String,
-    /// Uid.
-    pub uid: String,
-}
 
 /// What is known of the controllers above an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,53 +52,6 @@ pub enum Chain {
     Unknown,
 }
 
-/// An object whose controllers are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Object {
-    /// Group and version; `v1` for core.
-    pub api_version: String,
-    /// Kind.
-    pub kind: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Uid; may be empty, or none at all: then the name counts.
-    pub uid: String,
-}
-
-impl Object {
-    fn group(&self) -> &str {
-        name::group(&self.api_version)
-    }
-
-    /// See [`known`].
-    fn known(&self) -> Option<(&'static str, &'static str)> {
-        known(self.group(), &self.kind)
-    }
-
-    /// Kubernetes makes uids of RFC 4122. Anything else is what somebody wrote in their place.
-    fn has_uid(&self) -> bool {
-        self.uid.len() == 36 && self.uid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
-    }
-
-    fn owned_by(&self, owner: &Owner) -> Self {
-        let Owner {
-            api_version,
-            kind,
-            name,
-            uid,
-        } = owner.clone();
-        Self {
-            api_version,
-            kind,
-            namespace: self.namespace.clone(),
-            name,
-            uid,
-        }
-    }
-}
-
 /// Of an event about an object: what tells whether the watch of Pods must have seen a Pod before
 /// it.
 #[derive(Clone, Copy, Debug)]
@@ -144,19 +60,6 @@ pub struct Seen<'a> {
     pub resource_version: &'a str,
     /// Whether it is so young that the watch of Pods may lag behind it.
     pub is_young: bool,
-}
-
-/// One step of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    /// It has no controller.
-    Top,
-    /// Its controller.
-    Owner(Arc<Owner>),
-    /// There is no such object.
-    Gone,
-    /// Nobody says.
-    Unknown,
 }
 
 /// The owners of objects. Clones share what they know.
@@ -353,16 +256,6 @@ impl Owners {
     }
 }
 
-/// An object's namesake may have been made by another: it proves nothing but a controller that is
-/// there.
-fn namesake(step: Step) -> Step {
-    if let Step::Owner(_) = step {
-        step
-    } else {
-        Step::Gone
-    }
-}
-
 /// Takes one more step; an error is the end of the chain.
 fn extend(owners: &mut Vec<Owner>, target: &Object, step: Step) -> Result<Object, Chain> {
     match step {
@@ -375,28 +268,4 @@ fn extend(owners: &mut Vec<Owner>, target: &Object, step: Step) -> Result<Object
             Ok(target.owned_by(&owner))
         }
     }
-}
-
-/// What an object's metadata say about its controller.
-fn step_of(meta: &ObjectMeta) -> Step {
-    controller(meta).map_or(Step::Top, Step::Owner)
-}
-
-fn controller(meta: &ObjectMeta) -> Option<Arc<Owner>> {
-    let owner = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true))?;
-    Some(Arc::new(Owner {
-        api_version: owner.api_version.clone(),
-        kind: owner.kind.clone(),
-        name: owner.name.clone(),
-        uid: owner.uid.clone(),
-    }))
-}
-
-/// The maps hold whole entries, so that a panic elsewhere leaves nothing half done in them.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

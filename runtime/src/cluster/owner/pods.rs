@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Object, Owner, Step, controller};
+use super::object::{Object, Owner};
+use super::step::{Step, controller};
 use crate::cluster::{Scope, is_before};
 
 /// How long a deleted Pod's controller is remembered: the API server's default time to live of

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::{Object, Step};
+use super::object::Object;
+use super::step::{Step, namesake};
 
 /// Answers in each half: when the newer half is full, the older one is forgotten, and what is still
 /// asked for moves on.
@@ -33,7 +34,7 @@ impl Remembered {
             return Some(if is_itself {
                 step.clone()
             } else {
-                super::namesake(step.clone())
+                namesake(step.clone())
             });
         }
         let holds = |until: &Option<Instant>| until.is_none_or(|until| Instant::now() < until);

@@ -6,9 +6,13 @@
 
 mod decoding;
 mod documents;
+mod line_numbers;
 mod log_lines;
 mod objects;
+mod piece;
 mod shape;
+mod sought;
+mod yaml_lines;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,7 +23,7 @@ use tracing::info;
 
 use super::{Error, Observation, Owners, Raw, Scope, Stats, Unreadable};
 use decoding::{Decoded, decode, what_it_is};
-use objects::{Odd, Piece};
+use piece::{Odd, Piece};
 use shape::Contents;
 
 /// Events handed over together.
@@ -86,9 +90,9 @@ impl Recording {
             Piece::Whole { json, line } => contents.take(&json, line),
             Piece::Odd(odd) => contents.take_odd(odd),
         };
-        match documents::begin(&text) {
+        match yaml_lines::begin(&text) {
             Some(begin) => documents::pieces(&text, begin, &mut take),
-            None => objects::pieces(&text, 1, &mut take),
+            None => documents::pieces_among_json(&text, &mut take),
         }
         if let Some(why) = cut {
             match contents.unreadable.last_mut().filter(|_| contents.is_cut) {
@@ -101,7 +105,7 @@ impl Recording {
                         line,
                         column: 1,
                         why,
-                        kind: objects::CUT,
+                        kind: piece::CUT,
                     });
                 }
             }

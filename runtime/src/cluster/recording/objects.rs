@@ -10,91 +10,42 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::documents;
-use super::shape::says_what_it_is;
+use super::line_numbers::Lines;
+use super::piece::{CUT, NO_OBJECT, Odd, Piece, TEXT};
+use super::sought::says_what_it_is;
+use super::yaml_lines;
 
 /// In one broken object, so many others may be open at its end; then nobody looks further into it.
 const MOST_OPEN: usize = 64;
-
-/// A part of a file.
-pub(super) enum Piece<'a> {
-    /// A JSON value that is whole.
-    Whole { json: Cow<'a, str>, line: usize },
-    /// Something that is none.
-    Odd(Odd),
-}
-
-/// What can't be read as a JSON object.
-pub(super) struct Odd {
-    pub text: String,
-    pub line: usize,
-    /// In bytes, from 1 on.
-    pub column: usize,
-    pub why: String,
-    pub kind: &'static str,
-}
-
-/// Lines and columns, mostly asked for in their order.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    first: usize,
-    at: usize,
-    line: usize,
-    /// Where the line begins.
-    begin: usize,
-}
-
-impl Lines<'_> {
-    fn of(&mut self, place: usize) -> (usize, usize) {
-        if place < self.begin {
-            (self.at, self.line, self.begin) = (0, self.first, 0);
-        }
-        let passed = self.bytes.get(self.at..place).unwrap_or_default();
-        for (end, _) in passed
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n')
-        {
-            (self.line, self.begin) = (self.line + 1, self.at + end + 1);
-        }
-        self.at = self.at.max(place);
-        (self.line, place.saturating_sub(self.begin) + 1)
-    }
-}
 
 struct Reader<'a, 'v> {
     bytes: &'a [u8],
     /// Whether what is no JSON may be YAML.
     yaml: bool,
     lines: Lines<'a>,
-    visit: &'v mut dyn FnMut(Piece<'a>),
+    visit: &'v mut dyn FnMut(Found<'a>),
 }
 
-/// Visits the parts of a text in their order; its first line has the number `line`.
-pub(super) fn pieces<'a>(bytes: &'a [u8], line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
-    read(bytes, true, line, visit);
+/// What is found among other things.
+pub(super) enum Found<'a> {
+    /// A part of its own.
+    Piece(Piece<'a>),
+    /// What may be YAML, up to the next line of JSON.
+    Yaml {
+        bytes: &'a [u8],
+        line: usize,
+        /// Nothing follows it.
+        ends_file: bool,
+    },
 }
 
-/// The same of a text that was found to be no YAML.
-pub(super) fn pieces_without_yaml<'a>(
-    bytes: &'a [u8],
-    line: usize,
-    visit: &mut dyn FnMut(Piece<'a>),
-) {
-    read(bytes, false, line, visit);
-}
-
-fn read<'a>(bytes: &'a [u8], yaml: bool, line: usize, visit: &mut dyn FnMut(Piece<'a>)) {
+/// Visits the parts of a text in their order; its first line has the number `line`. `yaml`: what is
+/// no JSON may be YAML.
+pub(super) fn find<'a>(bytes: &'a [u8], yaml: bool, line: usize, visit: &mut dyn FnMut(Found<'a>)) {
     let mut reader = Reader {
         bytes,
         yaml,
-        lines: Lines {
-            bytes,
-            first: line,
-            at: 0,
-            line,
-            begin: 0,
-        },
+        lines: Lines::new(bytes, line),
         visit,
     };
     let (mut at, mut broken) = (0, false);
@@ -133,6 +84,10 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
 }
 
 impl<'a> Reader<'a, '_> {
+    fn give(&mut self, piece: Piece<'a>) {
+        (self.visit)(Found::Piece(piece));
+    }
+
     /// The next place where something stands.
     fn next_start(&self, mut at: usize) -> Option<usize> {
         loop {
@@ -167,7 +122,7 @@ impl<'a> Reader<'a, '_> {
                 let end = start + length;
                 if let Ok(json) = std::str::from_utf8(self.slice(start..end)) {
                     let (line, _) = self.lines.of(start);
-                    (self.visit)(Piece::Whole {
+                    self.give(Piece::Whole {
                         json: Cow::Borrowed(json),
                         line,
                     });
@@ -178,7 +133,7 @@ impl<'a> Reader<'a, '_> {
             // `{apiVersion: v1, ...}`
             Err(_)
                 if self.yaml
-                    && documents::begins_with_key(self.line_at(start))
+                    && yaml_lines::begins_with_key(self.line_at(start))
                     && !self.is_quoted(start) =>
             {
                 return self.yaml(start);
@@ -250,7 +205,7 @@ impl<'a> Reader<'a, '_> {
             }
             odd |= self.rest(left..brace, head.is_none());
             let (line, _) = self.lines.of(brace);
-            (self.visit)(Piece::Whole {
+            self.give(Piece::Whole {
                 json: Cow::Borrowed(json),
                 line,
             });
@@ -325,7 +280,7 @@ impl<'a> Reader<'a, '_> {
         let text = String::from_utf8_lossy(text)
             .trim_end_matches([',', '\n', '\r', ' ', '\t'])
             .to_owned();
-        (self.visit)(Piece::Odd(Odd {
+        self.give(Piece::Odd(Odd {
             text,
             line,
             column,
@@ -361,14 +316,14 @@ impl<'a> Reader<'a, '_> {
 
     /// YAML, up to the next line of JSON.
     fn yaml(&mut self, start: usize) -> usize {
-        let end = documents::block_end(self.bytes, start);
+        let end = yaml_lines::block_end(self.bytes, start);
         let (line, _) = self.lines.of(start);
-        documents::block(
-            self.slice(start..end),
+        let bytes = self.slice(start..end);
+        (self.visit)(Found::Yaml {
+            bytes,
             line,
-            end == self.bytes.len(),
-            self.visit,
-        );
+            ends_file: end == self.bytes.len(),
+        });
         end
     }
 
@@ -376,7 +331,7 @@ impl<'a> Reader<'a, '_> {
     /// log.
     fn text(&mut self, start: usize) -> usize {
         let is_first = start == 0 || self.bytes.get(start - 1) == Some(&b'\n');
-        if self.yaml && is_first && documents::begins_document(self.slice(start..self.bytes.len()))
+        if self.yaml && is_first && yaml_lines::begins_document(self.slice(start..self.bytes.len()))
         {
             return self.yaml(start);
         }
@@ -400,7 +355,7 @@ impl<'a> Reader<'a, '_> {
                 && says_what_it_is(json)
             {
                 let (line, _) = self.lines.of(brace);
-                (self.visit)(Piece::Whole {
+                self.give(Piece::Whole {
                     json: Cow::Borrowed(json),
                     line,
                 });
@@ -411,7 +366,7 @@ impl<'a> Reader<'a, '_> {
             .trim_end()
             .to_owned();
         let (line, column) = self.lines.of(start);
-        (self.visit)(Piece::Odd(Odd {
+        self.give(Piece::Odd(Odd {
             text,
             line,
             column,
@@ -421,13 +376,6 @@ impl<'a> Reader<'a, '_> {
         end
     }
 }
-
-/// The kind of what never was an object.
-pub(super) const TEXT: &str = "text";
-/// The kind of what ends in its middle.
-pub(super) const CUT: &str = "cut off";
-/// What is wrong with it.
-pub(super) const NO_OBJECT: &str = "it is no object";
 
 /// The words of an error, with its place in the file: its own begins with the object.
 fn placed(why: &serde_json::Error, line: usize) -> String {

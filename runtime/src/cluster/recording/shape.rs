@@ -8,7 +8,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::decoding::shortened;
-use super::objects::{CUT, NO_OBJECT, Odd, TEXT};
+use super::piece::{CUT, NO_OBJECT, Odd, TEXT};
+use super::sought::{holds, is_envelope, says_what_it_is};
 use crate::cluster::name::group;
 use crate::cluster::owner::identity;
 use crate::cluster::raw::{Outline, is_object, text};
@@ -68,44 +69,6 @@ impl fmt::Display for Place {
 struct Listed<'a> {
     kind: &'a str,
     api_version: &'a str,
-}
-
-/// Whether a JSON object is one of those that are looked for, wherever it is found.
-pub(super) fn says_what_it_is(json: &str) -> bool {
-    Outline::of(json).is_ok_and(|outline| is_looked_for(&outline))
-}
-
-fn is_looked_for(outline: &Outline<'_>) -> bool {
-    let named = outline.kind.is_some() || outline.is_about_something();
-    (outline.has_metadata() && named)
-        || is_envelope(outline)
-        || (outline.kind.is_some() && outline.items.is_some())
-}
-
-/// Whether one of those, or something that is about an object as an event is, stands anywhere in a
-/// JSON value.
-fn holds(json: &str, deep: usize) -> bool {
-    let Some(deep) = deep.checked_sub(1) else {
-        return false;
-    };
-    if json.starts_with('[') {
-        return serde_json::from_str::<Vec<&RawValue>>(json)
-            .is_ok_and(|items| items.iter().any(|item| holds(item.get(), deep)));
-    }
-    let Some(outline) = Outline::of(json).ok().filter(|_| json.starts_with('{')) else {
-        return false;
-    };
-    let is_one = is_looked_for(&outline)
-        || outline.is_about_something()
-        || text(outline.kind).as_deref() == Some("Event");
-    is_one
-        || serde_json::from_str::<BTreeMap<String, &RawValue>>(json)
-            .is_ok_and(|members| members.values().any(|member| holds(member.get(), deep)))
-}
-
-fn is_envelope(outline: &Outline<'_>) -> bool {
-    let of_watch = outline.change.is_some() && is_object(outline.object);
-    !outline.has_metadata() && (of_watch || (outline.verb.is_some() && is_object(outline.event)))
 }
 
 impl<'h> Contents<'h> {
@@ -185,6 +148,17 @@ impl<'h> Contents<'h> {
         });
     }
 
+    /// A JSON value that is neither an object nor a list.
+    fn refuse_text(&mut self, json: &str, place: &Place) {
+        self.texts += u64::from(place.item.is_none());
+        let why = format!("{NO_OBJECT}, but {}", self.shown(json));
+        self.unreadable.push(Unreadable {
+            text: json.to_owned(),
+            reason: format!("{place}: {why}"),
+            kind: "no object",
+        });
+    }
+
     fn pass(&mut self, what: String) {
         *self.passed.entry(what).or_default() += 1;
     }
@@ -200,14 +174,7 @@ impl<'h> Contents<'h> {
             };
         }
         if !json.starts_with('{') {
-            self.texts += u64::from(place.item.is_none());
-            let why = format!("{NO_OBJECT}, but {}", self.shown(json));
-            self.unreadable.push(Unreadable {
-                text: json.to_owned(),
-                reason: format!("{place}: {why}"),
-                kind: "no object",
-            });
-            return;
+            return self.refuse_text(json, place);
         }
         let outline = match Outline::of(json) {
             Ok(outline) => outline,
@@ -237,11 +204,23 @@ impl<'h> Contents<'h> {
         {
             return;
         }
+        self.object(json, &outline, place, kind, api_version);
+    }
+
+    /// An object that is neither a list nor a line of a watch: an event, or another.
+    fn object(
+        &mut self,
+        json: &str,
+        outline: &Outline<'_>,
+        place: &Place,
+        kind: &str,
+        api_version: &str,
+    ) {
         if kind.is_empty() && outline.has_metadata() && outline.is_about_something() {
-            return self.event(json, &outline, place, api_version);
+            return self.event(json, outline, place, api_version);
         }
         match kind {
-            "Event" => self.event(json, &outline, place, api_version),
+            "Event" => self.event(json, outline, place, api_version),
             "" if outline.has_metadata() => self.refuse(
                 json,
                 place,
@@ -254,7 +233,7 @@ impl<'h> Contents<'h> {
                 "it has neither kind nor metadata, as a Kubernetes object has",
                 "no metadata",
             ),
-            _ => self.other(&outline, kind, api_version),
+            _ => self.other(outline, kind, api_version),
         }
     }
 

@@ -10,8 +10,8 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators,
 };
 
+use super::error::{DEEPEST, Error};
 use super::schema::{FIELDS, OBJECT, Type, field};
-use super::{DEEPEST, Error};
 
 /// Functions: name, the type that they are called on (`x.f(y)`), types of arguments, result.
 const FUNCTIONS: &[(&str, Option<Type>, &[Type], Type)] = {

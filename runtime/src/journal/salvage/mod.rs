@@ -7,6 +7,7 @@
 //! place.
 
 mod copy;
+mod table;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,9 +15,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::Error;
-use super::room::with_suffix;
-use super::store::seconds;
+use super::error::Error;
+use super::files::with_suffix;
+use super::time::seconds;
 
 /// Bytes that a new file may take beside those of the old one's pages.
 const MARGIN: u64 = 1 << 20;

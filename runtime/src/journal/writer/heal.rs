@@ -8,8 +8,9 @@ use rusqlite::config::DbConfig;
 use tokio::time::Instant;
 
 use super::Writer;
+use crate::journal::error::Error;
 use crate::journal::mark::Marks;
-use crate::journal::{Error, salvage, schema};
+use crate::journal::{salvage, schema};
 
 /// Between two tries to replace a damaged file.
 const HEALING: Duration = Duration::from_secs(10);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Writer;
-use crate::journal::Error;
-use crate::journal::room::{OnFull, log_size};
+use crate::journal::error::Error;
+use crate::journal::files::log_size;
+use crate::journal::options::OnFull;
 
 /// How long the log may be held by those who read it, until events wait.
 const HELD: Duration = Duration::from_secs(5);
