@@ -1,24 +1,18 @@
 //! A sink at work: its version, and the instance that serves at the moment.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
-use wasmtime::Store;
 
 use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
 
-use super::bindings::v0_1::{self, Words, World};
-use super::blueprint::cause;
 use super::grant::{self, Grant};
-use super::host::{Conduct, Host, store};
+use super::guest::{Instance, fresh};
 use super::http::{Gate, Network};
-use super::output::Target;
 use super::slot::{Opened, Slot};
-use super::wear::{Wear, rest};
-use super::{Blueprint, Stats, Term, Version};
+use super::wear::rest;
+use super::{Blueprint, Term, Version};
 
 /// Batches where neither the grant nor the sink says otherwise.
 const BATCH: Limits = Limits {
@@ -37,14 +31,6 @@ pub struct Sink {
     /// Calls in a row that were ended while they computed.
     burnt: u32,
     slot: Slot,
-}
-
-pub(super) struct Instance {
-    store: Store<Host>,
-    world: World,
-    /// When it was opened, with how many bytes of memory, and how many batches it was handed since.
-    opened: (Instant, usize),
-    batches: u32,
 }
 
 impl Sink {
@@ -198,19 +184,12 @@ impl Sink {
         let Some(mut instance) = self.instance.take() else {
             return Outcome::Stored(Vec::new());
         };
-        let (limit, conduct) = instance.begin(
-            self.version.grant.limits.call.min(Duration::from_secs(5)),
-            Vec::new(),
-        );
-        let call = instance
-            .world
-            .kubedl_events_event_sink()
-            .call_close(&mut instance.store);
-        let outcome = match within(limit, &conduct, "close", call).await {
-            Ok(Ok(())) => Outcome::Stored(Vec::new()),
-            Ok(Err(error)) => v0_1::refusal(error, &|text| self.version.voice.redactor.words(text)),
-            Err(broke) => broke.counted(&self.slot.stats()).into_outcome(),
-        };
+        let limit = self.version.grant.limits.call.min(Duration::from_secs(5));
+        let redactor = &self.version.voice.redactor;
+        let outcome = instance
+            .close(limit, &|text| redactor.words(text))
+            .await
+            .unwrap_or_else(|broke| broke.counted(&self.slot.stats()).into_outcome());
         self.version.voice.settle();
         outcome
     }
@@ -220,120 +199,6 @@ impl Sink {
         let instance = fresh(&self.version, &self.gate, &self.slot.stats()).await?;
         self.slot.serves(&self.version, true);
         Ok(instance)
-    }
-}
-
-/// Makes an instance and opens it.
-pub(super) async fn fresh(
-    version: &Version,
-    gate: &Gate,
-    stats: &Stats,
-) -> Result<Instance, Outcome> {
-    let broke = |broke: Broke| broke.counted(stats).into_outcome();
-    let mut instance = instantiate(version, gate).await.map_err(broke)?;
-    let (limit, conduct) = instance.begin(version.grant.limits.call, Vec::new());
-    let opened = instance
-        .world
-        .kubedl_events_event_sink()
-        .call_open(&mut instance.store);
-    match within(limit, &conduct, "open", opened).await {
-        Ok(Ok(())) => {
-            instance.opened = (Instant::now(), instance.memory());
-            stats.opened(instance.memory());
-            Ok(instance)
-        }
-        Ok(Err(error)) => Err(v0_1::refusal(error, &|text| {
-            version.voice.redactor.words(text)
-        })),
-        Err(why) => Err(broke(why)),
-    }
-}
-
-async fn instantiate(version: &Version, gate: &Gate) -> Result<Instance, Broke> {
-    let Version {
-        blueprint,
-        grant,
-        voice,
-        conditions,
-        ..
-    } = version;
-    let target = if grant.stdout {
-        Target::Stdout
-    } else {
-        Target::Log("stdout")
-    };
-    let host = Host::new(
-        voice,
-        grant,
-        Some(gate.clone()),
-        target,
-        conditions.as_ref(),
-    );
-    let conduct = host.conduct.clone();
-    let mut store = store(&blueprint.engine, host);
-    let world = within(
-        grant.limits.call,
-        &conduct,
-        "its start",
-        blueprint.world.instantiate_async(&mut store),
-    )
-    .await?;
-    Ok(Instance {
-        store,
-        world,
-        opened: (Instant::now(), 0),
-        batches: 0,
-    })
-}
-
-impl Instance {
-    fn memory(&self) -> usize {
-        self.store.data().memory.used
-    }
-
-    fn wear(&self) -> Wear {
-        let (since, fresh) = self.opened;
-        Wear {
-            age: since.elapsed(),
-            batches: self.batches,
-            memory: self.memory(),
-            fresh,
-        }
-    }
-
-    /// Sets the clock and the batch for a call.
-    fn begin(&mut self, limit: Duration, items: Vec<Arc<Item>>) -> (Duration, Arc<Conduct>) {
-        let conduct = Arc::new(Conduct::default());
-        let host = self.store.data_mut();
-        host.deadline = Instant::now() + limit;
-        host.items = items;
-        host.conduct = conduct.clone();
-        (limit, conduct)
-    }
-
-    async fn save(
-        &mut self,
-        limit: Duration,
-        attempt: Attempt,
-        items: &[Arc<Item>],
-        words: Words<'_>,
-    ) -> Result<Outcome, Broke> {
-        let (limit, conduct) = self.begin(limit, items.to_vec());
-        self.batches = self.batches.saturating_add(1);
-        let labels: Vec<_> = items.iter().map(|item| v0_1::labels(&item.event)).collect();
-        let events: Vec<_> = items
-            .iter()
-            .zip(&labels)
-            .map(|(item, labels)| v0_1::event(&item.event, labels))
-            .collect();
-        let call = self.world.kubedl_events_event_sink().call_save_events(
-            &mut self.store,
-            v0_1::batch(attempt),
-            &events,
-        );
-        let answer = within(limit, &conduct, "save-events", call).await;
-        self.store.data_mut().items = Vec::new();
-        Ok(v0_1::saved(answer?, items, words))
     }
 }
 
@@ -419,83 +284,6 @@ impl Destination for Sink {
                 ?outcome,
                 "The sink could not be closed."
             ),
-        }
-    }
-}
-
-/// How a call broke off.
-struct Broke {
-    reason: String,
-    maybe_sent: bool,
-    cause: Cause,
-    /// The time that it burnt, if it computed until that was over.
-    burnt: Option<Duration>,
-    /// It ran out of time; else it trapped.
-    late: bool,
-}
-
-impl Broke {
-    fn counted(self, stats: &Stats) -> Self {
-        if self.late {
-            stats.timed_out()
-        } else {
-            stats.trapped()
-        }
-        self
-    }
-
-    fn into_outcome(self) -> Outcome {
-        let Self {
-            reason,
-            maybe_sent,
-            cause,
-            burnt,
-            ..
-        } = self;
-        Outcome::Broken {
-            reason,
-            maybe_sent,
-            cause,
-            after: burnt,
-        }
-    }
-}
-
-/// A call with its time-out, which ends a guest that computes (by epochs) as well as one that
-/// waits.
-async fn within<T>(
-    limit: Duration,
-    conduct: &Conduct,
-    what: &str,
-    call: impl Future<Output = wasmtime::Result<T>>,
-) -> Result<T, Broke> {
-    let result = timeout(limit, call).await;
-    let maybe_sent = conduct.asked.load(Ordering::Relaxed);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(why)) => Err(Broke {
-            reason: format!("{what} ended with a trap: {}", cause(&why)),
-            maybe_sent,
-            cause: Cause::Sink,
-            burnt: None,
-            late: false,
-        }),
-        Err(_) => {
-            let waiting = conduct.waited() * 2 > limit;
-            let place = if waiting {
-                ", waiting for the destination"
-            } else {
-                ""
-            };
-            let cause = if waiting { Cause::Waiting } else { Cause::Sink };
-            let burnt = conduct.computed(limit).then_some(limit);
-            Err(Broke {
-                reason: format!("{what} took longer than {} ms{place}", limit.as_millis()),
-                maybe_sent,
-                cause,
-                burnt,
-                late: true,
-            })
         }
     }
 }

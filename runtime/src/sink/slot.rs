@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::guest::{Instance, fresh};
 use super::http::{Gate, Network};
-use super::runner::{Instance, fresh};
 use super::{Stats, Term, Version};
 use crate::relay::Outcome;
 

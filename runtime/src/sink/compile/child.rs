@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use super::container;
-use super::report::{Answer, Refusal, Report, unframed};
+use super::report::{Answer, unframed};
+use super::{Refusal, Report, container};
 use crate::shown::shown;
 use crate::sink::loading::{Form, LARGEST};
 

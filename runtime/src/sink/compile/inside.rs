@@ -12,8 +12,9 @@ use seccompiler::{
 };
 
 use super::child::{LONGEST, Task};
-use super::report::{Answer, Refusal, framed};
-use super::{look_into, settings};
+use super::look::look_into;
+use super::report::{Answer, framed};
+use super::{Refusal, settings};
 use crate::sink::loading::unpack;
 
 /// Runs a task on standard input, with so many bytes of memory and seconds of a processor, and

@@ -1,11 +1,11 @@
 //! What is known of a component once it was looked into: handed from the child that did so to the
 //! service, and kept beside the code. Pure.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::sink::{Description, Error, Outline};
+use crate::sink::{Description, Outline};
+
+use super::Refusal;
 
 /// Bytes of a report, at most.
 pub(super) const LONGEST: u64 = 1 << 20;
@@ -17,32 +17,6 @@ pub(in crate::sink) struct Report {
     pub outline: Outline,
     /// What it says of itself.
     pub description: Description,
-}
-
-/// Why a component is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::sink) enum Refusal {
-    /// It is this instead.
-    NotAComponent(String),
-    /// It is one of another world, or of another version of the contract.
-    OtherWorld(String),
-    /// It imports this, which this host does not give.
-    Import(String),
-    /// It can't be compiled, or did not describe itself.
-    Faulty(String),
-}
-
-impl Refusal {
-    /// As an error about a file.
-    pub(in crate::sink) fn at(self, path: &Path) -> Error {
-        let path = path.to_owned();
-        match self {
-            Self::NotAComponent(is) => Error::NotAComponent { path, is },
-            Self::OtherWorld(why) => Error::OtherWorld { path, why },
-            Self::Import(name) => Error::Import { path, name },
-            Self::Faulty(why) => Error::Faulty { path, why },
-        }
-    }
 }
 
 /// What a child writes before the code, with its length in front as eight bytes, the lowest first.

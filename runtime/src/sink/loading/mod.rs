@@ -11,8 +11,10 @@ mod form;
 mod kept;
 mod loader;
 mod mount;
+mod open;
 mod packed;
 mod parts;
+mod read;
 
 pub use directory::{Directories, Found, find};
 pub use fingerprint::Fingerprint;
@@ -23,5 +25,5 @@ pub use mount::fixed;
 pub use packed::{LARGEST, pack};
 pub use parts::{Index, Part};
 
-pub(super) use form::read;
 pub(super) use packed::unpack;
+pub(super) use read::read;
