@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::shown::{self, Shown};
 
-use super::contract::CONTRACT;
+use super::component::CONTRACT;
 use super::grant;
 
 /// Why a sink can't be used. None is retryable: the operator has to change something.

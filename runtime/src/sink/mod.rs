@@ -11,53 +11,25 @@
 //! import much that they never use, but it is empty: no folders, no sockets, no names.
 
 mod account;
-mod artifact;
-mod bindings;
-mod blueprint;
-mod call;
-mod clock;
-mod compile;
-mod conditions;
-mod contract;
-mod describe;
-mod description;
-mod digest;
-mod engine;
+mod component;
+mod egress;
 mod error;
-mod fault;
 pub mod grant;
-mod guest;
-mod host;
 pub mod http;
-mod link;
+mod instance;
 pub mod loading;
-mod outline;
-mod output;
-mod rate;
 mod redact;
-mod runner;
-mod slot;
 mod stats;
 mod term;
-mod version;
-mod wear;
 
 pub use account::Exchange;
-pub use artifact::Artifact;
-pub use blueprint::Blueprint;
-pub use compile::{Compiler, child, container_memory};
-pub use conditions::Conditions;
-pub use contract::CONTRACT;
-pub use description::{Description, EnvVar};
-pub use digest::Digest;
-pub use engine::Engine;
+pub use component::{
+    Artifact, Blueprint, CONTRACT, Compiler, Description, Digest, Engine, EnvVar, Outline, child,
+    container_memory,
+};
 pub use error::Error;
-pub use loading::{Directories, Found, find};
-pub use outline::Outline;
-pub use output::{Ear, Target};
+pub use instance::{Conditions, Ear, Sink, Target};
+pub use loading::{Directories, Found, Opened, Slot, Version, find};
 pub use redact::{redacted, words};
-pub use runner::Sink;
-pub use slot::{Opened, Slot};
 pub use stats::Stats;
 pub use term::Term;
-pub use version::Version;

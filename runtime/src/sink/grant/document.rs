@@ -10,9 +10,10 @@ use schemars::transform::{RecursiveTransform, Transform};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Error, Grant, HostPattern, Private, Variable, host_pattern, limits};
+use super::{Error, Grant, HostPattern, Private, Variable, limits};
 use crate::cluster::Subnet;
 use crate::sink::Digest;
+use crate::sink::egress::host_pattern;
 use crate::sink::http::Identity;
 use crate::sink::redact::Redactor;
 

@@ -8,7 +8,7 @@
 //!   SLS_REGION: {value: cn-hangzhou}                    # a literal
 //!   SLS_SECURITY_TOKEN: {from: SLS_SECURITY_TOKEN, optional: true}
 //! http:
-//!   - https://${SLS_PROJECT}.${SLS_ENDPOINT}            # see `host_pattern`
+//!   - https://${SLS_PROJECT}.${SLS_ENDPOINT}            # see `egress/host_pattern.rs`
 //! stdout: inherit                                      # the process's own; by default its lines go to the log
 //! tls: {client-certificate: {cert: /etc/tls/tls.crt, key: /etc/tls/tls.key}}   # shown to destinations that ask for one; the sink never sees it
 //! limits: {memory: 64MiB, call: 60s, batch-events: 4096, batch-bytes: 3MiB, http-width: 8}
@@ -19,19 +19,15 @@
 
 mod document;
 mod error;
-mod host_pattern;
 mod limits;
 mod network_policy;
-mod private;
 mod resolved;
 mod variable;
 pub mod wish;
 
+pub use super::egress::{Authority, HostPattern, Private, Scheme};
 pub use document::{Document, Environment, schema};
 pub use error::Error;
-pub(in crate::sink) use host_pattern::plain_host;
-pub use host_pattern::{Authority, HostPattern, Scheme};
 pub use limits::Limits;
-pub use private::Private;
 pub use resolved::Grant;
 pub use variable::Variable;

@@ -3,9 +3,10 @@
 
 use std::fmt::{self, Write};
 
+use super::Document;
 use super::document::{Name, Template};
-use super::{Document, host_pattern};
 use crate::shown::shown;
+use crate::sink::egress::host_pattern;
 use crate::sink::{Description, Digest};
 
 /// A grant that gives what a sink asks for, as YAML. What can't be granted stands in comments.

@@ -4,8 +4,10 @@
 //! Redirects are not followed, no proxy is taken from the environment, nothing is decompressed. The
 //! name is judged first, then the address that is connected to.
 
-mod address;
+mod answer;
 mod budget;
+mod connections;
+mod failure;
 mod gate;
 mod headers;
 mod identity;
@@ -16,14 +18,9 @@ mod script;
 mod skew;
 mod url;
 
-pub(in crate::sink) use address::{closed, is_own_name};
+pub use connections::CARRIERS;
 pub use gate::Gate;
 pub use identity::Identity;
 pub use message::{Error, Request, Response};
 pub use network::{Network, Tap};
-pub(in crate::sink) use resolver::is_local;
 pub use script::{Answer, Play, Script, Sent};
-
-/// Targets in the log of the libraries that carry requests. What they say below a warning may have
-/// headers and addresses in it that a sink made of its secrets.
-pub const CARRIERS: [&str; 3] = ["ureq", "ureq_proto", "rustls"];

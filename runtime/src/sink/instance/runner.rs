@@ -6,13 +6,12 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use crate::relay::{Attempt, Cause, Destination, Item, Limits, Outcome};
+use crate::sink::grant::{self, Grant};
+use crate::sink::http::{Gate, Network};
+use crate::sink::{Blueprint, Opened, Slot, Term, Version};
 
-use super::grant::{self, Grant};
 use super::guest::{Instance, fresh};
-use super::http::{Gate, Network};
-use super::slot::{Opened, Slot};
 use super::wear::rest;
-use super::{Blueprint, Term, Version};
 
 /// Batches where neither the grant nor the sink says otherwise.
 const BATCH: Limits = Limits {

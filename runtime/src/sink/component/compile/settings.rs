@@ -7,7 +7,7 @@ const STACK: usize = 1 << 20;
 
 /// How guests are compiled. What compilers of the SDKs' languages don't write is off: less code of
 /// the engine can be reached.
-pub(in crate::sink) fn settings() -> Config {
+pub(in crate::sink::component) fn settings() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true).max_wasm_stack(STACK);
     config

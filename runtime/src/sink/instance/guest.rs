@@ -7,17 +7,17 @@ use tokio::time::Instant;
 use wasmtime::Store;
 
 use crate::relay::{Attempt, Item, Outcome};
+use crate::sink::component::bindings::v0_1::{self, Words, World};
+use crate::sink::http::Gate;
+use crate::sink::{Stats, Version};
 
-use super::bindings::v0_1::{self, Words, World};
 use super::call::{Broke, within};
 use super::host::{Conduct, Host, store};
-use super::http::Gate;
 use super::output::Target;
 use super::wear::Wear;
-use super::{Stats, Version};
 
 /// An instance that opened.
-pub(super) struct Instance {
+pub(in crate::sink) struct Instance {
     store: Store<Host>,
     world: World,
     /// When it was opened, with how many bytes of memory, and how many batches it was handed since.
@@ -26,7 +26,7 @@ pub(super) struct Instance {
 }
 
 /// Makes an instance and opens it.
-pub(super) async fn fresh(
+pub(in crate::sink) async fn fresh(
     version: &Version,
     gate: &Gate,
     stats: &Stats,

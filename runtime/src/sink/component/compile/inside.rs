@@ -58,7 +58,7 @@ fn compile(lacking: Vec<String>) -> Result<(), String> {
         // a heap of its own.
         config.parallel_compilation(false);
         let engine = wasmtime::Engine::new(&config).map_err(|why| why.to_string())?;
-        crate::sink::clock::start(&engine).map_err(|why| why.to_string())?;
+        crate::sink::instance::start_clock(&engine).map_err(|why| why.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()

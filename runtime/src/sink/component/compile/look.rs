@@ -2,9 +2,8 @@
 
 use wasmtime::component::Component;
 
-use crate::sink::Outline;
-use crate::sink::describe::describe;
-use crate::sink::fault::cause;
+use crate::sink::component::describe::describe;
+use crate::sink::component::{Outline, cause};
 
 use super::{Refusal, Report};
 

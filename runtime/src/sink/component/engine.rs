@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use crate::sink::{Error, instance, loading};
+
+use super::Artifact;
 use super::compile::{self, Cache, Compiled, Compiler, Refusal};
-use super::{Artifact, Error, clock, loading};
 
 /// Compiles and runs components.
 #[derive(Clone)]
@@ -26,7 +28,7 @@ impl Engine {
         let cache = cache.map(open).transpose()?;
         let wasmtime = wasmtime::Engine::new(&compile::settings())
             .map_err(|why| Error::Engine(why.to_string()))?;
-        clock::start(&wasmtime).map_err(|why| Error::Engine(why.to_string()))?;
+        instance::start_clock(&wasmtime).map_err(|why| Error::Engine(why.to_string()))?;
         Ok(Self {
             wasmtime,
             compiler,

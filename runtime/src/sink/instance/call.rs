@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::relay::{Cause, Outcome};
+use crate::sink::Stats;
+use crate::sink::component::cause;
 
-use super::Stats;
-use super::fault::cause;
 use super::host::Conduct;
 
 /// How a call broke off.

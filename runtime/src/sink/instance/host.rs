@@ -12,12 +12,12 @@ use wasmtime::{Engine, ResourceLimiter, Result, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::relay::Item;
+use crate::sink::component::bindings::v0_1::{self, http_import, raw_event};
+use crate::sink::grant::Grant;
+use crate::sink::http::{self, Gate};
 
-use super::bindings::v0_1::{self, http_import, raw_event};
 use super::clock;
 use super::conditions::Conditions;
-use super::grant::Grant;
-use super::http::{self, Gate};
 use super::output::{Output, Target, Voice};
 
 /// Requests end so long before the call does, so that a sane sink can still answer.
@@ -42,7 +42,7 @@ const ANSWERS: usize = 4;
 const REQUESTS: usize = 1_000;
 
 /// The data of one store.
-pub(super) struct Host {
+pub(in crate::sink) struct Host {
     wasi: WasiCtx,
     table: ResourceTable,
     gate: Option<Gate>,
@@ -50,7 +50,7 @@ pub(super) struct Host {
     /// The batch that is being saved.
     pub(super) items: Vec<Arc<Item>>,
     /// When the call has to be over.
-    pub(super) deadline: Instant,
+    pub(in crate::sink) deadline: Instant,
     pub(super) conduct: Arc<Conduct>,
 }
 
@@ -134,7 +134,7 @@ const HANDED_OVER: usize = 4;
 const LEAST_HANDED_OVER: usize = 34 << 20;
 
 /// A store with its limits.
-pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
+pub(in crate::sink) fn store(engine: &Engine, host: Host) -> Store<Host> {
     let most = (host.memory.limit / HANDED_OVER)
         .max(LEAST_HANDED_OVER)
         .min(host.memory.limit);
@@ -157,7 +157,7 @@ pub(super) fn store(engine: &Engine, host: Host) -> Store<Host> {
 impl Host {
     /// For a sink with its grant. `gate` is none where a guest may not reach anything: while it
     /// describes itself.
-    pub(super) fn new(
+    pub(in crate::sink) fn new(
         voice: &Arc<Voice>,
         grant: &Grant,
         gate: Option<Gate>,

@@ -3,19 +3,17 @@
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use crate::sink::instance::Host;
+
 use super::bindings::v0_1::{WorldPre, http_import, raw_event};
+use super::cause;
 use super::compile::Refusal;
-use super::fault::cause;
-use super::host::Host;
 
 /// A component that has all that it imports.
 ///
 /// # Errors
 /// When it imports something else, or is no sink of this contract.
-pub(in crate::sink) fn link(
-    engine: &Engine,
-    component: &Component,
-) -> Result<WorldPre<Host>, Refusal> {
+pub(super) fn link(engine: &Engine, component: &Component) -> Result<WorldPre<Host>, Refusal> {
     let linker = linker(engine)
         .map_err(|why| Refusal::Faulty(format!("the engine can't be set up: {}", cause(&why))))?;
     let pre = linker

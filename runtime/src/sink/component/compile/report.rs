@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sink::{Description, Outline};
+use crate::sink::component::{Description, Outline};
 
 use super::Refusal;
 
@@ -12,7 +12,7 @@ pub(super) const LONGEST: u64 = 1 << 20;
 
 /// Of a component that is a sink for this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::sink) struct Report {
+pub(in crate::sink::component) struct Report {
     /// What it imports and exports.
     pub outline: Outline,
     /// What it says of itself.

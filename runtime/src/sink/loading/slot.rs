@@ -3,10 +3,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::guest::{Instance, fresh};
-use super::http::{Gate, Network};
-use super::{Stats, Term, Version};
 use crate::relay::Outcome;
+use crate::sink::http::{Gate, Network};
+use crate::sink::instance::{Instance, fresh};
+use crate::sink::{Stats, Term};
+
+use super::Version;
 
 /// The way to a sink that a relay has. Clones are of one sink.
 #[derive(Clone)]
@@ -26,13 +28,13 @@ struct Inner {
 
 /// A version with an instance that opened.
 pub struct Opened {
-    pub(super) version: Version,
-    pub(super) gate: Gate,
-    pub(super) instance: Instance,
+    pub(in crate::sink) version: Version,
+    pub(in crate::sink) gate: Gate,
+    pub(in crate::sink) instance: Instance,
 }
 
 impl Slot {
-    pub(super) fn new(serving: Version) -> Self {
+    pub(in crate::sink) fn new(serving: Version) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             term: Term::endless(),
             network: Network::default(),
@@ -103,7 +105,7 @@ impl Slot {
         self.inner().next = Some(next);
     }
 
-    pub(super) fn take(&self) -> Option<Opened> {
+    pub(in crate::sink) fn take(&self) -> Option<Opened> {
         let mut inner = self.inner();
         let next = inner.next.take()?;
         inner.gate = None;
@@ -112,19 +114,19 @@ impl Slot {
         Some(next)
     }
 
-    pub(super) fn serves(&self, version: &Version, opened: bool) {
+    pub(in crate::sink) fn serves(&self, version: &Version, opened: bool) {
         let mut inner = self.inner();
         inner.serving = version.clone();
         inner.opened = opened;
     }
 
-    pub(super) fn begin(&self, term: Term, network: Network) {
+    pub(in crate::sink) fn begin(&self, term: Term, network: Network) {
         let mut inner = self.inner();
         (inner.term, inner.network) = (term, network);
     }
 
     /// Breaks every request of the next version, and forgets it.
-    pub(super) fn cut(&self) {
+    pub(in crate::sink) fn cut(&self) {
         let mut inner = self.inner();
         inner.next = None;
         if let Some(gate) = inner.gate.take() {

@@ -7,15 +7,14 @@ use tokio::time::{Instant, timeout};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::shown::shown;
+use crate::sink::grant::Grant;
+use crate::sink::instance::{Host, Target, Voice, store};
+
 use super::bindings::v0_1::WorldPre;
 use super::compile::Refusal;
-use super::description::{Description, EnvVar};
-use super::fault::cause;
-use super::grant::Grant;
-use super::host::{Host, store};
 use super::link::link;
-use super::output::{Target, Voice};
-use crate::shown::shown;
+use super::{Description, EnvVar, cause};
 
 /// Time in which a sink has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(5);
@@ -26,7 +25,7 @@ const DESCRIPTION_BYTES: usize = 256 << 10;
 const DESCRIPTION_ENTRIES: usize = 256;
 
 /// Lets a component say what it is, with nothing granted.
-pub(in crate::sink) async fn describe(
+pub(super) async fn describe(
     engine: &Engine,
     component: &Component,
 ) -> Result<Description, Refusal> {

@@ -21,7 +21,7 @@ pub(super) fn yield_to_others() {
 }
 
 /// Starts the thread.
-pub(super) fn start(engine: &Engine) -> std::io::Result<()> {
+pub(in crate::sink) fn start(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     let tick = move || {
         while let Some(engine) = engine.upgrade() {

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::grant::{self, Grant};
-use super::output::{Ear, Voice};
-use super::{Blueprint, Conditions, Digest};
+use crate::sink::grant::{self, Grant};
+use crate::sink::instance::{Ear, Voice};
+use crate::sink::{Blueprint, Conditions, Digest};
 
 /// A blueprint with a grant that is enough for it. Clones share both, and what is heard of them.
 #[derive(Clone)]
 pub struct Version {
-    pub(super) name: Arc<str>,
-    pub(super) blueprint: Blueprint,
-    pub(super) grant: Arc<Grant>,
-    pub(super) voice: Arc<Voice>,
-    pub(super) conditions: Option<Conditions>,
+    pub(in crate::sink) name: Arc<str>,
+    pub(in crate::sink) blueprint: Blueprint,
+    pub(in crate::sink) grant: Arc<Grant>,
+    pub(in crate::sink) voice: Arc<Voice>,
+    pub(in crate::sink) conditions: Option<Conditions>,
 }
 
 impl Version {

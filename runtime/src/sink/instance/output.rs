@@ -12,9 +12,10 @@ use tracing::{info, warn};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use super::grant::Grant;
+use crate::sink::grant::Grant;
+use crate::sink::redact::Redactor;
+
 use super::rate::{Dropped, Rate};
-use super::redact::Redactor;
 
 /// The rest of a longer line is left out of the log; on stdout nothing is left out.
 const LONGEST_LINE: usize = 64 << 10;
@@ -25,9 +26,9 @@ pub type Ear = Arc<dyn Fn(Target, &str) + Send + Sync>;
 
 /// What is heard of a sink: without its secrets, and not more than a log can bear. Instances that
 /// replace each other share it.
-pub(super) struct Voice {
+pub(in crate::sink) struct Voice {
     sink: Arc<str>,
-    pub(super) redactor: Redactor,
+    pub(in crate::sink) redactor: Redactor,
     rate: Mutex<Rate>,
     ear: Option<Ear>,
     now: fn() -> Instant,
@@ -35,7 +36,7 @@ pub(super) struct Voice {
 
 impl Voice {
     /// Of a sink that knows the values of its grant.
-    pub(super) fn new(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant) -> Arc<Self> {
+    pub(in crate::sink) fn new(sink: &Arc<str>, grant: &Grant, now: fn() -> Instant) -> Arc<Self> {
         let (redactor, rate) = (Redactor::new(&grant.env), Mutex::new(Rate::new(now())));
         Arc::new(Self {
             sink: sink.clone(),
@@ -47,7 +48,7 @@ impl Voice {
     }
 
     /// The same, for somebody who listens.
-    pub(super) fn heard_by(
+    pub(in crate::sink) fn heard_by(
         sink: &Arc<str>,
         grant: &Grant,
         now: fn() -> Instant,

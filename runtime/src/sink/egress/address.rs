@@ -98,7 +98,7 @@ pub(super) fn refusal(address: IpAddr, loopback: bool, private: bool) -> Option<
                 || v6.is_multicast()
                 || v6.is_unspecified()
                 || is_translated(v6),
-            is_local(v6),
+            is_site_local(v6),
         ),
     };
     if refused {
@@ -119,7 +119,7 @@ fn is_shared(address: Ipv4Addr) -> bool {
 }
 
 /// Unique local (RFC 4193), and site-local before that (RFC 3879).
-fn is_local(address: Ipv6Addr) -> bool {
+fn is_site_local(address: Ipv6Addr) -> bool {
     address.is_unique_local() || address.segments()[0] & 0xffc0 == 0xfec0
 }
 
@@ -151,6 +151,24 @@ pub(super) fn embedded(address: IpAddr) -> IpAddr {
         [0, 0, 0, 0, 0, 0, g, h] => v4(g, h),
         _ => address,
     }
+}
+
+/// A host that is an address, with its brackets if it has any.
+pub(super) fn address_of(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+/// `localhost` and the names below it.
+pub(in crate::sink) fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// A host that can be this machine alone, by its name or as a written address.
+pub(in crate::sink) fn is_of_this_machine(host: &str) -> bool {
+    is_local(host) || address_of(host).is_some_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Compiler, Digest, Error, loading};
+use crate::sink::{Error, loading};
+
+use super::{Compiler, Digest};
 
 /// A component's bytes.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use crate::sink::Error;
 
 /// Why a component is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::sink) enum Refusal {
+pub(in crate::sink::component) enum Refusal {
     /// It is this instead.
     NotAComponent(String),
     /// It is one of another world, or of another version of the contract.
@@ -21,7 +21,7 @@ pub(in crate::sink) enum Refusal {
 
 impl Refusal {
     /// As an error about a file.
-    pub(in crate::sink) fn at(self, path: &Path) -> Error {
+    pub(in crate::sink::component) fn at(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
             Self::NotAComponent(is) => Error::NotAComponent { path, is },

@@ -2,20 +2,20 @@
 
 use wasmtime::component::Component;
 
-use crate::sink::Artifact;
+use crate::sink::component::Artifact;
 
 use super::child;
 use super::look::{load, look_into};
 use super::{Cache, Compiler, Refusal, Report};
 
 /// A component that runs, and what is known of it.
-pub(in crate::sink) struct Compiled {
+pub(in crate::sink::component) struct Compiled {
     pub component: Component,
     pub report: Report,
 }
 
 /// Compiles, or takes what was compiled before.
-pub(in crate::sink) async fn compile(
+pub(in crate::sink::component) async fn compile(
     engine: &wasmtime::Engine,
     compiler: &Compiler,
     cache: Option<&Cache>,

@@ -1,3 +1,3 @@
 //! The one place where generated names of the contract are seen: one module a version.
 
-pub(super) mod v0_1;
+pub(in crate::sink) mod v0_1;

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::Report;
 use super::report::{framed, unframed};
-use crate::sink::{CONTRACT, Digest};
+use crate::sink::component::{CONTRACT, Digest};
 
 /// Bytes of all files together, at most, and never more than an eighth of the volume: what was not
 /// used for longest goes.

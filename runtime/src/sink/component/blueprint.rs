@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use wasmtime::Engine as Wasmtime;
 
+use crate::sink::Error;
+use crate::sink::instance::Host;
+
 use super::bindings::v0_1::WorldPre;
 use super::compile::{Compiled, Refusal, Report};
-use super::host::Host;
 use super::link::link;
-use super::{Artifact, Description, Digest, Engine, Error, Outline};
+use super::{Artifact, Description, Digest, Engine, Outline};
 
 /// A component, ready to make instances of.
 #[derive(Clone)]
 pub struct Blueprint {
-    pub(super) engine: Wasmtime,
-    pub(super) world: WorldPre<Host>,
+    pub(in crate::sink) engine: Wasmtime,
+    pub(in crate::sink) world: WorldPre<Host>,
     description: Arc<Description>,
     outline: Arc<Outline>,
     digest: Digest,

@@ -6,8 +6,8 @@ use wasmparser::{Parser, Payload};
 
 use crate::shown::shown;
 
+use super::CONTRACT;
 use super::compile::Refusal;
-use super::contract::CONTRACT;
 
 /// The interface that makes a component a sink, without its version.
 const EXPORT: &str = "kubedl:events/event-sink";

@@ -109,17 +109,17 @@ impl HostPattern {
     }
 
     /// The host, without the `*.` of a wildcard.
-    pub(super) fn host(&self) -> &str {
+    pub(in crate::sink) fn host(&self) -> &str {
         &self.host
     }
 
     /// Whether any one label stands before the host.
-    pub(super) fn is_wildcard(&self) -> bool {
+    pub(in crate::sink) fn is_wildcard(&self) -> bool {
         self.wildcard
     }
 
     /// The port.
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::sink) fn port(&self) -> u16 {
         self.port
     }
 
@@ -164,7 +164,7 @@ impl HostPattern {
 }
 
 /// The variables that a template names.
-pub(super) fn variables(template: &str) -> impl Iterator<Item = &str> {
+pub(in crate::sink) fn variables(template: &str) -> impl Iterator<Item = &str> {
     template
         .split("${")
         .skip(1)
