@@ -17,17 +17,22 @@
 //! All values but literals are secret unless the grant says otherwise. An empty variable counts as
 //! absent, since a Kubernetes manifest can't leave one out.
 
+mod certificate;
+mod destinations;
 mod document;
 mod error;
 mod limits;
+mod name;
 mod network_policy;
 mod resolved;
+mod source;
 mod variable;
 pub mod wish;
 
 pub use super::egress::{Authority, HostPattern, Private, Scheme};
-pub use document::{Document, Environment, schema};
+pub use document::{Document, schema};
 pub use error::Error;
 pub use limits::Limits;
 pub use resolved::Grant;
+pub use source::Environment;
 pub use variable::Variable;
