@@ -5,6 +5,8 @@
 //! before it happened. A label has only values from the operator's configuration, or from a fixed
 //! list: never a namespace, a job or a destination's words.
 
+// Long: one table.
+
 use crate::relay::Counted;
 
 use super::Status;

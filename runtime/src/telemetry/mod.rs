@@ -6,6 +6,7 @@ mod exposition;
 mod forecast;
 mod log;
 pub mod metrics;
+mod observer;
 mod places;
 pub mod probe;
 mod server;
@@ -15,9 +16,8 @@ mod words;
 
 pub use board::{Board, Ready, Role, Watched};
 pub use log::{Error, Format, init};
+pub use observer::{Busy, Observer};
 pub use server::{Error as ServerError, address, serve};
-pub use status::{
-    Busy, FailingStatus, FileStatus, JournalStatus, Observer, ScopeStatus, SinkStatus, Status,
-};
+pub use status::{FailingStatus, FileStatus, JournalStatus, ScopeStatus, SinkStatus, Status};
 pub use terminal::{STDERR, show};
 pub use words::words;

@@ -19,7 +19,7 @@ use crate::shown::shown;
 /// can explain.
 const STILL: Duration = Duration::from_secs(300);
 /// The journal's writer does not turn while it saves what can be read of a large damaged file, or
-/// while the disk hangs. A sink's thread may have the lowest priority (`sink/clock.rs`).
+/// while the disk hangs. A sink's thread may have the lowest priority (`sink/instance/clock.rs`).
 const LONG_STILL: Duration = Duration::from_secs(900);
 /// How long the API server may be away before this process counts as not ready: it is when that is
 /// restarted, too.

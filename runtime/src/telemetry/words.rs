@@ -114,7 +114,33 @@ fn journal(journal: &JournalStatus) -> String {
     }
 }
 
+/// A table, with remarks below the line of a sink.
 fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
+    let rows = rows(sinks);
+    let mut widths = [0; 6];
+    for row in &rows {
+        widths
+            .iter_mut()
+            .zip(row)
+            .for_each(|(width, cell)| *width = cell.chars().count().max(*width));
+    }
+    let mut lines = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        lines.push(cells.join("  ").trim_end().to_owned());
+        if let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) {
+            lines.extend(remarks(sink));
+        }
+    }
+    lines
+}
+
+/// The head, and a row a sink.
+fn rows(sinks: &[SinkStatus]) -> Vec<[String; 6]> {
     let mut rows = vec![
         [
             "sink",
@@ -141,45 +167,32 @@ fn sinks(sinks: &[SinkStatus]) -> Vec<String> {
                 .map_or_else(unknown, |letters| letters.to_string()),
         ]
     }));
-    let mut widths = [0; 6];
-    for row in &rows {
-        widths
-            .iter_mut()
-            .zip(row)
-            .for_each(|(width, cell)| *width = cell.chars().count().max(*width));
-    }
+    rows
+}
+
+/// What is wrong with a sink.
+fn remarks(sink: &SinkStatus) -> Vec<String> {
     let mut lines = Vec::new();
-    for (place, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        lines.push(cells.join("  ").trim_end().to_owned());
-        let Some(sink) = place.checked_sub(1).and_then(|place| sinks.get(place)) else {
-            continue;
-        };
-        lines.extend(
-            sink.failing
-                .as_ref()
-                .filter(|failing| !failing.over)
-                .map(fails),
-        );
-        lines.extend(
-            sink.blocked
-                .as_ref()
-                .map(|why| format!("  waits for the journal: {}", shown(why))),
-        );
-        if let Some(held_back) = sink.held_back.filter(|held_back| *held_back > 0) {
-            let what = count(held_back, "event");
-            lines.push(format!("  {what} not stored while others are, and tried again beside them: see `kubedl-events dead-letters list`"));
-        }
-        if sink.reloads_refused > 0 {
-            lines.push(format!(
-                "  {} refused since the start: the log says why",
-                count(sink.reloads_refused, "new version")
-            ));
-        }
+    lines.extend(
+        sink.failing
+            .as_ref()
+            .filter(|failing| !failing.over)
+            .map(fails),
+    );
+    lines.extend(
+        sink.blocked
+            .as_ref()
+            .map(|why| format!("  waits for the journal: {}", shown(why))),
+    );
+    if let Some(held_back) = sink.held_back.filter(|held_back| *held_back > 0) {
+        let what = count(held_back, "event");
+        lines.push(format!("  {what} not stored while others are, and tried again beside them: see `kubedl-events dead-letters list`"));
+    }
+    if sink.reloads_refused > 0 {
+        lines.push(format!(
+            "  {} refused since the start: the log says why",
+            count(sink.reloads_refused, "new version")
+        ));
     }
     lines
 }

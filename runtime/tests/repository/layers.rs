@@ -87,7 +87,7 @@ fn each_concern_stays_in_its_place() {
         ("wasmtime::", &["sink"]),
         ("ureq", &["sink/http"]),
         ("anyhow", &["service", "workbench", "cli"]),
-        ("generated::", &["sink/bindings"]),
+        ("generated::", &["sink/component/bindings"]),
         ("SELECT ", &["journal"]),
     ];
     let mut files = Vec::new();

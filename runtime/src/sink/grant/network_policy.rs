@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::shown::shown;
-use crate::sink::http::{closed, is_local, is_own_name};
+use crate::sink::egress::{closed, host_pattern, is_local, is_own_name};
 
-use super::{Document, Environment, Error, HostPattern, Private, host_pattern};
+use super::{Document, Environment, Error, HostPattern, Private};
 
 /// What a granted name has to be allowed to mean by `private:`: RFC 1918, RFC 6598, RFC 2544, RFC
 /// 4193, RFC 3879.

@@ -3,10 +3,12 @@
 
 use std::fmt::{self, Write};
 
-use super::document::{Name, Template};
-use super::{Document, host_pattern};
+use super::Document;
+use super::destinations::Template;
+use super::name::Name;
 use crate::shown::shown;
-use crate::sink::{Description, Digest};
+use crate::sink::egress::host_pattern;
+use crate::sink::{Description, Digest, EnvVar};
 
 /// A grant that gives what a sink asks for, as YAML. What can't be granted stands in comments.
 /// Whatever the sink says of itself, the text is a grant, and its comments stay comments.
@@ -37,9 +39,18 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
         shown(file)
     )?;
     writeln!(text, "sha256: {digest}")?;
-    let mut granted = Vec::new();
+    let granted = write_variables(text, &description.env)?;
+    write_hosts(text, &description.hosts, &granted)
+}
+
+/// Gives the names of those that can be granted.
+fn write_variables<'a>(
+    text: &mut String,
+    variables: &'a [EnvVar],
+) -> Result<Vec<&'a str>, fmt::Error> {
+    let mut granted: Vec<&str> = Vec::new();
     let mut lines = String::new();
-    for variable in &description.env {
+    for variable in variables {
         let mut words = vec![shown(&variable.help)];
         words.extend(
             variable
@@ -89,8 +100,12 @@ fn write(text: &mut String, description: &Description, digest: Digest, file: &st
         }
     )?;
     text.push_str(&lines);
+    Ok(granted)
+}
+
+fn write_hosts(text: &mut String, wanted: &[String], granted: &[&str]) -> fmt::Result {
     let (mut hosts, mut lines) = (0, String::new());
-    for host in &description.hosts {
+    for host in wanted {
         let unknown = host_pattern::variables(host).find(|name| !granted.contains(name));
         match (Template::try_from(host.clone()), unknown) {
             (Ok(_), None) => {

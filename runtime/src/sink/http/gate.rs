@@ -1,45 +1,32 @@
 //! Judges a request, sends it, sorts what can go wrong.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, warn};
-use ureq::config::Config;
 use ureq::http::header::LOCATION;
 use ureq::http::{HeaderValue, Method, Uri};
-use ureq::tls::TlsConfig;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use crate::cluster::tls_words;
 use crate::shown::Shown;
+use crate::sink::egress::{Judge, is_of_this_machine};
 use crate::sink::grant::{Authority, Grant, Limits, Scheme};
 use crate::sink::redact::Redactor;
 use crate::sink::stats::result;
 use crate::sink::{Exchange, Stats, Term};
 
+use super::answer::take_answer;
 use super::budget::Budget;
-use super::headers::{HEADER_BYTES, headers};
-use super::resolver::{Hanging, Judge, REFUSED, address_of, is_local};
-use super::script::Scripted;
+use super::failure::sort;
+use super::headers::headers;
 use super::skew::Skew;
-use super::{Error, Network, Request, Response, address, url};
+use super::{Error, Network, Request, Response, connections, url};
 
 /// What a sink may ask by (RFC 9110, section 9.3; RFC 5789). A server may take what it doesn't know
 /// for the beginning of another protocol.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-/// What a header takes beside its bytes.
-const HEADER: usize = 48;
-/// Bytes of an answer's headers that don't count.
-const FREE: usize = 4 << 10;
 /// Destinations whose denial is said.
 const MOST_SAID: usize = 20;
-/// Time for resolving a name, and then for connecting.
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// The way out of one sink. Clones share its connections.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
@@ -50,6 +37,7 @@ struct Inner {
     redactor: Redactor,
     limits: Limits,
     term: Term,
+    network: Network,
     judge: Arc<Judge>,
     agent: ureq::Agent,
     stats: Arc<Stats>,
@@ -69,42 +57,12 @@ impl Gate {
         network: &Network,
         stats: Arc<Stats>,
     ) -> Self {
-        // TLS 1.2 and 1.3, with certificates checked, is what the library does and can't be told
-        // otherwise here. Whether the identity can be read was seen when the grant was.
-        let identity = grant
-            .identity
-            .as_ref()
-            .and_then(|identity| identity.ready().ok());
-        let tls = TlsConfig::builder()
-            .root_certs(network.roots.clone())
-            .client_cert(identity);
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent("")
-            .accept("")
-            .timeout_resolve(Some(CONNECT))
-            .timeout_connect(Some(CONNECT))
-            .max_response_header_size(HEADER_BYTES)
-            .max_idle_connections(grant.limits.http_width)
-            .max_idle_connections_per_host(grant.limits.http_width)
-            .tls_config(tls.build())
-            .build();
-        let judge = Arc::new(Judge {
-            granted: grant.http.clone(),
-            private: grant.private.clone(),
-            network: network.clone(),
-            hanging: Hanging::default(),
-            found: Mutex::default(),
-        });
-        let agent = match &network.script {
-            Some(script) => {
-                ureq::Agent::with_parts(config, Scripted(script.clone()), Shared(judge.clone()))
-            }
-            None => ureq::Agent::with_parts(config, DefaultConnector::new(), Shared(judge.clone())),
-        };
+        let judge = Arc::new(Judge::new(
+            grant.http.clone(),
+            grant.private.clone(),
+            network.surroundings(),
+        ));
+        let agent = connections::open(&grant, network, &judge);
         let (limits, redactor) = (grant.limits, Redactor::new(&grant.env));
         let budget = Mutex::new(Budget::new(
             limits.requests_per_minute,
@@ -117,6 +75,7 @@ impl Gate {
             redactor,
             limits,
             term,
+            network: network.clone(),
             judge,
             agent,
             stats,
@@ -141,7 +100,6 @@ impl Gate {
     pub fn send(&self, request: Request, time: Duration, most: usize) -> Result<Response, Error> {
         let tap = self
             .0
-            .judge
             .network
             .tap
             .as_ref()
@@ -216,13 +174,13 @@ impl Gate {
             .unwrap_or_else(PoisonError::into_inner)
             .take(bytes, Instant::now());
         // A played destination takes whatever comes, as fast as it comes.
-        if let (Err(spent), None) = (taken, &self.0.judge.network.script) {
+        if let (Err(spent), None) = (taken, &self.0.network.script) {
             self.0.stats.spent();
             return Err(Error::NotSent(spent.to_string()));
         }
         let answer = self.exchange(ready, &authority, time, most)?;
         // A played destination has the clock of another day.
-        if self.0.judge.network.script.is_none()
+        if self.0.network.script.is_none()
             && let Some(seconds) = self.0.skew.of(&answer, SystemTime::now())
         {
             // The name may be made of a secret.
@@ -252,13 +210,10 @@ impl Gate {
             let short = format!("{authority} is not in the grant of the sink");
             return Err(self.deny(&authority, self.not_granted(&authority), short));
         }
-        self.judge_place(&authority).map_err(|why| {
-            self.deny(
-                &authority,
-                format!("{authority} is {why}"),
-                format!("{authority} is {why}"),
-            )
-        })?;
+        if let Some(why) = self.0.judge.refuses_place(&authority.host, authority.port) {
+            let words = format!("{authority} is {why}");
+            return Err(self.deny(&authority, words.clone(), words));
+        }
         if !METHODS.contains(&request.method.as_str()) {
             return Err(invalid(format!(
                 "the method {} is not for sinks, which have {}",
@@ -273,22 +228,6 @@ impl Gate {
         *ready.uri_mut() = uri;
         *ready.headers_mut() = headers(request.headers).map_err(invalid)?;
         Ok((ready, authority))
-    }
-
-    /// Says why a destination is refused even if it is granted, as far as can be seen without
-    /// resolving it.
-    fn judge_place(&self, authority: &Authority) -> Result<(), &'static str> {
-        let Authority { host, port, .. } = authority;
-        if self.0.judge.network.refuses_name(host, *port) {
-            return Err("the cluster's API server, which no sink may reach");
-        }
-        if address::is_metadata_name(host) {
-            return Err("a cloud's metadata service");
-        }
-        // An address is judged by the resolver, too; but the way through a proxy asks none.
-        let refusal =
-            address_of(host).and_then(|ip| self.0.judge.refusal(host, SocketAddr::new(ip, *port)));
-        refusal.map_or(Ok(()), Err)
     }
 
     /// A destination in words that a sink may repeat: without a host that is a part of a secret.
@@ -320,10 +259,10 @@ impl Gate {
             sink,
             redactor,
             said,
-            judge,
+            network,
             ..
         } = &*self.0;
-        if let Some(script) = &judge.network.script {
+        if let Some(script) = &network.script {
             script.denied(&redactor.words(&words));
         }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -375,11 +314,9 @@ impl Gate {
         time: Duration,
         most: usize,
     ) -> Result<Response, Error> {
-        let local = is_local(&authority.host)
-            || address_of(&authority.host).is_some_and(|ip| ip.is_loopback());
+        let local = is_of_this_machine(&authority.host);
         let proxy = self
             .0
-            .judge
             .network
             .proxy_for(&authority.host, local)
             .filter(|_| authority.scheme == Scheme::Https);
@@ -403,113 +340,20 @@ impl Gate {
             .proxy(proxy.cloned())
             .build();
         let answer = self.0.agent.run(request).map_err(|error| sort(&error))?;
-        let (parts, body) = answer.into_parts();
-        if parts.status.is_redirection() {
+        if answer.status().is_redirection() {
             self.say_redirect(
                 authority,
-                parts.status.as_u16(),
-                parts.headers.get(LOCATION),
+                answer.status().as_u16(),
+                answer.headers().get(LOCATION),
             );
         }
-        let headers: Vec<(String, Vec<u8>)> = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-            .collect();
-        let taken: usize = headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + HEADER)
-            .sum::<usize>()
-            .saturating_sub(FREE);
-        let Some(left) = most.checked_sub(taken) else {
-            return Err(Error::Protocol(format!(
-                "the answer has {taken} bytes of headers, and {most} are left for answers"
-            )));
-        };
-        let limit = self.0.limits.response_body.min(left);
-        let mut bytes = Vec::new();
-        let mut reader = body.into_reader().take(limit as u64 + 1);
-        reader
-            .read_to_end(&mut bytes)
-            .map_err(|error| sort(&ureq::Error::from(error)))?;
-        let truncated = bytes.len() > limit;
-        bytes.truncate(limit);
+        let answer = take_answer(answer, most, self.0.limits.response_body, &sort)?;
         debug!(
             sink = self.0.sink,
-            status = parts.status.as_u16(),
-            bytes = bytes.len(),
+            status = answer.status,
+            bytes = answer.body.len(),
             "Answered."
         );
-        Ok(Response {
-            status: parts.status.as_u16(),
-            headers,
-            body: bytes,
-            truncated,
-        })
-    }
-}
-
-/// The judge, for the library and for the gate.
-#[derive(Debug)]
-struct Shared(Arc<Judge>);
-
-impl Resolver for Shared {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0.resolve(uri, config, timeout)
-    }
-}
-
-/// What TLS stumbled on. The library of sinks' requests takes no authority's own certificate from a
-/// destination, even where it is one of --ca-file.
-fn tls(why: &rustls::Error) -> String {
-    let words = tls_words(why);
-    if words.contains("(CA:TRUE)") {
-        return "shows a certificate that is an authority's own (CA:TRUE): make one for the destination with CA:FALSE".to_owned();
-    }
-    words
-}
-
-/// Sorts by what it means for a retry: whether the destination can have been asked.
-fn sort(error: &ureq::Error) -> Error {
-    use ureq::Timeout;
-    let words = error.to_string();
-    match error {
-        ureq::Error::Timeout(Timeout::Resolve) => Error::Dns(words),
-        ureq::Error::Timeout(Timeout::Connect) => Error::Connect(words),
-        ureq::Error::Timeout(_) => Error::Timeout,
-        ureq::Error::HostNotFound => Error::Dns(words),
-        ureq::Error::ConnectProxyFailed(_) => Error::Proxy(words),
-        ureq::Error::ConnectionFailed => Error::Connect(words),
-        ureq::Error::Rustls(why) => Error::Tls(tls(why)),
-        ureq::Error::Tls(_) | ureq::Error::Pem(_) => Error::Tls(words),
-        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::BodyExceedsLimit(_) => {
-            Error::InvalidRequest(words)
-        }
-        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Error::Protocol(words),
-        ureq::Error::Io(io)
-            if let Some(why) = io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>()) =>
-        {
-            Error::Tls(tls(why))
-        }
-        ureq::Error::Io(io) => match io.kind() {
-            io::ErrorKind::PermissionDenied if words.contains(REFUSED) => {
-                Error::Denied(io.to_string().replace(REFUSED, ""))
-            }
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable => Error::Connect(words),
-            io::ErrorKind::InvalidData if words.contains("certificate") => Error::Tls(words),
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::Timeout,
-            _ => Error::Interrupted(words),
-        },
-        _ => Error::Other(words),
+        Ok(answer)
     }
 }

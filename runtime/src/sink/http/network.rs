@@ -3,19 +3,19 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::address::is_own_name;
+use crate::cluster::Exemptions;
+use crate::sink::egress::{Surroundings, look_up};
+
 use super::script::{self, Script};
 use super::{Request, Response};
-use crate::cluster::Exemptions;
 
-/// Gives the addresses of a name; may block.
-pub type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+pub use crate::sink::egress::LookUp;
 
 /// Sees requests and their answers.
 pub type Tap = Arc<dyn Fn(&Request, &Result<Response, super::Error>) + Send + Sync>;
@@ -130,59 +130,19 @@ impl Network {
             .map(|proxy| &proxy.way)
     }
 
-    pub(super) fn is_proxy(&self, host: &str, port: u16) -> bool {
-        self.proxy.as_ref().is_some_and(|proxy| {
-            proxy.way.host().eq_ignore_ascii_case(host) && proxy.way.port() == port
-        })
-    }
-
-    pub(super) fn refuses_name(&self, host: &str, port: u16) -> bool {
-        self.refused_names
-            .iter()
-            .any(|(name, at)| name.eq_ignore_ascii_case(host) && *at == port)
-    }
-
-    /// An API server on this machine may listen at each of its loopback addresses, whichever of
-    /// them the kubeconfig names.
-    pub(super) fn refuses_address(&self, address: IpAddr, port: u16) -> bool {
-        let local = |refused: &SocketAddr| refused.ip().is_loopback() && refused.port() == port;
-        self.refused_addresses
-            .contains(&SocketAddr::new(address, port))
-            || (address.is_loopback() && self.refused_addresses.iter().any(local))
-    }
-}
-
-/// By the system's resolver. A name with a dot is asked for as an absolute one first: in a Pod
-/// (`ndots:5`) it would else be tried below each of the search domains, where whoever may create a
-/// namespace of its last label answers (kubernetes/kubernetes#60534). What the hosts file has comes
-/// before DNS in any case.
-fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let hosts = || std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    if name.contains('.') && !is_own_name(name) && !is_in_hosts(&hosts(), name) {
-        let absolute: io::Result<Vec<SocketAddr>> = (format!("{name}."), port)
-            .to_socket_addrs()
-            .map(Iterator::collect);
-        if let Ok(found) = absolute
-            && !found.is_empty()
-        {
-            return Ok(found);
+    /// What of it those have to know who judge hosts and addresses.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let way_out = self
+            .proxy
+            .as_ref()
+            .map(|proxy| (proxy.way.host().to_owned(), proxy.way.port()));
+        Surroundings {
+            refused_names: self.refused_names.clone(),
+            refused_addresses: self.refused_addresses.clone(),
+            look_up: self.look_up.clone(),
+            way_out,
         }
     }
-    Ok((name, port).to_socket_addrs()?.collect())
-}
-
-/// Whether a hosts file has a name (hosts(5)).
-fn is_in_hosts(file: &str, name: &str) -> bool {
-    let names = file.lines().flat_map(|line| {
-        line.split('#')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .skip(1)
-    });
-    names
-        .into_iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// An HTTP proxy, reached in the clear or by TLS.
@@ -258,23 +218,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_hosts_file_has_is_known() {
-        let file = "127.0.0.1 localhost\n# 10.0.0.1 old.example.com\n10.0.0.2\tDB.example.com db # alias\n";
-        for (name, known) in [
-            ("localhost", true),
-            ("db.example.com", true),
-            ("db", true),
-            ("old.example.com", false),
-            ("10.0.0.2", false),
-            ("alias", false),
-        ] {
-            assert_eq!(is_in_hosts(file, name), known, "{name}");
-        }
-    }
-}

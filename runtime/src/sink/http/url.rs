@@ -3,7 +3,7 @@
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
-use crate::sink::grant::{Authority, Scheme, plain_host};
+use crate::sink::egress::{Authority, Scheme, plain_host};
 
 /// Characters of a URL, at most.
 const LONGEST: usize = 16 << 10;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Directories, Fingerprint, Found, find};
+use super::{Directories, Fingerprint, Found, Version, find};
 use crate::sink::grant::{Document, Grant};
-use crate::sink::{Artifact, Blueprint, Engine, Error, Version};
+use crate::sink::{Artifact, Blueprint, Engine, Error};
 
 /// Reads sinks and their grants, as often as it is asked to.
 #[derive(Clone)]

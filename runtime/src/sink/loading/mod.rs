@@ -11,8 +11,12 @@ mod form;
 mod kept;
 mod loader;
 mod mount;
+mod open;
 mod packed;
 mod parts;
+mod read;
+mod slot;
+mod version;
 
 pub use directory::{Directories, Found, find};
 pub use fingerprint::Fingerprint;
@@ -22,6 +26,8 @@ pub use loader::{Loaded, Loader, files};
 pub use mount::fixed;
 pub use packed::{LARGEST, pack};
 pub use parts::{Index, Part};
+pub use slot::{Opened, Slot};
+pub use version::Version;
 
-pub(super) use form::read;
 pub(super) use packed::unpack;
+pub(super) use read::read;

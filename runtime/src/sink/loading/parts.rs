@@ -17,7 +17,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Form, form, packed};
+use super::open::open;
+use super::{Form, packed};
 use crate::sink::{Compiler, Digest, Error, child};
 
 /// The most parts. Each has 1 MiB at most in a ConfigMap: so many are what unpacks to the largest
@@ -150,7 +151,7 @@ pub(super) fn join(path: &Path, compiler: &Compiler) -> Result<Vec<u8>, Error> {
         why,
     };
     let mut text = Vec::new();
-    form::open(path)
+    open(path)
         .and_then(|file| file.take(LONGEST_INDEX).read_to_end(&mut text))
         .map_err(unreadable)?;
     let file = path
@@ -192,7 +193,7 @@ fn read_part(index: &Path, folder: &Path, part: &Part, most: u64) -> Result<Vec<
         why,
     };
     let path = folder.join(&part.name);
-    let bytes = match form::open(&path) {
+    let bytes = match open(&path) {
         Ok(file) => {
             packed::unpack(Form::Plain, file, most).map_err(|why| packed::error(&path, why))?
         }

@@ -139,6 +139,11 @@ fn parts(text: &str, named: bool) -> Vec<Part> {
     {
         return all(of_url(rest, named));
     }
+    all(of_words(text))
+}
+
+/// Words and values of pairs; where there is but one word, what stands between its marks.
+fn of_words(text: &str) -> Vec<String> {
     let pieces: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | ','))
         .filter(|piece| !piece.is_empty())
@@ -164,18 +169,14 @@ fn parts(text: &str, named: bool) -> Vec<Part> {
         let own = pieces
             .iter()
             .map(|piece| value(piece).unwrap_or_else(|| (*piece).to_owned()));
-        return all(own.chain(of_basic.collect::<Vec<_>>()).collect());
+        return own.chain(of_basic.collect::<Vec<_>>()).collect();
     }
     let tokens: Vec<String> = text
         .split(['@', ':', '/', '?', '#', '(', ')', '|', '='])
         .filter(|token| !token.is_empty())
         .map(str::to_owned)
         .collect();
-    if tokens.len() > 1 {
-        all(tokens)
-    } else {
-        Vec::new()
-    }
+    if tokens.len() > 1 { tokens } else { Vec::new() }
 }
 
 /// User and password, as they were before they were encoded.
