@@ -17,6 +17,7 @@ mod run;
 pub(crate) mod settings;
 mod source;
 mod supply;
+mod work;
 
 pub(crate) use chosen::{redaction, selections};
 pub use exit::Exit;
