@@ -5,6 +5,8 @@
 //! of KubeDL's `pkg/job_controller`, Kubernetes' `pkg/kubelet/events`); nobody runs a container
 //! here.
 
+// Long: one job's life, in its order.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -114,6 +116,7 @@ impl Life {
     /// A PyTorchJob with a master and two workers that trains and succeeds, one worker stumbling on
     /// the way; 30 versions of events.
     pub async fn train(&mut self, name: &str) -> Result<()> {
+        // Long: one story, told in its order.
         let job = self.job(name).await?;
         self.say(
             &job,

@@ -223,6 +223,47 @@ fn place(from: &Path, to: &Path, mode: u32) -> anyhow::Result<()> {
     Ok(fs::set_permissions(to, fs::Permissions::from_mode(mode))?)
 }
 
+/// Runs buildah with some arguments, and says what that is.
+type Buildah<'a> = &'a dyn Fn(&[&str], &str) -> anyhow::Result<()>;
+
+/// Makes the image of one architecture, and writes its archive.
+fn build_one(
+    buildah: Buildah<'_>,
+    arch: Arch,
+    context: &str,
+    dockerfile: &str,
+    output: &Path,
+) -> anyhow::Result<()> {
+    let (platform, image) = (format!("linux/{}", arch.name()), tag());
+    let variable = format!("TARGETARCH={}", arch.name());
+    let name = format!("localhost/{}-{}", image, arch.name());
+    // The same each time: no cache, and no time of its own.
+    let same = [
+        "bud",
+        "--isolation",
+        "chroot",
+        "--timestamp",
+        "0",
+        "--no-cache",
+    ];
+    let own = [
+        "--platform",
+        &platform,
+        "--build-arg",
+        &variable,
+        "--tag",
+        &name,
+    ];
+    let from = ["--file", dockerfile, context];
+    let arguments = [&same[..], &own[..], &from[..]].concat();
+    buildah(&arguments, &format!("making the image for {}", arch.name()))?;
+    let archive = output.join(format!("kubedl-events-{}.tar", arch.name()));
+    let _ = fs::remove_file(&archive);
+    let to = format!("oci-archive:{}:docker.io/{image}", archive.display());
+    let what = format!("writing {}", archive.display());
+    buildah(&["push", "--quiet", &name, &to], &what)
+}
+
 /// Makes the images with buildah, in a store of their own.
 fn pack(root: &Path, archs: &[Arch], context: &Path, output: &Path) -> anyhow::Result<()> {
     let store = root.join("target/image/store");
@@ -247,41 +288,7 @@ fn pack(root: &Path, archs: &[Arch], context: &Path, output: &Path) -> anyhow::R
     );
     let index = format!("localhost/{}", tag());
     for arch in archs {
-        let (platform, image) = (format!("linux/{}", arch.name()), tag());
-        let arguments = [
-            "bud",
-            "--isolation",
-            "chroot",
-            "--timestamp",
-            "0",
-            "--no-cache",
-            "--platform",
-            &platform,
-            "--build-arg",
-        ];
-        let (variable, name) = (
-            format!("TARGETARCH={}", arch.name()),
-            format!("localhost/{}-{}", image, arch.name()),
-        );
-        let rest = [
-            variable.as_str(),
-            "--tag",
-            &name,
-            "--file",
-            &dockerfile,
-            &context,
-        ];
-        buildah(
-            &[&arguments[..], &rest[..]].concat(),
-            &format!("making the image for {}", arch.name()),
-        )?;
-        let archive = output.join(format!("kubedl-events-{}.tar", arch.name()));
-        let _ = fs::remove_file(&archive);
-        let to = format!("oci-archive:{}:docker.io/{image}", archive.display());
-        buildah(
-            &["push", "--quiet", &name, &to],
-            &format!("writing {}", archive.display()),
-        )?;
+        build_one(&buildah, *arch, &context, &dockerfile, output)?;
     }
     let folder = output.join("index");
     if folder.exists() {

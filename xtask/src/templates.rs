@@ -76,6 +76,7 @@ fn commands(
     folder: &Path,
     language: &str,
 ) -> anyhow::Result<Vec<(&'static str, Command)>> {
+    // Long: the commands of each language, one after the other.
     let cargo = |arguments: &[&str]| {
         let mut cargo = command(step::cargo_program(), arguments);
         // Beside the folder, which is made anew each time.

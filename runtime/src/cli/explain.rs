@@ -20,7 +20,7 @@ use crate::service::Exit;
 use crate::service::decide;
 use crate::service::region;
 use crate::service::settings::Format;
-use crate::service::{self, relays};
+use crate::service::{self, loading};
 
 /// What is known of one event.
 struct Account {
@@ -51,7 +51,7 @@ pub(super) async fn run(
     environment: fn(&str) -> Option<String>,
 ) -> anyhow::Result<Exit> {
     let service = &explain.service;
-    let sinks = relays::names(&service.event_storage, &service.folders.directories())?;
+    let sinks = loading::names(&service.event_storage, &service.folders.directories())?;
     let selections = service::selections(service, &sinks)?;
     let redaction = service::redaction(service)?;
     let (recording, recorded) = Recording::open(&explain.file, &|text| {

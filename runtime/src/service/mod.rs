@@ -2,6 +2,7 @@
 //! replaces sinks while it runs, and ends in order.
 
 mod bind;
+mod choice;
 mod chosen;
 pub(crate) mod control;
 mod delivery;
@@ -10,9 +11,11 @@ mod heartbeat;
 pub(crate) mod home;
 mod keep;
 mod lead;
+pub(crate) mod loading;
 pub(crate) mod network;
 mod pipeline;
-pub(crate) mod relays;
+mod quantity;
+mod relays;
 mod run;
 pub(crate) mod settings;
 mod source;

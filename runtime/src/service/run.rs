@@ -24,8 +24,9 @@ use super::control;
 use super::delivery::Delivery;
 use super::exit::Exit;
 use super::home::Home;
+use super::loading;
 use super::network;
-use super::relays::{self, Setting};
+use super::relays::Setting;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::work::{Ended, Service};
@@ -125,7 +126,7 @@ impl<'a> Plan<'a> {
         environment: fn(&str) -> Option<String>,
         observer: Arc<Observer>,
     ) -> anyhow::Result<Self> {
-        let names = relays::names(&args.event_storage, &args.folders.directories())?;
+        let names = loading::names(&args.event_storage, &args.folders.directories())?;
         let event = event::Options {
             region: region(args, environment),
             cluster: args.cluster.clone(),
@@ -148,7 +149,7 @@ impl<'a> Plan<'a> {
     ) -> Result<(Home, Journal, Source, Delivery), (anyhow::Error, Exit)> {
         let (args, board) = (self.args, self.observer.board());
         board.expects(self.names.iter().cloned());
-        let sinks = relays::load(
+        let sinks = loading::load(
             args.event_storage.clone(),
             args.folders.directories(),
             args.data_dir.clone(),

@@ -4,13 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args as Flags, ValueEnum};
+use clap::Args as Flags;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{self, Scope, name};
-use crate::filter;
 use crate::journal;
 use crate::sink::Directories;
+
+pub use super::choice::{Format, LogFormat, Objects, OnFull, Start};
+use super::quantity::size;
+pub(crate) use super::quantity::time;
 
 /// The environment variable of `--config`.
 pub(crate) const CONFIG_VARIABLE: &str = "KUBEDL_EVENTS_CONFIG";
@@ -313,33 +316,6 @@ impl Folders {
     }
 }
 
-/// `--objects`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Objects {
-    /// KubeDL's jobs, and what they control.
-    Kubedl,
-    /// Everything.
-    All,
-}
-
-impl From<Objects> for filter::Objects {
-    fn from(objects: Objects) -> Self {
-        match objects {
-            Objects::Kubedl => Self::Kubedl,
-            Objects::All => Self::All,
-        }
-    }
-}
-
-/// `--on-full`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OnFull {
-    /// See no more events until there is room.
-    Block,
-    /// The slowest sink loses its oldest events, and a gap says so.
-    Shed,
-}
-
 impl Settings {
     /// What the flags mean for the journal, with so many sinks.
     pub(crate) fn journal(&self, directory: &Path, sinks: usize) -> journal::Options {
@@ -374,42 +350,6 @@ pub(crate) const COMPILED: &str = "compiled";
 /// And that of the versions of sinks that opened last.
 pub(crate) const KEPT: &str = "sinks";
 
-/// `--start`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Start {
-    /// With the oldest event in the journal.
-    Oldest,
-    /// With what comes from now on.
-    Now,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-/// `--log-format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl From<LogFormat> for crate::telemetry::Format {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
-}
-
 /// The name of a namespace that is watched. `all` is a name like others, but nobody means it.
 fn namespace(text: &str) -> Result<String, String> {
     if text == "all" {
@@ -419,56 +359,4 @@ fn namespace(text: &str) -> Result<String, String> {
         );
     }
     name::label(text)
-}
-
-/// Bytes with a unit as Kubernetes writes it: Ki, Mi, Gi.
-fn size(text: &str) -> Result<u64, String> {
-    let refuse = || {
-        format!("{text:?} is not a size: write a number and one of Ki, Mi and Gi, such as 512Mi")
-    };
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let shift = match unit {
-        "Ki" => 10,
-        "Mi" => 20,
-        "Gi" => 30,
-        _ => return Err(refuse()),
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(1 << shift))
-        .filter(|size| *size >= 1 << 20)
-        .ok_or_else(refuse)
-}
-
-/// A time with its unit: ms, s, m or h.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let seconds = match unit {
-        "ms" => {
-            return digits
-                .parse()
-                .map(Duration::from_millis)
-                .map_err(|_| format!("{text:?} is not a time"));
-        }
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => {
-            return Err(format!(
-                "{text:?} is not a time: write a number and one of ms, s, m and h, such as 90s"
-            ));
-        }
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .and_then(|n| n.checked_mul(seconds))
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("{text:?} is not a time"))
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::cluster::lease::{Elector, Place, Told};
@@ -199,55 +200,23 @@ impl Source {
             Some(place) => lead::read(&client, place).await,
             None => None,
         };
-        let mut pods = tokio::task::JoinSet::new();
-        for scope in options.scopes.clone() {
-            let (owners, scopes) = (owners.clone(), options.scopes.clone());
-            pods.spawn(async move { owners.follow_pods(&scope, &scopes).await });
-        }
+        let mut pods = follow_pods(&owners, &options.scopes);
         tokio::select! {
             () = owners.listed(&options.scopes, PODS_PATIENCE) => {}
             Some(Ok(Err(why))) = pods.join_next() => return Err(why.into()),
         }
-        let (reopen, reopened) = watch::channel(0);
-        options.reopen = reopened;
         if let (Some(interval), Some(place)) = (args.heartbeat, &lease) {
-            let scope = options.scopes.iter().find(|scope| matches!(scope, Scope::All) || scope.key() == place.namespace).with_context(|| {
-                format!(
-                    "--heartbeat writes into the namespace {}, which is not watched: watch it too, or name another with --lease-namespace",
-                    place.namespace
-                )
-            })?;
-            let (namespace, name, scope) = (
-                place.namespace.clone(),
-                place.name.clone(),
-                scope.key().to_owned(),
-            );
-            let (client, journal) = (cluster::Client::clone(&client), journal.clone());
-            tokio::spawn(
-                Heartbeat {
-                    client,
-                    namespace,
-                    name,
-                    scope,
-                    interval,
-                    journal,
-                    reopen,
-                }
-                .run(),
-            );
+            options.reopen = start_heartbeat(&client, journal, &options, place, interval)?;
         }
         // All of them before the first event, which a sink may have been given by others.
         let mut begins = Vec::new();
         for (scope, out) in ways {
             let there = there.as_ref().filter(|_| !once);
-            begins.push((
-                begin(journal, &scope, there, sinks, once).await?,
-                scope,
-                out,
-            ));
+            let begin = begin(journal, &scope, there, sinks, once).await?;
+            begins.push((begin, scope, out));
         }
         let mode = if once { Mode::Once } else { Mode::Follow };
-        let mut watches = tokio::task::JoinSet::new();
+        let mut watches = JoinSet::new();
         for (begin, scope, out) in begins {
             info!(%scope, from = begin.from.as_ref().map_or("the list", |resume| &resume.resource_version), "Watching events.");
             let options = cluster::Options::clone(&options);
@@ -258,6 +227,46 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Follows the Pods of each scope, for as long as what it gives lives.
+fn follow_pods(owners: &Owners, scopes: &[Scope]) -> JoinSet<Result<(), cluster::Error>> {
+    let mut pods = JoinSet::new();
+    for scope in scopes {
+        let (owners, scope, scopes) = (owners.clone(), scope.clone(), scopes.to_vec());
+        pods.spawn(async move { owners.follow_pods(&scope, &scopes).await });
+    }
+    pods
+}
+
+/// Writes an event of its own now and then, in the Lease's namespace; what it gives says when a
+/// watch is to be opened again.
+fn start_heartbeat(
+    client: &cluster::Client,
+    journal: &Journal,
+    options: &cluster::Options,
+    place: &Place,
+    interval: Duration,
+) -> anyhow::Result<watch::Receiver<u64>> {
+    let is_watched = |scope: &&Scope| matches!(scope, Scope::All) || scope.key() == place.namespace;
+    let scope = options.scopes.iter().find(is_watched).with_context(|| {
+        format!(
+            "--heartbeat writes into the namespace {}, which is not watched: watch it too, or name another with --lease-namespace",
+            place.namespace
+        )
+    })?;
+    let (reopen, reopened) = watch::channel(0);
+    let heartbeat = Heartbeat {
+        client: client.clone(),
+        namespace: place.namespace.clone(),
+        name: place.name.clone(),
+        scope: scope.key().to_owned(),
+        interval,
+        journal: journal.clone(),
+        reopen,
+    };
+    tokio::spawn(heartbeat.run());
+    Ok(reopened)
 }
 
 /// Where the watch of a scope begins: where the journal stands, else where the Lease says that

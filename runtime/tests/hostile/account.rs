@@ -43,6 +43,7 @@ fn what_is_over_the_budget_is_not_sent() {
 /// Ends: each is in the account, with host, address, bytes and result, and without the secret
 #[test]
 fn each_request_is_in_the_account() {
+    // Long: one story, told in its order.
     let web = Web::start().unwrap();
     let at = format!("http://127.0.0.1:{}", web.port());
     let folder = tempfile::tempdir().unwrap();

@@ -57,6 +57,7 @@ fn functions(count: usize) -> Vec<u8> {
 /// serves beside the good sink
 #[test]
 fn no_component_has_the_service_killed_at_the_manifests_memory_limit() {
+    // Long: a table of cases.
     let Some(group) = Cgroup::new("hostile") else {
         println!("no cgroup can be made here, so nothing was tried");
         return;

@@ -189,6 +189,7 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
 /// `status`, `egress list`, `/readyz`, `/metrics` or a file
 #[test]
 fn what_a_destination_repeats_of_a_secret_is_shown_nowhere() {
+    // Long: one story, told in its order.
     let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let echoes = [

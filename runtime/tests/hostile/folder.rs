@@ -1,5 +1,7 @@
 //! What can be done to the data folder, and to sinks' files.
 
+// Long: one question, with all of its cases.
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -264,6 +266,7 @@ fn a_file_is_judged_by_its_size_before_it_is_read() {
 /// costs some megabytes
 #[test]
 fn values_are_bounded_before_they_are_read() {
+    // Long: one story, told in its order.
     if !crate::memory::is_alone("folder::values_are_bounded_before_they_are_read") {
         return;
     }
@@ -381,6 +384,7 @@ fn a_grant_beside_a_foreign_component_is_shown_and_counts_for_nothing() {
 /// that are none are refused in words
 #[test]
 fn what_no_grant_may_have_is_refused() {
+    // Long: one story, told in its order.
     let resolve = |text: &str| {
         Document::parse(text)
             .map_err(|why| why.clone())

@@ -1,5 +1,7 @@
 //! What a sink can learn, and where it can send it.
 
+// Long: one question, with all of its cases.
+
 use std::path::Path;
 
 use kubedl_events::relay::Outcome;
@@ -441,6 +443,7 @@ fn a_client_certificate_is_shown_and_its_key_is_not() {
 /// machine are not asked for through it
 #[test]
 fn the_operators_proxy_is_asked_for_granted_names_only() {
+    // Long: one story, told in its order.
     let (folder, _, web) = with_tls(false, &["sls.example.com", "localhost"]);
     let proxy = connect_proxy::start(web.address()).unwrap();
     let local = format!("https://localhost:{}", web.port());

@@ -40,6 +40,7 @@ fn run(folder: &Path, line: &[&str]) -> String {
 /// Ends: no subcommand, and no log in either format, prints a character that has an effect
 #[test]
 fn no_subcommand_prints_what_steers_a_terminal() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let sinks = testkit::program::sinks();
     let sinks = sinks.to_str().unwrap();

@@ -106,6 +106,7 @@ fn secret(key: &str, server: &sls::Server) -> String {
 #[tokio::test]
 #[ignore = "needs root, podman and the image: cargo xtask test --cluster"]
 async fn the_container_beside_kubedl_delivers_from_the_image_when_restricted() {
+    // Long: one story, told in its order.
     let stage = Stage::set("", &memory_folder()).unwrap();
     let mut life = stage.life("train").await.unwrap();
     life.train("mnist").await.unwrap();

@@ -3,6 +3,8 @@
 //! while jobs write events. Is any of them missing at the end? Needs root, containerd and the
 //! image, so it is only run by `cargo xtask test --cluster`.
 
+// Long: one question, with all of its cases.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

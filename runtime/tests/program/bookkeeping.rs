@@ -49,6 +49,7 @@ fn audit(stage: &Stage) -> (i32, Value) {
 
 #[tokio::test]
 async fn a_dead_letter_is_listed_shown_and_stored_after_a_retry_by_the_running_service() {
+    // Long: one story, told in its order.
     let stage = stage();
     stage
         .sls

@@ -123,6 +123,7 @@ fn block_closes_the_watch_and_loses_nothing_that_the_api_server_still_has() {
 
 #[test]
 fn block_reports_what_the_api_server_forgot_meanwhile_as_a_gap_and_loses_nothing_else() {
+    // Long: one story, told in its order.
     let stage = stage();
     stage.sls.order(Order::answer(503, "ServerBusy", "Busy."));
     let mut program = start(&stage).start().unwrap();

@@ -262,6 +262,7 @@ fn policy(sink: &str, variable: &str, value: &str) -> std::process::Output {
 
 #[test]
 fn the_api_server_takes_the_policy_of_a_grant() {
+    // Long: a table of cases.
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(folder.path(), &[]).unwrap();
     let kubectl = Kubectl::new(&server.kubeconfig);

@@ -203,6 +203,7 @@ fn by_way_of(stage: &Pair, proxy: &Proxy) -> PathBuf {
 
 #[tokio::test]
 async fn a_leader_cut_off_from_the_api_server_is_silent_before_the_other_speaks() {
+    // Long: one story, told in its order.
     let stage = Pair::set();
     let proxy = Proxy::start(
         stage

@@ -30,6 +30,7 @@ fn annotations(graphite: &Graphite, tags: &str) -> Vec<Value> {
 
 #[test]
 fn grafana_finds_every_event_of_a_job_once() {
+    // Long: one story, told in its order.
     let graphite = Graphite::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/recordings/job.jsonl");

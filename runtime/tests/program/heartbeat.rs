@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_connection_that_died_without_a_word_is_found_by_the_next_beats_and_loses_nothing() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir_in(testkit::memory_folder()).unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
     Load::set_up(&server).unwrap();

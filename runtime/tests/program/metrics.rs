@@ -76,6 +76,7 @@ async fn by_the_server_itself(stage: &Stage, written: &[Written]) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scrape_tells_what_became_of_every_event() {
+    // Long: one story, told in its order.
     let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
     let mut program = start(&stage, &["--redact=words=Created pod"]);
     let server = program.telemetry(PATIENCE).unwrap();

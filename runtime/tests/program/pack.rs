@@ -59,6 +59,7 @@ async fn apply(client: &kube::Client, manifest: &Path) -> ConfigMap {
 
 #[tokio::test]
 async fn a_component_of_twelve_megabytes_goes_through_real_configmaps_and_a_volume_and_runs() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let server = ApiServer::start(&folder.path().join("cluster"), &[]).unwrap();
     let client = client(&server.kubeconfig).await.unwrap();

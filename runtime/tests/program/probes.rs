@@ -41,6 +41,7 @@ fn compiling(folder: &Path, address: &str) -> Start {
 
 #[test]
 fn a_service_is_alive_from_its_start_and_ready_when_it_can_work_though_a_destination_is_down() {
+    // Long: one story, told in its order.
     let stage = Stage::set(PROGRAM, &testkit::memory_folder()).unwrap();
     // Nobody listens there.
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))

@@ -1,5 +1,7 @@
 //! Is a sink replaced while the service runs, by good versions only, and without loss?
 
+// Long: one question, with all of its cases.
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -141,6 +143,7 @@ impl Stage {
 
 #[test]
 fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
+    // Long: one story, told in its order.
     let swaps: usize =
         std::env::var("SWAPS").map_or(6, |text| text.parse().expect("SWAPS is a number"));
     let stage = Stage::set();
@@ -226,6 +229,7 @@ fn swaps_under_load_lose_nothing_and_bad_versions_are_refused() {
 
 #[tokio::test]
 async fn a_version_that_can_not_be_used_is_refused_while_the_one_before_delivers() {
+    // Long: a table of cases.
     let stage = Stage::set();
     let mut teller = Teller::new(&stage.server.kubeconfig).await;
     stage.grant("probe", "env: {PROBE_EVIL: {value: trap}}\n");

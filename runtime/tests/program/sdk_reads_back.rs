@@ -72,6 +72,7 @@ fn read(server: &sls::Server, now: jiff::Timestamp, name: &str, mode: &[&str]) -
 
 #[test]
 fn the_vendors_library_reads_kubedls_twelve_keys_right_to_the_byte() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let now = jiff::Timestamp::now();
     let file = folder.path().join("recording.jsonl");

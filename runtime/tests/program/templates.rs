@@ -171,6 +171,7 @@ fn of_job(life: &Life) -> impl Iterator<Item = &Written> {
 
 /// Each language's sink gets the life of a job from the API server, all at the same time.
 async fn deliver(languages: &[&str]) {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let (server, hook) = (
         ApiServer::start(folder.path(), &[]).unwrap(),

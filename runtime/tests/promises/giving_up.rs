@@ -12,6 +12,7 @@ use super::world::{PATIENCE, World, expect, nobody, to_hook, wait};
 #[tokio::test]
 async fn an_event_that_only_ever_gets_5xx_lets_the_others_pass_and_becomes_a_dead_letter_in_the_end()
  {
+    // Long: one story, told in its order.
     let world = World::new(&["t"], &[]).await;
     let refuses = Arc::new(AtomicBool::new(true));
     let bad = refuses.clone();

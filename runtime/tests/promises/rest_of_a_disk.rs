@@ -69,6 +69,7 @@ async fn clean(journal: &Journal) {
 
 #[tokio::test]
 async fn a_restart_deletes_no_row_that_a_sink_still_needs_however_late_it_is_known() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         retain: Duration::ZERO,
@@ -132,6 +133,7 @@ async fn a_restart_deletes_no_row_that_a_sink_still_needs_however_late_it_is_kno
 
 #[tokio::test]
 async fn shedding_beside_one_that_reads_for_long_takes_nothing_that_makes_no_room() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         max_size: Some(4 << 20),

@@ -157,6 +157,7 @@ async fn killed_at_any_moment_it_loses_no_row_outside_of_a_gap() {
 
 #[tokio::test]
 async fn on_a_volume_that_is_nearly_full_nothing_is_touched_until_there_is_room() {
+    // Long: a table of cases.
     const ROWS: u64 = 6_000;
     let place = tempfile::tempdir().unwrap();
     let Ok(disk) = SmallDisk::mount(&place.path().join("disk"), 40 << 20) else {

@@ -27,6 +27,7 @@ fn begin(
 
 #[test]
 fn a_watch_that_fails_again_and_again_is_tried_seldom_said_once_and_not_ready() {
+    // Long: a table of cases.
     let error = r#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","message":"etcdserver: leader changed","code":500}}"#;
     let nulls = r#"{"type":"ERROR","object":{"status":"Failure","message":null,"reason":null,"code":null}}"#;
     type Watch = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;

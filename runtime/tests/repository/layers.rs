@@ -109,3 +109,10 @@ fn each_concern_stays_in_its_place() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn sinks_are_built_of_their_own_workspace_alone() {
+    // cargo would hash the absolute path of what lies outside: another folder, other bytes.
+    let sinks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sinks/Cargo.toml");
+    assert!(!fs::read_to_string(sinks).unwrap().contains("path = \"../"));
+}

@@ -33,6 +33,7 @@ fn inspected(sink: &str) -> Value {
 }
 
 fn page(sink: &str, grant: &Value) -> String {
+    // Long: one story, told in its order.
     let found = inspected(sink);
     let text = |key: &str| found[key].as_str().unwrap().to_owned();
     let mut page = format!(

@@ -73,6 +73,7 @@ async fn answer(
     namespace: Option<&str>,
     query: &str,
 ) -> Result<Answer, Failure> {
+    // Long: what a world does, one case after the other.
     let value = |name: &str| {
         query
             .split('&')

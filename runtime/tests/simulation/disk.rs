@@ -41,6 +41,7 @@ pub fn explain_in_flight(world: &mut World, replica: usize) {
 /// A replica begins to lead: what others stored beyond what the Lease says, it may store again, and
 /// with it what stands behind that in a list; and what it has not seen yet.
 pub fn explain_taken_over(world: &mut World, replica: usize) {
+    // Long: one arm a case.
     let noted = world.lease.as_ref().map(Lease::noted).unwrap_or_default();
     let look = |_: &World, reader: &Reader| {
         Some((
@@ -158,6 +159,7 @@ pub fn between_lives(world: &mut World, replica: usize) {
 /// The folder is gone. What the lost journal said of gaps and dead letters is gone with it, which
 /// the manual says; a person who asked had seen it.
 fn lose(world: &mut World, replica: usize) {
+    // Long: one arm a case.
     let folder = world.folders[replica].clone();
     let Ok(reader) = Reader::open(&folder) else {
         return;

@@ -1,6 +1,8 @@
 //! The service in the world: started, crashed at any moment, started again, until the world is calm
 //! and all is settled.
 
+// Long: one question, with all of its cases.
+
 use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
@@ -176,6 +178,7 @@ async fn act(
     sinks: &[String],
     stopped: watch::Receiver<bool>,
 ) -> Ended {
+    // Long: what a world does, one case after the other.
     let client = client(world, replica);
     let (elected, identity) = {
         let mut world = lock(world);

@@ -98,6 +98,7 @@ impl Sink {
 
     /// What is sent while it is well, or while nothing says otherwise.
     fn take(&self, items: &[Arc<Item>], mood: u64) -> Outcome {
+        // Long: one arm a case.
         if mood.is_multiple_of(2)
             && items
                 .iter()

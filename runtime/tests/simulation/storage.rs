@@ -1,5 +1,7 @@
 //! The API server's storage: objects, their history, watches, lists and backups.
 
+// Long: one question, with all of its cases.
+
 mod watches;
 
 use std::collections::{BTreeMap, HashMap};
@@ -131,6 +133,7 @@ impl World {
 
     /// Writes a new event, or a new version of one.
     pub fn write(&mut self) {
+        // Long: what a world does, one case after the other.
         if self.api_down {
             return;
         }
@@ -339,6 +342,7 @@ impl World {
     /// Puts a copy of the storage back. `standing` are, for each scope, the service's checkpoint,
     /// the newest event in its journal and when it came.
     pub fn restore(&mut self, standing: &[(String, u64, (u64, SystemTime))], seen: u64) {
+        // Long: what a world does, one case after the other.
         let Some(backup) = self.storage.backup.take() else {
             return;
         };
@@ -450,6 +454,7 @@ impl World {
         limit: usize,
         next: Option<&str>,
     ) -> Result<Page, u16> {
+        // Long: what a world does, one case after the other.
         self.look(namespace.unwrap_or("*"));
         let (token, start) = match next.and_then(|next| next.split_once('.')) {
             Some((token, start)) => (

@@ -31,6 +31,7 @@ pub async fn trouble(world: &Shared) {
 }
 
 fn happen(world: &mut World) {
+    // Long: one arm a case.
     match world.random.below(400) {
         0..=7 => {
             let seen = seen(world);

@@ -1,5 +1,7 @@
 //! The promises, as what must hold when all is settled.
 
+// Long: one question, with all of its cases.
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -322,6 +324,7 @@ fn disordered(store: &Store, world: &World) -> Option<String> {
 
 /// A gap has a cause that the world knows.
 fn unfounded(gap: &Gap, all: &[Gap], world: &World) -> Option<String> {
+    // Long: one arm a case.
     let (since, until) = times(gap);
     let until = until.unwrap_or_else(super::clock);
     // What happened while a list was not whole yet shows in the next gap, too.

@@ -34,6 +34,7 @@ fn observed(holder: &str, since: Instant) -> Observed {
 
 #[test]
 fn each_case_has_one_step() {
+    // Long: one story, told in its order.
     let now = Instant::now() + Duration::from_secs(3600);
     let ago = |seconds: f64| now - Duration::from_secs_f64(seconds);
     let released = Observed {

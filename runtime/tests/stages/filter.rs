@@ -41,6 +41,7 @@ fn rule(decision: Decision) -> (&'static str, Option<String>) {
 
 #[test]
 fn the_rules_are_those_of_the_table() {
+    // Long: a table of cases.
     let job = Some("PyTorchJob/job".to_owned());
     let none = chain(&[]);
     let pytorch = chain(&[("training.kubedl.io/v1alpha1", "PyTorchJob")]);

@@ -145,6 +145,7 @@ async fn block_refuses_events_until_the_sink_has_made_room_and_loses_none() {
 
 #[tokio::test]
 async fn shed_takes_from_the_slowest_sink_alone_and_says_what() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&Options {
         max_size: Some(16 * MIB),

@@ -1,5 +1,7 @@
 //! Can one journal say what is delivered, and another go on from there?
 
+// Long: one question, with all of its cases.
+
 use std::path::Path;
 use std::time::SystemTime;
 

@@ -1,5 +1,7 @@
 //! Does `step` lose nothing, and repeat no more than it must?
 
+// Long: one question, with all of its cases.
+
 use std::time::Duration;
 
 use kubedl_events::relay::{Attempt, Cause, Failure, Next, Outcome, Policy, Probe, Work, step};

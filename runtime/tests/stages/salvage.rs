@@ -1,5 +1,7 @@
 //! Does a damaged journal save what it can, say what it can't, and go on?
 
+// Long: one question, with all of its cases.
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -97,6 +99,7 @@ async fn rest(journal: &Journal, from: i64) -> (Vec<i64>, Vec<i64>) {
 
 #[tokio::test]
 async fn pages_overwritten_at_random_places_cost_only_what_was_on_them_and_that_is_told() {
+    // Long: one story, told in its order.
     let mut heavy = 0;
     for seed in 1..=40_u64 {
         let folder = tempfile::tempdir().unwrap();
@@ -298,6 +301,7 @@ fn overwrite(file: &Path, page: u64, with: u8) {
 
 #[tokio::test]
 async fn whichever_table_is_damaged_the_next_start_goes_on_at_once_and_says_what_is_lost() {
+    // Long: one story, told in its order.
     let folder = tempfile::tempdir().unwrap();
     written(folder.path()).await;
     let journal = Journal::open(&options(folder.path())).unwrap();

@@ -74,6 +74,7 @@ fn objects_that_stand_on_one_line_are_each_read() {
 
 #[test]
 fn news_progress_and_errors_are_told_apart() {
+    // Long: a table of cases.
     let object = r#"{"kind":"Event","metadata":{"name":"e","uid":"u","resourceVersion":"42"}}"#;
     let line =
         |kind: &str, object: &str| parse_line(format!(r#"{{"type":"{kind}","object":{object}}}"#));

@@ -52,24 +52,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Misconfigured`] for the first setting that a person must mend.
     pub fn from_env() -> Result<Self, Error> {
-        let url = env::require("WEBHOOK_URL")?.trim().to_owned();
-        let is_known = |scheme: &str| {
-            url.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        };
-        if !is_known("https://") && !is_known("http://") {
-            return Err(Error::misconfigured(
-                "WEBHOOK_URL must begin with https:// or http://",
-            ));
-        }
-        if !url
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        {
-            return Err(Error::misconfigured(
-                "WEBHOOK_URL has a space, a backslash or a character beyond ASCII in it: write it as %20, or whatever it is",
-            ));
-        }
+        let url = url()?;
         let mode = one_of(
             "WEBHOOK_MODE",
             &[
@@ -113,6 +96,29 @@ impl Settings {
             stored_if,
         })
     }
+}
+
+/// Where to send, as it may stand in a request.
+fn url() -> Result<String, Error> {
+    let url = env::require("WEBHOOK_URL")?.trim().to_owned();
+    let is_known = |scheme: &str| {
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if !is_known("https://") && !is_known("http://") {
+        return Err(Error::misconfigured(
+            "WEBHOOK_URL must begin with https:// or http://",
+        ));
+    }
+    if !url
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    {
+        return Err(Error::misconfigured(
+            "WEBHOOK_URL has a space, a backslash or a character beyond ASCII in it: write it as %20, or whatever it is",
+        ));
+    }
+    Ok(url)
 }
 
 /// One of some words; the first where the variable is absent.

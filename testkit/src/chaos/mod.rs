@@ -135,62 +135,27 @@ fn act(
     if let Err(why) = &stage.disk {
         skipped.push((Class::DiskFull, why.clone()));
     }
-    say(&format!(
-        "everything runs after {:.1} s; seed {}, {} puts a second",
+    let (took, seed, rate) = (
         began.elapsed().as_secs_f64(),
         options.seed,
-        options.load.rate
+        options.load.rate,
+    );
+    say(&format!(
+        "everything runs after {took:.1} s; seed {seed}, {rate} puts a second"
     ));
     if !stage.recover(now_ns(), stage::PATIENCE)? {
         return Err(Error::Stage(io::Error::other(
             "no event arrived at one of the destinations, before any fault",
         )));
     }
-    let mut windows: Vec<Vec<Window>> = vec![Vec::new(); stage.destinations.len()];
-    let mut remarks = Vec::new();
-    let chaos = Instant::now();
-    let mut round = 0;
-    while round < options.rounds || chaos.elapsed() < options.time {
-        for class in class::round(options.only, &mut stage.dice) {
-            let over = round >= options.rounds && chaos.elapsed() >= options.time;
-            if over || skipped.iter().any(|(skipped, _)| *skipped == class) {
-                continue;
-            }
-            let (found, remark) = one(class, &mut stage)?;
-            say(&progress(&found, &stage, began, remark.as_deref()));
-            windows
-                .iter_mut()
-                .zip(found)
-                .for_each(|(windows, window)| windows.push(window));
-            remarks.extend(remark.map(|remark| (class, remark)));
-            let rest = stage.dice.time(300..=1_500);
-            stage.pass(rest)?;
-        }
-        round += 1;
-    }
+    let (windows, remarks) = cause_faults(&mut stage, &skipped, began, say)?;
     say("no more faults: waiting for what is on its way");
     let in_order = stage.end()?;
     if options.keep {
         stage.keep_journal("journal")?;
     }
     let journal = stage.readings.all().map_err(Error::Journal)?;
-    let accounts = stage
-        .destinations
-        .iter()
-        .zip(&windows)
-        .map(|(destination, windows)| {
-            (
-                destination.sink.to_owned(),
-                Account::of(
-                    &stage.puts,
-                    &journal,
-                    &destination.follow.arrivals,
-                    windows,
-                    destination.sink,
-                ),
-            )
-        });
-    let accounts = accounts.collect();
+    let accounts = settle_accounts(&stage, &journal, &windows);
     let uncaused = gaps::uncaused(&journal.gaps, windows.first().map_or(&[], Vec::as_slice));
     let took = began.elapsed();
     Ok(Report {
@@ -204,6 +169,54 @@ fn act(
         seed: options.seed,
         took,
     })
+}
+
+/// For each destination the windows of its faults, and what is to be known about them.
+type Caused = (Vec<Vec<Window>>, Vec<(Class, String)>);
+
+/// Causes faults until the time is over and each class came often enough.
+fn cause_faults(
+    stage: &mut Stage<'_>,
+    skipped: &[(Class, String)],
+    began: Instant,
+    say: &mut dyn FnMut(&str),
+) -> Result<Caused, Error> {
+    let mut windows: Vec<Vec<Window>> = vec![Vec::new(); stage.destinations.len()];
+    let mut remarks = Vec::new();
+    let chaos = Instant::now();
+    let mut round = 0;
+    while round < stage.options.rounds || chaos.elapsed() < stage.options.time {
+        for class in class::round(stage.options.only, &mut stage.dice) {
+            let over = round >= stage.options.rounds && chaos.elapsed() >= stage.options.time;
+            if over || skipped.iter().any(|(skipped, _)| *skipped == class) {
+                continue;
+            }
+            let (found, remark) = one(class, stage)?;
+            say(&progress(&found, stage, began, remark.as_deref()));
+            windows
+                .iter_mut()
+                .zip(found)
+                .for_each(|(windows, window)| windows.push(window));
+            remarks.extend(remark.map(|remark| (class, remark)));
+            let rest = stage.dice.time(300..=1_500);
+            stage.pass(rest)?;
+        }
+        round += 1;
+    }
+    Ok((windows, remarks))
+}
+
+/// The account of each destination, by its sink's name.
+fn settle_accounts(
+    stage: &Stage<'_>,
+    journal: &record::Journal,
+    windows: &[Vec<Window>],
+) -> Vec<(String, Account)> {
+    let of = |(Destination { sink, follow, .. }, windows): (&Destination, &Vec<Window>)| {
+        let account = Account::of(&stage.puts, journal, &follow.arrivals, windows, sink);
+        ((*sink).to_owned(), account)
+    };
+    stage.destinations.iter().zip(windows).map(of).collect()
 }
 
 /// One fault, with time to recover; a window for each destination.

@@ -1,5 +1,7 @@
 //! Does the account of a run with faults tell what is lost, excused, doubled and foreign?
 
+// Long: one question, with all of its cases.
+
 use std::time::Duration;
 
 use testkit::chaos::Class;

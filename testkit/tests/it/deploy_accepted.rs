@@ -125,6 +125,7 @@ fn pod(set: &Value) -> Value {
 
 #[test]
 fn the_api_server_takes_every_overlay_and_preset_and_their_pods_keep_the_restricted_standard() {
+    // Long: one story, told in its order.
     let cluster = Cluster::start(Some("restricted"));
     // A Pod needs its identity; the rest is only tried.
     cluster

@@ -18,6 +18,7 @@ fn assert_refused(server: &Server, name: &str, request: Request, status: u16, co
 
 #[test]
 fn headers_and_addresses() {
+    // Long: a table of cases.
     let cases: &[(&str, u16, &str, Change)] = &[
         ("no host", 400, "MissingHost", |r| r.without("host")),
         ("other project", 404, "ProjectNotExist", |r| {
@@ -89,6 +90,7 @@ fn headers_and_addresses() {
 
 #[test]
 fn signatures_and_hashes() {
+    // Long: a table of cases.
     let unsigned: Change = |mut r| {
         r.unsigned = true;
         r

@@ -81,7 +81,7 @@ struct Functions<'a> {
 
 impl Functions<'_> {
     fn piece(&self, function: Option<String>, line: usize, lines: usize) -> Piece {
-        // What stands above the signature, or within the first lines of a file.
+        // What stands above the signature or just below it, or within the first lines of a file.
         let first = if function.is_some() {
             line.saturating_sub(3)
         } else {
@@ -92,7 +92,7 @@ impl Functions<'_> {
             .text
             .lines()
             .skip(first)
-            .take(8)
+            .take(14)
             .any(|text| text.trim_start().starts_with(REASON));
         Piece {
             path: self.source.path.clone(),

@@ -5,20 +5,7 @@ use std::path::Path;
 
 use measure::length::{self, Piece, measure_lengths};
 use measure::source::{Source, read_sources};
-use measure::{circles, imports, programs};
-
-/// Folders with Rust of ours, each of which is measured by itself.
-const FOLDERS: [&str; 7] = [
-    "runtime/src",
-    "runtime/tests",
-    "testkit/src",
-    "testkit/tests",
-    "sinks",
-    "sdk/rust",
-    "xtask",
-];
-/// Workspaces whose tests are programs.
-const WORKSPACES: [&str; 3] = [".", "sinks", "sdk/rust"];
+use measure::{FOLDERS, WORKSPACES, circles, imports, programs};
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

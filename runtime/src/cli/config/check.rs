@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::cluster;
 use crate::service::Exit;
 use crate::service::Settings;
-use crate::service::{network, redaction, relays, selections};
+use crate::service::{loading, network, redaction, selections};
 
 /// `config check`.
 pub(super) async fn run(
@@ -16,7 +16,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     redaction(service)?;
     let folder = tempfile::tempdir().context("cannot make a folder for compiled sinks")?;
-    let names = relays::names(&service.event_storage, &service.folders.directories())?;
+    let names = loading::names(&service.event_storage, &service.folders.directories())?;
     selections(service, &names)?;
     network::from_flags(&service.network)?;
     let flags = &service.cluster_flags;
@@ -26,7 +26,7 @@ pub(super) async fn run(
     {
         cluster::connect(&flags.options()).await?;
     }
-    let sinks = relays::load(
+    let sinks = loading::load(
         service.event_storage.clone(),
         service.folders.directories(),
         folder.path().to_owned(),

@@ -166,24 +166,26 @@ fn print(subject: &Described, wishes: &[Wish]) {
         "imports   {}",
         blueprint.outline().imports.join("\n          ")
     );
-    for Wish {
+    wishes.iter().for_each(print_wish);
+}
+
+fn print_wish(wish: &Wish) {
+    let Wish {
         kind,
         name,
         required,
         asked,
         granted,
-    } in wishes
-    {
-        let asks = if !asked {
-            "doesn't ask for it"
-        } else if *required {
-            "requires it"
-        } else {
-            "asks for it"
-        };
-        say!(
-            "{kind:<9} {name}: the sink {asks}, {}",
-            if *granted { "granted" } else { "not granted" }
-        );
-    }
+    } = wish;
+    let asks = if !asked {
+        "doesn't ask for it"
+    } else if *required {
+        "requires it"
+    } else {
+        "asks for it"
+    };
+    say!(
+        "{kind:<9} {name}: the sink {asks}, {}",
+        if *granted { "granted" } else { "not granted" }
+    );
 }

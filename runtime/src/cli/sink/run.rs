@@ -179,10 +179,6 @@ async fn deliver(
     destination: &mut impl Destination,
     folder: &Path,
 ) -> anyhow::Result<(Progress, Ended)> {
-    let (recording, owners) = match &flags.from {
-        Some(path) => Recording::open(path, &|_| ())?,
-        None => Recording::of("the sample", SAMPLE)?,
-    };
     let journal = Journal::open(&journal::Options {
         durable: false,
         ..journal::Options::new(folder)
@@ -191,33 +187,15 @@ async fn deliver(
         region: flags.region.clone(),
         cluster: flags.cluster.clone(),
     };
-    let objects = flags.objects.into();
-    let pipeline = Pipeline {
-        owners,
-        objects,
-        redaction: std::sync::Arc::default(),
-        journal: journal.clone(),
-        options: event.clone(),
-        now: SystemTime::now,
-    };
-    let (out, observations) = mpsc::channel(4);
-    let play = async {
-        let played = recording.play(&out, &Stats::default()).await;
-        drop(out);
-        played
-    };
-    let (played, seen) = tokio::join!(play, pipeline.run(observations));
-    played?;
-    let unreadable = seen?.unreadable;
-    let (policy, grace, now) = (Policy::default(), Duration::ZERO, SystemTime::now);
+    let unreadable = read_events(flags, &journal, &event).await?;
     let options = relay::Options {
         sink: name.to_owned(),
-        policy,
-        grace,
+        policy: Policy::default(),
+        grace: Duration::ZERO,
         event,
         select: None,
         spread,
-        now,
+        now: SystemTime::now,
     };
     let cursor = journal.register(name, journal::Start::Oldest).await?;
     let (progress, head) = (Progress::default(), *journal.head().borrow());
@@ -240,8 +218,7 @@ async fn deliver(
         &progress,
         stopped,
     );
-    let ended = timeout(flags.timeout, async { tokio::join!(relayed, finished) }).await;
-    let ended = match ended {
+    let ended = match timeout(flags.timeout, async { tokio::join!(relayed, finished) }).await {
         Err(_) => Ended::TimedOut,
         Ok((relayed, _)) => {
             relayed?;
@@ -250,6 +227,35 @@ async fn deliver(
     };
     journal.close().await?;
     Ok((progress, ended))
+}
+
+/// Reads the recording, or the sample, into the journal; gives how many objects can't be read.
+async fn read_events(
+    flags: &Run,
+    journal: &Journal,
+    event: &event::Options,
+) -> anyhow::Result<u64> {
+    let (recording, owners) = match &flags.from {
+        Some(path) => Recording::open(path, &|_| ())?,
+        None => Recording::of("the sample", SAMPLE)?,
+    };
+    let pipeline = Pipeline {
+        owners,
+        objects: flags.objects.into(),
+        redaction: std::sync::Arc::default(),
+        journal: journal.clone(),
+        options: event.clone(),
+        now: SystemTime::now,
+    };
+    let (out, observations) = mpsc::channel(4);
+    let play = async {
+        let played = recording.play(&out, &Stats::default()).await;
+        drop(out);
+        played
+    };
+    let (played, seen) = tokio::join!(play, pipeline.run(observations));
+    played?;
+    Ok(seen?.unreadable)
 }
 
 fn tell(flags: &Run, progress: &Progress, ended: &Ended, took: Duration) {

@@ -6,7 +6,8 @@ use crate::relay::{Attempt, Item, Outcome};
 use crate::sink::http::{Answer, Play};
 
 use super::events;
-use super::finding::{Check, Outcome as Found, Trouble};
+use super::finding::{Check, Kind, Outcome as Found, Trouble};
+use super::situation::{Judge, Situation};
 use super::subject::{CRASH, Saved, Subject, each_once, marks};
 
 /// Events that are at stake in each check.
@@ -16,65 +17,65 @@ const RETRY_AFTER: Duration = Duration::from_secs(7);
 /// More than a grant lets through.
 const HUGE: usize = 8 << 20;
 
-/// What is expected of an answer.
-type Judge = fn(&Saved) -> bool;
-
-/// One situation: what the destination does, and what a sink may make of it.
-struct Situation {
-    what: &'static str,
-    play: Play,
-    right: Judge,
-}
-
 pub(super) const TOO_MANY: Check = Check {
     name: "answer-429",
     expected: "429 with Retry-After: 7 means: again, not before 7 s",
     mend: "answer retry with after-ms from the header Retry-After",
+    kind: Kind::Answers(too_many),
 };
 pub(super) const SERVER: Check = Check {
     name: "answer-5xx",
     expected: "500, 502, 503 and 504 mean: the same again later",
     mend: "answer retry: the destination is at fault, and no event",
+    kind: Kind::Answers(server),
 };
 pub(super) const CLIENT: Check = Check {
     name: "answer-4xx",
     expected: "400, 413 and 422 mean: never again so (refused, or failures that are not retryable), or that a person must look",
     mend: "answer refused, so that the host looks for the event to blame; a retry would hold up all events behind it for ever",
+    kind: Kind::Answers(client),
 };
 pub(super) const CREDENTIALS: Check = Check {
     name: "answer-401",
     expected: "401 and 403 mean: a person must look; no event is given up for it",
     mend: "answer misconfigured, or retry: a refused event becomes a dead letter, though only the key is wrong",
+    kind: Kind::Answers(credentials),
 };
 pub(super) const NOT_FOUND: Check = Check {
     name: "answer-404",
     expected: "404, 405 and 410 don't mean: stored",
     mend: "take 2xx alone for success; answer misconfigured when the destination isn't there",
+    kind: Kind::Answers(not_found),
 };
 pub(super) const REDIRECT: Check = Check {
     name: "redirect",
     expected: "301, 302, 303, 307 and 308 don't mean: stored. The host follows no redirect",
     mend: "take 2xx alone for success; answer misconfigured, and name the Location in the reason",
+    kind: Kind::Answers(redirect),
 };
 pub(super) const CUT: Check = Check {
     name: "cut",
     expected: "an answer that breaks off, or none before the connection ends, means: again",
     mend: "answer retry when http gives interrupted, protocol or other: the destination may have acted, and the host says maybe-sent",
+    kind: Kind::Answers(cut),
 };
 pub(super) const SLOW: Check = Check {
     name: "slow",
     expected: "no answer in time means: again",
     mend: "answer retry when http gives timeout",
+    kind: Kind::Answers(slow),
 };
 pub(super) const UNREACHABLE: Check = Check {
     name: "unreachable",
     expected: "a destination that can't be reached means: again",
     mend: "answer retry when http gives dns, connect, tls, proxy or not-sent",
+    kind: Kind::Answers(unreachable),
 };
 pub(super) const STRANGE: Check = Check {
     name: "strange-answers",
     expected: "answers that are huge, cut at the limit, empty, not text or not what was asked for break nothing, and an error stays an error",
     mend: "bear any bytes in an answer: check truncated and UTF-8, and don't unwrap what you parse",
+    kind: Kind::Answers(strange),
 };
 
 fn is_retry(saved: &Saved) -> bool {
@@ -132,122 +133,139 @@ fn answers(statuses: &[(u16, &'static str)], right: Judge) -> Vec<Situation> {
         .collect()
 }
 
-/// What each check plays.
-fn situations(check: &Check) -> Vec<Situation> {
-    let situation = |what, play, right| Situation { what, play, right };
-    let answer = |status, body: &[u8]| {
+fn answer(status: u16, body: &[u8]) -> Play {
+    Play::Answer(Answer {
+        body: body.to_vec(),
+        headers: json_header(),
+        status,
+    })
+}
+
+fn too_many() -> Vec<Situation> {
+    let headers = vec![("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string())];
+    let answer = Answer {
+        headers,
+        ..Answer::of(429)
+    };
+    vec![Situation::new(
+        "429 with Retry-After: 7",
+        Play::Answer(answer),
+        waits,
+    )]
+}
+
+fn server() -> Vec<Situation> {
+    let statuses = [(500, "500"), (502, "502"), (503, "503"), (504, "504")];
+    answers(&statuses, is_retry)
+}
+
+fn client() -> Vec<Situation> {
+    answers(&[(400, "400"), (413, "413"), (422, "422")], is_refused)
+}
+
+fn credentials() -> Vec<Situation> {
+    answers(&[(401, "401"), (403, "403")], keeps)
+}
+
+fn not_found() -> Vec<Situation> {
+    answers(&[(404, "404"), (405, "405"), (410, "410")], is_not_stored)
+}
+
+fn redirect() -> Vec<Situation> {
+    let location = "https://elsewhere.example.com/";
+    let to = |status| {
         Play::Answer(Answer {
-            body: body.to_vec(),
-            headers: json_header(),
-            status,
+            headers: vec![("Location".to_owned(), location.to_owned())],
+            ..Answer::of(status)
         })
     };
-    match check.name {
-        "answer-429" => {
-            let headers = vec![("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string())];
-            vec![situation(
-                "429 with Retry-After: 7",
-                Play::Answer(Answer {
-                    headers,
-                    ..Answer::of(429)
-                }),
-                waits,
-            )]
-        }
-        "answer-5xx" => answers(
-            &[(500, "500"), (502, "502"), (503, "503"), (504, "504")],
+    let statuses = [
+        (301, "301"),
+        (302, "302"),
+        (303, "303"),
+        (307, "307"),
+        (308, "308"),
+    ];
+    statuses
+        .map(|(status, what)| Situation::new(what, to(status), is_not_stored))
+        .into()
+}
+
+fn cut() -> Vec<Situation> {
+    vec![
+        Situation::new(
+            "a connection closed without an answer",
+            Play::Cut(Vec::new()),
             is_retry,
         ),
-        "answer-4xx" => answers(&[(400, "400"), (413, "413"), (422, "422")], is_refused),
-        "answer-401" => answers(&[(401, "401"), (403, "403")], keeps),
-        "answer-404" => answers(&[(404, "404"), (405, "405"), (410, "410")], is_not_stored),
-        "redirect" => {
-            let to = |status| {
-                let headers = vec![(
-                    "Location".to_owned(),
-                    "https://elsewhere.example.com/".to_owned(),
-                )];
-                Play::Answer(Answer {
-                    headers,
-                    ..Answer::of(status)
-                })
-            };
-            [
-                (301, "301"),
-                (302, "302"),
-                (303, "303"),
-                (307, "307"),
-                (308, "308"),
-            ]
-            .map(|(status, what)| situation(what, to(status), is_not_stored))
-            .into()
-        }
-        "cut" => vec![
-            situation(
-                "a connection closed without an answer",
-                Play::Cut(Vec::new()),
-                is_retry,
-            ),
-            situation(
-                "a connection closed within the head of an answer",
-                Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()),
-                is_retry,
-            ),
-            situation(
-                "a connection closed within the body of an answer",
-                Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":".to_vec()),
-                is_retry,
-            ),
-            situation(
-                "an answer that is not HTTP",
-                Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
-                is_retry,
-            ),
-        ],
-        "slow" => vec![situation(
-            "no answer until the time was up",
-            Play::Silence,
+        Situation::new(
+            "a connection closed within the head of an answer",
+            Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()),
             is_retry,
-        )],
-        "unreachable" => vec![situation(
-            "a refused connection",
-            Play::Unreachable,
+        ),
+        Situation::new(
+            "a connection closed within the body of an answer",
+            Play::Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":".to_vec()),
             is_retry,
-        )],
-        _ => vec![
-            situation(
-                "200 with a body of 8 MiB",
-                answer(200, &vec![b'x'; HUGE]),
-                is_whole,
-            ),
-            situation(
-                "200 with bytes that are no text, said to be JSON",
-                answer(200, b"\xff\xfe\x00{"),
-                is_whole,
-            ),
-            situation(
-                "200 with an empty body, said to be JSON",
-                answer(200, b""),
-                is_whole,
-            ),
-            situation(
-                "200 with JSON of another kind",
-                answer(200, b"[null, {\"errors\": 7}]"),
-                is_whole,
-            ),
-            situation("204", Play::Answer(Answer::of(204)), is_whole),
-            situation(
-                "500 with a body of 8 MiB",
-                answer(500, &vec![b'x'; HUGE]),
-                is_retry,
-            ),
-            situation(
-                "500 with bytes that are no text",
-                answer(500, b"\xff\xfe\x00"),
-                is_retry,
-            ),
-        ],
-    }
+        ),
+        Situation::new(
+            "an answer that is not HTTP",
+            Play::Cut(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
+            is_retry,
+        ),
+    ]
+}
+
+fn slow() -> Vec<Situation> {
+    vec![Situation::new(
+        "no answer until the time was up",
+        Play::Silence,
+        is_retry,
+    )]
+}
+
+fn unreachable() -> Vec<Situation> {
+    vec![Situation::new(
+        "a refused connection",
+        Play::Unreachable,
+        is_retry,
+    )]
+}
+
+fn strange() -> Vec<Situation> {
+    vec![
+        Situation::new(
+            "200 with a body of 8 MiB",
+            answer(200, &vec![b'x'; HUGE]),
+            is_whole,
+        ),
+        Situation::new(
+            "200 with bytes that are no text, said to be JSON",
+            answer(200, b"\xff\xfe\x00{"),
+            is_whole,
+        ),
+        Situation::new(
+            "200 with an empty body, said to be JSON",
+            answer(200, b""),
+            is_whole,
+        ),
+        Situation::new(
+            "200 with JSON of another kind",
+            answer(200, b"[null, {\"errors\": 7}]"),
+            is_whole,
+        ),
+        Situation::new("204", Play::Answer(Answer::of(204)), is_whole),
+        Situation::new(
+            "500 with a body of 8 MiB",
+            answer(500, &vec![b'x'; HUGE]),
+            is_retry,
+        ),
+        Situation::new(
+            "500 with bytes that are no text",
+            answer(500, b"\xff\xfe\x00"),
+            is_retry,
+        ),
+    ]
 }
 
 fn json_header() -> Vec<(String, String)> {
@@ -255,8 +273,7 @@ fn json_header() -> Vec<(String, String)> {
 }
 
 /// Plays each situation of a check for a sink that was just opened.
-pub(super) async fn check(subject: &Subject, check: &Check) -> Found {
-    let situations = situations(check);
+pub(super) async fn check(subject: &Subject, situations: Vec<Situation>) -> Found {
     let mut wrong = Vec::new();
     let mut asked = false;
     for Situation { what, play, right } in &situations {
@@ -281,6 +298,7 @@ pub(super) const PARTIAL: Check = Check {
     name: "partial",
     expected: "of several requests for a batch, those that were not taken name their events as failures; what is said to be stored was taken",
     mend: "keep which events each request is about, and return a failure for each event whose request was not answered by 2xx",
+    kind: Kind::Partial,
 };
 
 /// Takes every other request of a batch.
@@ -344,6 +362,7 @@ pub(super) const AGAIN: Check = Check {
     name: "again",
     expected: "a batch that was not stored at first is sent whole when it is handed over again",
     mend: "keep nothing of a batch from one call to the next: each call stores what it is given, or says what it did not store",
+    kind: Kind::Again,
 };
 
 /// Fails first, for the same instance, and for one that takes the place of another without `close`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::relay::{Item, Outcome};
 
 use super::events;
-use super::finding::{Check, Outcome as Found, Trouble};
+use super::finding::{Check, Kind, Outcome as Found, Trouble};
 use super::subject::{Subject, marks};
 
 /// Events of each batch.
@@ -23,6 +23,7 @@ pub(super) const MEMORY: Check = Check {
     name: "memory",
     expected: "thousands of batches lose nothing, and replacing instances now and then keeps memory flat",
     mend: "free what a batch needed; or ask for more memory in the grant (limits: {memory: 256MiB})",
+    kind: Kind::Memory,
 };
 
 /// Hands over many small batches.
@@ -63,7 +64,26 @@ pub(super) async fn memory(subject: &Subject, batches: u64, progress: &dyn Fn(u6
         progress(number);
     }
     drop(sink.closed().await);
-    let told = watch.told(fresh, batches);
+    judge_memory(
+        subject,
+        &watch,
+        watch.told(fresh, batches),
+        host,
+        batches,
+        known,
+    )
+}
+
+/// What is said of the memory that was used: `host` is what this process had when it had settled, 0
+/// where the system doesn't say, and `known` whether the sink's events can be found in its requests.
+fn judge_memory(
+    subject: &Subject,
+    watch: &Growth,
+    told: String,
+    host: usize,
+    batches: u64,
+    known: bool,
+) -> Found {
     let grown = resident().saturating_sub(host);
     if host > 0 && grown > subject.memory() + SLACK {
         return Err(Trouble::failed(format!(
@@ -141,6 +161,7 @@ pub(super) const SECRETS: Check = Check {
     name: "secrets",
     expected: "no secret in what the sink prints or gives as a reason",
     mend: "don't print settings or requests, and don't quote them in reasons; the host blots secrets out, but only those that it can recognize",
+    kind: Kind::Secrets,
 };
 
 /// Looks at all that it said in the checks before.
@@ -165,6 +186,7 @@ pub(super) const HOSTS: Check = Check {
     name: "hosts",
     expected: "it sends requests only to hosts that it asks for in describe",
     mend: "name every destination in describe's hosts, in the form of a grant: the host denies all others",
+    kind: Kind::Hosts,
 };
 
 /// Looks at what the gate denied in the checks before.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::situation::Situation;
 use super::subject::CRASH;
 
 /// How a check ended.
@@ -32,7 +33,7 @@ pub(super) struct Finding {
 }
 
 /// A check: its name, what it expects, and how to mend a sink that fails it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Check {
     /// As in the report, and after `--only`.
     pub name: &'static str,
@@ -40,6 +41,39 @@ pub(crate) struct Check {
     pub expected: &'static str,
     /// What to do where it isn't so.
     pub mend: &'static str,
+    /// How it is made.
+    pub(super) kind: Kind,
+}
+
+/// How a check is made.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// The sink describes itself.
+    Describe,
+    /// It is opened without its variables.
+    OpenWithoutEnv,
+    /// It is opened.
+    Open,
+    /// Batches of usual events.
+    NoLoss,
+    /// Batches as large as there are.
+    LargeBatch,
+    /// Events at the edges of what Kubernetes allows.
+    OddEvents,
+    /// Some requests of a batch fail.
+    Partial,
+    /// A batch comes a second time.
+    Again,
+    /// It is closed.
+    Close,
+    /// Thousands of batches.
+    Memory,
+    /// What it said so far has no secret.
+    Secrets,
+    /// What it asked for so far was granted.
+    Hosts,
+    /// Its destination answers in these ways.
+    Answers(fn() -> Vec<Situation>),
 }
 
 /// What a check says besides its verdict: what was seen.

@@ -14,6 +14,7 @@ pub(crate) mod events;
 mod finding;
 mod granted;
 mod report;
+mod situation;
 mod storing;
 mod subject;
 mod traffic;
@@ -29,7 +30,7 @@ use crate::service::settings::Format;
 use crate::sink::Version;
 
 use cases::Cases;
-use finding::{Check, Finding, Outcome};
+use finding::{Check, Finding, Kind, Outcome, Trouble};
 
 pub(crate) use granted::Grants;
 pub(crate) use subject::Subject;
@@ -165,7 +166,7 @@ async fn checks(
                 flags,
                 subject,
                 check,
-                bare.take_if(|_| check.name == storing::OPEN_BARE.name),
+                bare.take_if(|_| matches!(check.kind, Kind::OpenWithoutEnv)),
             )
             .await,
         ));
@@ -177,20 +178,23 @@ async fn checks(
 }
 
 async fn one(flags: &Test, subject: &Subject, check: &Check, bare: Option<Version>) -> Outcome {
-    match (check.name, bare) {
-        ("describe", _) => storing::describe(subject),
-        ("open-without-env", Some(bare)) => storing::open_bare(subject, bare).await,
-        ("open", _) => storing::open(subject).await,
-        ("no-loss", _) => storing::no_loss(subject).await,
-        ("large-batch", _) => storing::large(subject).await,
-        ("odd-events", _) => storing::odd(subject).await,
-        ("partial", _) => answering::partial(subject).await,
-        ("again", _) => answering::again(subject).await,
-        ("close", _) => storing::close(subject).await,
-        ("memory", _) => enduring::memory(subject, flags.batches, &progress(flags)).await,
-        ("secrets", _) => enduring::secrets(subject, subject.secrets()),
-        ("hosts", _) => enduring::hosts(subject),
-        _ => answering::check(subject, check).await,
+    match check.kind {
+        Kind::Describe => storing::describe(subject),
+        Kind::OpenWithoutEnv => match bare {
+            Some(bare) => storing::open_bare(subject, bare).await,
+            None => Err(Trouble::NotCheckable("it was made before".to_owned())),
+        },
+        Kind::Open => storing::open(subject).await,
+        Kind::NoLoss => storing::no_loss(subject).await,
+        Kind::LargeBatch => storing::large(subject).await,
+        Kind::OddEvents => storing::odd(subject).await,
+        Kind::Partial => answering::partial(subject).await,
+        Kind::Again => answering::again(subject).await,
+        Kind::Close => storing::close(subject).await,
+        Kind::Memory => enduring::memory(subject, flags.batches, &progress(flags)).await,
+        Kind::Secrets => enduring::secrets(subject, subject.secrets()),
+        Kind::Hosts => enduring::hosts(subject),
+        Kind::Answers(situations) => answering::check(subject, situations()).await,
     }
 }
 

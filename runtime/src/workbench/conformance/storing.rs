@@ -11,13 +11,14 @@ use crate::sink::{Description, Sink, Term, Version};
 
 use super::destination::Destination;
 use super::events;
-use super::finding::{Check, Outcome as Found, Trouble};
+use super::finding::{Check, Kind, Outcome as Found, Trouble};
 use super::subject::{Subject, each_once, marks};
 
 pub(super) const DESCRIBE: Check = Check {
     name: "describe",
     expected: "a name of lower case letters, digits and -, a version, a summary of one line, and hosts and variables that a grant can give",
     mend: "correct what describe returns: `kubedl-events sink grant FILE.wasm` shows in comments what can't be granted",
+    kind: Kind::Describe,
 };
 
 /// Looks at what it says of itself.
@@ -65,6 +66,7 @@ pub(super) const OPEN_BARE: Check = Check {
     name: "open-without-env",
     expected: "without its variables, open answers misconfigured and names them, or does without them",
     mend: "check the required variables in open, and answer misconfigured with their names; an exception or a panic is a trap",
+    kind: Kind::OpenWithoutEnv,
 };
 
 /// Opens it with nothing granted.
@@ -96,6 +98,7 @@ pub(super) const OPEN: Check = Check {
     name: "open",
     expected: "with its variables, open succeeds after one request at most",
     mend: "leave work for save-events. If the variables need other values than made-up ones, give them by --env NAME=VALUE or in --cases",
+    kind: Kind::Open,
 };
 
 /// Opens and closes it.
@@ -115,6 +118,7 @@ pub(super) const CLOSE: Check = Check {
     name: "close",
     expected: "close succeeds, before and after a batch",
     mend: "do little in close: it may never be called, and events that it is to send are lost then",
+    kind: Kind::Close,
 };
 
 /// Closes it at once, and after a batch.
@@ -136,6 +140,7 @@ pub(super) const NO_LOSS: Check = Check {
     name: "no-loss",
     expected: "every event that the sink says is stored was in a request that the destination took before the call ended",
     mend: "send all events of a call before it returns, and name those that were not taken as failures; there is no later flush",
+    kind: Kind::NoLoss,
 };
 
 /// Hands over batches of several sizes.
@@ -186,6 +191,7 @@ pub(super) const LARGE: Check = Check {
     name: "large-batch",
     expected: "a batch as large as the host may hand over is stored within the grant's memory and time",
     mend: "say in describe how many events and bytes the sink likes at once, or cut the batch into several requests",
+    kind: Kind::LargeBatch,
 };
 
 /// Hands over the largest batch: of as many events, and of as many bytes, as its limits allow.
@@ -237,6 +243,7 @@ pub(super) const ODD: Check = Check {
     name: "odd-events",
     expected: "odd but allowed events are stored or refused one by one, and break nothing; a body that says it is JSON is JSON",
     mend: "escape what the format needs escaped (a JSON library does), cut what the destination can't take, and refuse what can't be sent at all",
+    kind: Kind::OddEvents,
 };
 
 /// Hands over each odd event alone, and then all of them beside an ordinary one.

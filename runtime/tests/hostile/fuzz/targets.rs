@@ -132,6 +132,7 @@ fn engine() -> &'static Engine {
 /// A component whose functions are anything: it is refused, or is opened, handed an event and
 /// closed; whatever it does ends.
 pub fn generated(input: &[u8]) -> String {
+    // Long: one story, told in its order.
     let mut bytes = Unstructured::new(input);
     let config = wasm_smith::Config {
         exports: Some(wat::parse_str(format!("(module {})", exports())).unwrap()),

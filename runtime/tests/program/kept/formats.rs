@@ -88,6 +88,7 @@ fn block(number: u32) -> String {
 
 #[test]
 fn the_same_two_events_are_read_from_each_form() {
+    // Long: one story, told in its order.
     let two = [event(1), event(2)];
     let list = json!({"kind": "List", "apiVersion": "v1", "items": two});
     let (json, ndjson, pretty) = (list.to_string(), lines(&two), format!("{list:#}"));

@@ -176,6 +176,7 @@ fn a_recording_never_touches_the_journal_of_a_service_and_runs_beside_it() {
 
 #[test]
 fn letters_that_are_put_back_are_tried_when_the_recording_is_read_again_and_nothing_else_is() {
+    // Long: one story, told in its order.
     let desk = Desk::new();
     let (refuses, requests) = (
         Arc::new(AtomicBool::new(true)),

@@ -1,5 +1,7 @@
 //! Does a list or a watch with something odd in it go on behind it?
 
+// Long: one question, with all of its cases.
+
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;

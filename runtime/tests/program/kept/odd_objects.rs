@@ -1,5 +1,7 @@
 //! Does an odd thing among events cost itself alone, and is it told and kept?
 
+// Long: one question, with all of its cases.
+
 use serde_json::{Value, json};
 
 use super::{Desk, event, lines};
@@ -31,6 +33,7 @@ fn latin1(text: String) -> Vec<u8> {
 
 #[test]
 fn one_odd_thing_between_two_events_is_kept_and_the_events_are_stored() {
+    // Long: one story, told in its order.
     let cut = |keep: usize| move |text: String| text.into_bytes()[..keep].to_vec();
     let yaml = |middle: &str| {
         let item = |number: u32| {

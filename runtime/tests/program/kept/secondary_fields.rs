@@ -148,6 +148,7 @@ fn an_event_without_any_time_happened_when_it_was_seen() {
 
 #[test]
 fn of_two_names_of_a_field_the_one_of_core_counts_where_it_says_something() {
+    // Long: a table of cases.
     let about = |name: &str| json!({"kind": "Pod", "namespace": "lab", "name": name, "uid": name, "apiVersion": "v1"});
     let both = json!({
         "message": "core", "note": "new", "count": 4, "deprecatedCount": 9, "involvedObject": about("core"), "regarding": about("new"),

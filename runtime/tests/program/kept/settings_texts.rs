@@ -22,6 +22,7 @@ const NAMES: [&str; 2] = ["lease-name", "lease-namespace"];
 
 #[test]
 fn a_text_is_as_it_is_written() {
+    // Long: a table of cases.
     let desk = Desk::new();
     for written in [
         "1.30",

@@ -21,6 +21,7 @@ fn said(answer: Vec<u8>) -> String {
 
 #[test]
 fn what_is_no_api_server_is_named() {
+    // Long: a table of cases.
     let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>secret-of-the-page</body></html>";
     let date = |seconds| httpdate_in(seconds);
     for (answer, words) in [

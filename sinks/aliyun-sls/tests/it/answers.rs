@@ -20,6 +20,7 @@ fn word(answer: &Result<Response, HttpError>) -> String {
 
 #[test]
 fn codes_of_sls() {
+    // Long: one story, told in its order.
     let table: &[(u16, &str, &str)] = &[
         (
             400,
