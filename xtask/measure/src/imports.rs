@@ -69,11 +69,13 @@ fn absolute(
     match first.as_str() {
         "crate" => Some(rest.to_vec()),
         "self" => Some([from, rest].concat()),
-        "super" => absolute(
-            from.split_last()?.1,
-            &[&["self".to_owned()], rest].concat(),
-            modules,
-        ),
+        "super" => {
+            let (_, above) = from.split_last()?;
+            match rest.first().map(String::as_str) {
+                Some("super") => absolute(above, rest, modules),
+                _ => Some([above, rest].concat()),
+            }
+        }
         name => {
             let module = modules?.get(from)?;
             if module.children.contains(name) || module.names.contains_key(name) {
