@@ -7,6 +7,9 @@
 //!
 //! The stages, in the order in which an event visits them. A stage imports only stages above it;
 //! `tests/repository/layers.rs` holds the code to that. See `ARCHITECTURE.md`.
+//!
+//! Then what looks on ([`telemetry`]), what runs the stages ([`service`]), what judges a sink
+//! without a cluster ([`workbench`]), and the command line ([`cli`]), each above those before it.
 
 #[macro_use]
 pub mod shown;

@@ -23,7 +23,7 @@ use crate::journal::{self, Choice, Journal};
 use crate::sink::Exchange;
 use crate::telemetry::{Observer, Status};
 
-use super::settings::Setting;
+use super::settings::ShownSetting;
 
 /// Longer requests are not ours.
 const LONGEST: u64 = 1 << 20;
@@ -72,7 +72,7 @@ enum Answer {
     /// How the service is.
     Status(Box<Status>),
     /// Which settings hold.
-    Settings(Vec<Setting>),
+    Settings(Vec<ShownSetting>),
     /// What was sent where, by sink.
     Egress(BTreeMap<String, Vec<Exchange>>),
     /// Nothing was changed.
@@ -102,7 +102,7 @@ pub(crate) async fn serve(
     data_dir: PathBuf,
     journal: Journal,
     observer: Arc<Observer>,
-    settings: Vec<Setting>,
+    settings: Vec<ShownSetting>,
 ) {
     let path = socket(&data_dir);
     let _ = std::fs::remove_file(&path);
@@ -161,7 +161,7 @@ pub(crate) async fn serve(
 struct Desk {
     journal: Journal,
     observer: Arc<Observer>,
-    settings: Vec<Setting>,
+    settings: Vec<ShownSetting>,
 }
 
 impl Desk {
@@ -219,7 +219,7 @@ pub(crate) fn ask_status(data_dir: &Path) -> anyhow::Result<Option<Status>> {
 }
 
 /// Which settings of the running service hold; none where none runs.
-pub(crate) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<Setting>>> {
+pub(crate) fn ask_settings(data_dir: &Path) -> anyhow::Result<Option<Vec<ShownSetting>>> {
     let Some(stream) = connect(data_dir)? else {
         return Ok(None);
     };

@@ -18,7 +18,7 @@ use crate::telemetry::Role;
 
 use super::keep::Keeper;
 use super::lead::{Lead, Sinks};
-use super::relays::{self, Run, Running, Setting};
+use super::relays::{self, RelayContext, Run, Running};
 use super::supply::Supplied;
 
 /// Who delivers, and when.
@@ -38,21 +38,21 @@ impl Delivery {
     pub(super) async fn start(
         sinks: Vec<Supplied>,
         scopes: Vec<String>,
-        setting: Setting,
+        context: RelayContext,
         elector: Option<(Elector, bool)>,
         closed: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let elector = match elector {
             Some((elector, true)) => {
                 let (answered, unreachable) = (Instant::now(), Seldom::default());
-                let Setting {
+                let RelayContext {
                     journal,
                     start,
                     selections,
                     board,
                     ..
-                } = setting.clone();
-                let sinks = OwnSinks { sinks, setting };
+                } = context.clone();
+                let sinks = OwnSinks { sinks, context };
                 let lead = Lead {
                     elector,
                     sinks,
@@ -69,8 +69,8 @@ impl Delivery {
             elector => elector.map(|(elector, _)| elector),
         };
         let names = sinks.iter().map(|sink| sink.name().to_owned()).collect();
-        let running = always(sinks, &setting, closed).await?;
-        let keeper = elector.map(|elector| Keeper::start(elector, setting.journal, names, scopes));
+        let running = always(sinks, &context, closed).await?;
+        let keeper = elector.map(|elector| Keeper::start(elector, context.journal, names, scopes));
         Ok(Self::Always { running, keeper })
     }
 
@@ -122,7 +122,7 @@ impl Delivery {
 struct OwnSinks {
     /// All of them, when they do not run.
     sinks: Vec<Supplied>,
-    setting: Setting,
+    context: RelayContext,
 }
 
 impl Sinks for OwnSinks {
@@ -145,7 +145,7 @@ impl Sinks for OwnSinks {
                     opened: None,
                 },
             );
-            match relays::start(sink, &self.setting, run).await {
+            match relays::start(sink, &self.context, run).await {
                 Ok(relay) => running.push(relay),
                 Err(why) => tracing::error!(
                     sink = name,
@@ -166,10 +166,10 @@ const OPENING: Duration = Duration::from_secs(10);
 /// Opens every sink and starts its relay, for as long as the process runs.
 async fn always(
     sinks: Vec<Supplied>,
-    setting: &Setting,
+    context: &RelayContext,
     closed: &watch::Receiver<bool>,
 ) -> anyhow::Result<Vec<Running>> {
-    setting.board.becomes(Role::Alone);
+    context.board.becomes(Role::Alone);
     let until = Instant::now() + OPENING;
     let mut running = Vec::new();
     for sink in sinks {
@@ -181,7 +181,7 @@ async fn always(
             unsure: false,
             opened: Some(told),
         };
-        running.push(relays::start(sink, setting, run).await?);
+        running.push(relays::start(sink, context, run).await?);
         match timeout_at(until, opened).await {
             Ok(opened) => {
                 opened.with_context(|| format!("the thread of the sink {name} ended"))??

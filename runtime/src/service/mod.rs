@@ -31,5 +31,5 @@ pub use pipeline::{Pipeline, Seen};
 pub use run::run;
 pub(crate) use run::{region, stop_signal};
 pub(crate) use settings::CONFIG_VARIABLE;
-pub use settings::{Folders, LogFormat, Objects, Setting, Settings};
+pub use settings::{Folders, LogFormat, Objects, Settings, ShownSetting};
 pub use source::begin;

@@ -21,7 +21,7 @@ use super::supply::Supplied;
 
 /// What the relays of this process share.
 #[derive(Clone)]
-pub(crate) struct Setting {
+pub(crate) struct RelayContext {
     pub journal: Journal,
     pub start: Start,
     pub grace: Duration,
@@ -80,11 +80,11 @@ pub(crate) struct Run {
 /// Starts a sink's relay on a thread of its own.
 pub(crate) async fn start(
     supplied: Supplied,
-    setting: &Setting,
+    context: &RelayContext,
     run: Run,
 ) -> Result<Running, relay::Error> {
-    let options = options(supplied.sink.name(), setting);
-    let cursor = register(&options, setting, run.unsure).await?;
+    let options = options(supplied.sink.name(), context);
+    let cursor = register(&options, context, run.unsure).await?;
     let refuse = |why: std::io::Error| relay::Error::NotOpened {
         sink: options.sink.clone(),
         reason: why.to_string(),
@@ -99,9 +99,9 @@ pub(crate) async fn start(
     let (name, progress) = (options.sink.clone(), supplied.progress.clone());
     let relay = Relay {
         supplied,
-        journal: setting.journal.clone(),
-        network: setting.network.clone(),
-        board: setting.board.clone(),
+        journal: context.journal.clone(),
+        network: context.network.clone(),
+        board: context.board.clone(),
         options: options.clone(),
         cursor,
         run,
@@ -117,16 +117,16 @@ pub(crate) async fn start(
     })
 }
 
-fn options(sink: &str, setting: &Setting) -> relay::Options {
+fn options(sink: &str, context: &RelayContext) -> relay::Options {
     relay::Options {
         sink: sink.to_owned(),
         policy: Policy {
-            give_up_after: setting.give_up_after,
+            give_up_after: context.give_up_after,
             ..Policy::default()
         },
-        grace: setting.grace,
-        event: setting.event.clone(),
-        select: setting.selections.get(sink).cloned(),
+        grace: context.grace,
+        event: context.event.clone(),
+        select: context.selections.get(sink).cloned(),
         spread,
         now: std::time::SystemTime::now,
     }
@@ -136,11 +136,11 @@ fn options(sink: &str, setting: &Setting) -> relay::Options {
 /// whether another may have sent what the journal has now.
 async fn register(
     options: &relay::Options,
-    setting: &Setting,
+    context: &RelayContext,
     unsure: bool,
 ) -> Result<Cursor, relay::Error> {
-    let journal = &setting.journal;
-    let registered = journal.register(&options.sink, setting.start).await;
+    let journal = &context.journal;
+    let registered = journal.register(&options.sink, context.start).await;
     let mut cursor = registered.map_err(relay::Error::Journal)?;
     let selection = options.select.as_ref().map_or("", Select::text);
     let selected = journal.select(&options.sink, selection).await;

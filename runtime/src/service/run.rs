@@ -26,7 +26,7 @@ use super::exit::Exit;
 use super::home::Home;
 use super::loading;
 use super::network;
-use super::relays::Setting;
+use super::relays::RelayContext;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::work::{Ended, Service};
@@ -176,7 +176,7 @@ impl<'a> Plan<'a> {
             .map_err(|why| failed(why.into()))?;
         board.has_redaction(&self.redaction);
         self.serve_control(&home, &journal);
-        let setting = Setting {
+        let context = RelayContext {
             journal: journal.clone(),
             start,
             grace: args.grace,
@@ -187,7 +187,7 @@ impl<'a> Plan<'a> {
             board: board.clone(),
         };
         let elector = source.elector(args.lease.leader_elect, &args.data_dir, &self.names);
-        let delivery = Delivery::start(sinks, source.scopes(), setting, elector, closed)
+        let delivery = Delivery::start(sinks, source.scopes(), context, elector, closed)
             .await
             .map_err(usage)?;
         Ok((home, journal, source, delivery))

@@ -20,7 +20,7 @@ pub(crate) const CONFIG_VARIABLE: &str = "KUBEDL_EVENTS_CONFIG";
 
 /// A setting that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setting {
+pub struct ShownSetting {
     /// The flag's, without the dashes.
     pub name: String,
     /// A secret is not told.
@@ -37,7 +37,7 @@ pub struct Setting {
 pub struct Settings {
     /// All of these as `config show` tells them, to be told to subcommands that ask.
     #[arg(skip)]
-    pub shown: Vec<Setting>,
+    pub shown: Vec<ShownSetting>,
 
     /// YAML file of settings, each under the name of its flag; flags and environment variables win
     /// over it

@@ -10,7 +10,8 @@
     reason = "a test fails by a panic"
 )]
 
-// Does the image run as a cluster runs it:
+// Does the image run as a cluster runs it: not as root, without rights, on a root that can't be
+// written?
 mod image;
 // The life of an installation on a real node:
 mod on_a_node;

@@ -10,7 +10,8 @@
 
 // Do `dead-letters`, `gaps` and `audit` tell the truth about a service at work, and change what they say they change?
 mod bookkeeping;
-// With one destination dead and a small journal:
+// With one destination dead and a small journal: does `shed` leave the other sink whole, and does
+// `block` lose nothing that the API server still has?
 mod caps;
 // Is any event lost silently while the program is killed, the API server and its storage misbehave, the disk is full, and the destinations of its two sinks fail in every way?
 mod chaos;
@@ -26,7 +27,7 @@ mod faulty_sinks;
 mod graphite;
 // Does `--heartbeat` notice a watch that hangs in silence, and have it opened again, with nothing lost and nothing of its own delivered?
 mod heartbeat;
-// Is what people have kept read:
+// Is what people have kept read: files of any usual form, and settings as they are written?
 mod kept;
 // Does every version of every event reach SLS exactly once and in order, under load on a real API server?
 mod load;
@@ -63,6 +64,7 @@ mod status;
 // Do the sinks that `sink new` begins pass the suite, and deliver events of the real API server?
 mod templates;
 // Do mistakes end the start with a sentence that says what to do, and the right exit code?
+// No question: events that a test writes into a real API server, one by one.
 mod cluster_events;
 mod usage;
 

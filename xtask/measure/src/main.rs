@@ -1,11 +1,10 @@
 //! `cargo xtask measure`: how this repository's source is cut, in figures.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use measure::length::{self, Piece, measure_lengths};
 use measure::source::{Source, read_sources};
-use measure::{FOLDERS, WORKSPACES, circles, imports, programs};
+use measure::{FOLDERS, WORKSPACES, circles, imports, measure_rooms, programs};
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -96,12 +95,7 @@ fn print_lengths(folder: &str, pieces: &[Piece]) {
 }
 
 fn print_rooms(sources: &[Source]) {
-    let mut rooms: BTreeMap<&str, usize> = BTreeMap::new();
-    for source in sources {
-        *rooms
-            .entry(source.module.first().map_or("(root)", String::as_str))
-            .or_default() += source.text.lines().count();
-    }
+    let rooms = measure_rooms(sources);
     let all: usize = rooms.values().sum();
     println!("\nrooms of runtime/src, of {all} lines:");
     for (room, lines) in rooms {

@@ -11,7 +11,7 @@ use super::origins::{Origins, chosen, source};
 use super::settable::flags;
 use crate::cli::args::Args;
 use crate::service::settings::Format;
-use crate::service::{Setting, control};
+use crate::service::{ShownSetting, control};
 
 /// What decides about an event, and may be asked of a running service by `explain`.
 const DECIDES: [&str; 9] = [
@@ -30,14 +30,14 @@ const DECIDES: [&str; 9] = [
 pub(in crate::cli) fn of(
     origins: &Origins,
     environment: fn(&str) -> Option<String>,
-) -> Vec<Setting> {
+) -> Vec<ShownSetting> {
     flags(&Args::command())
         .map(|flag| setting(flag, origins, environment))
         .collect()
 }
 
 /// What decides, as a command line.
-pub(super) fn as_flags(settings: &[Setting]) -> Vec<OsString> {
+pub(super) fn as_flags(settings: &[ShownSetting]) -> Vec<OsString> {
     let decides = settings
         .iter()
         .filter(|setting| DECIDES.contains(&setting.name.as_str()));
@@ -93,7 +93,7 @@ pub(super) fn run(
     }
 }
 
-fn setting(flag: &Arg, origins: &Origins, environment: fn(&str) -> Option<String>) -> Setting {
+fn setting(flag: &Arg, origins: &Origins, environment: fn(&str) -> Option<String>) -> ShownSetting {
     let (id, name) = (
         flag.get_id().as_str(),
         flag.get_long().unwrap_or_default().to_owned(),
@@ -127,7 +127,7 @@ fn setting(flag: &Arg, origins: &Origins, environment: fn(&str) -> Option<String
             .iter_mut()
             .for_each(|value| "(secret)".clone_into(value));
     }
-    Setting {
+    ShownSetting {
         name,
         values,
         from,
@@ -135,7 +135,7 @@ fn setting(flag: &Arg, origins: &Origins, environment: fn(&str) -> Option<String
     }
 }
 
-fn as_json(setting: &Setting) -> serde_json::Value {
+fn as_json(setting: &ShownSetting) -> serde_json::Value {
     let value = if setting.many {
         json!(setting.values)
     } else {

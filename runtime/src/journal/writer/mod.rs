@@ -198,7 +198,7 @@ impl Writer {
             });
         match step
             .and_then(|more| Ok(more || store.shrink()?))
-            .and_then(|more| Ok(more || self.fit()?))
+            .and_then(|more| Ok(more || self.fit_at_rest()?))
         {
             Ok(more) => more,
             Err(why) => {

@@ -25,14 +25,14 @@ impl Writer {
         let Some(most) = self.options.max_size else {
             return Ok(());
         };
-        self.fit()?;
         let low = most / 10 * 9;
         let enough = if self.blocked { low } else { most };
         let mut wanted = entries.saturating_mul(2);
         loop {
             let mut size = self.size()?;
             // What is deleted is first of all more of the log.
-            if size > low && self.store.cut_log(&self.file, most / 10)? {
+            let log_is_cut = size > low && self.store.cut_log(&self.file, most / 10)?;
+            if log_is_cut || self.fit(size)? {
                 size = self.size()?;
             }
             if size <= low || (size <= enough && wanted == 0) {
@@ -83,17 +83,23 @@ impl Writer {
 
     /// Gives free pages back where the files come near the limit, though less is in use; gives
     /// whether it did. Not each free page, as the next events take them.
-    pub(super) fn fit(&mut self) -> rusqlite::Result<bool> {
+    fn fit(&mut self, size: u64) -> rusqlite::Result<bool> {
         let Some(most) = self.options.max_size else {
             return Ok(false);
         };
         let (near, free) = (most / 20 * 19, self.store.free()?);
-        let over = (self.size()? + free).saturating_sub(near).min(free);
+        let over = (size + free).saturating_sub(near).min(free);
         if over > 0 {
             self.store.give_back(over)?;
             self.store.cut_log(&self.file, 0)?;
         }
         Ok(over > 0)
+    }
+
+    /// The same where nothing comes, as a step of the clean-up.
+    pub(super) fn fit_at_rest(&mut self) -> rusqlite::Result<bool> {
+        let size = self.size()?;
+        self.fit(size)
     }
 
     /// Removes the oldest damaged file that was set aside; gives whether there was one.

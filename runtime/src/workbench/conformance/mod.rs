@@ -30,7 +30,7 @@ use crate::service::settings::Format;
 use crate::sink::Version;
 
 use cases::Cases;
-use finding::{Check, Finding, Kind, Outcome, Trouble};
+use finding::{Check, Finding, Kind, Outcome};
 
 pub(crate) use granted::Grants;
 pub(crate) use subject::Subject;
@@ -149,7 +149,6 @@ async fn checks(
     cases: &Cases,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut bare = Some(bare);
     let colours = report::colours();
     let mut say = |finding: Finding| {
         if flags.format == Format::Text {
@@ -161,15 +160,7 @@ async fn checks(
     let wanted =
         |check: &&&Check| flags.only.is_empty() || flags.only.iter().any(|only| only == check.name);
     for check in CHECKS.iter().filter(wanted) {
-        say(check.found(
-            one(
-                flags,
-                subject,
-                check,
-                bare.take_if(|_| matches!(check.kind, Kind::OpenWithoutEnv)),
-            )
-            .await,
-        ));
+        say(check.found(one(flags, subject, check, &bare).await));
     }
     if flags.only.is_empty() {
         cases.run(ordered).await.into_iter().for_each(say);
@@ -177,13 +168,10 @@ async fn checks(
     found
 }
 
-async fn one(flags: &Test, subject: &Subject, check: &Check, bare: Option<Version>) -> Outcome {
+async fn one(flags: &Test, subject: &Subject, check: &Check, bare: &Version) -> Outcome {
     match check.kind {
         Kind::Describe => storing::describe(subject),
-        Kind::OpenWithoutEnv => match bare {
-            Some(bare) => storing::open_bare(subject, bare).await,
-            None => Err(Trouble::NotCheckable("it was made before".to_owned())),
-        },
+        Kind::OpenWithoutEnv => storing::open_bare(subject, bare.clone()).await,
         Kind::Open => storing::open(subject).await,
         Kind::NoLoss => storing::no_loss(subject).await,
         Kind::LargeBatch => storing::large(subject).await,
